@@ -21,7 +21,7 @@ cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '
 export UV_CACHE_DIR ?= $(cache)/uv
 
 .PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly test/containers check \
-	check/deploy check/web secrets docs docs/site charts chaos bench release
+	check/deploy check/web web secrets docs docs/site charts chaos bench release
 
 # The stamp is in .venv, but Kafka is in the cache, so the installation is checked each time.
 install: .venv/installed
@@ -92,11 +92,18 @@ install/deploy: .venv-deploy/installed
 check/deploy: install/deploy check/web
 	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
 
-# The TypeScript client: generated types, compiler, tests. Needs Node 20.19 or newer with npm.
+# The TypeScript client and the web client: generated types, compiler, tests, and the built files as they are committed.
+# Needs Node 20.19 or newer with npm. `make web` builds the web client into deploy/gateway/app.
 check/web: node_modules/installed
 	npm run --silent types -w clients/typescript -- --check
-	npm run --silent check -w clients/typescript
-	npm run --silent test -w clients/typescript
+	npm run --silent check --workspaces
+	npm run --silent test --workspaces
+	OUT=$(CURDIR)/web/dist npm run --silent build -w web -- --logLevel warn
+	diff -r web/dist deploy/gateway/app || { echo 'deploy/gateway/app is not what web/ builds: make web' >&2; exit 1; }
+
+web: node_modules/installed
+	npm run --silent types -w clients/typescript
+	npm run --silent build -w web
 
 node_modules/installed: package-lock.json
 	@command -v npm >/dev/null || { echo 'npm is missing: sudo apt-get install -y npm' >&2; exit 1; }
@@ -125,6 +132,7 @@ secrets:
 
 docs: install
 	@.venv/bin/python -m tools.codegen
+	@test ! -e node_modules/installed || npm run --silent types -w clients/typescript
 
 # The documentation site in site/; a warning (a dead link, a page outside of the navigation) fails the build.
 docs/site: .venv-docs/installed docs/assets/vendor/mermaid.min.js

@@ -45,6 +45,7 @@ tickets = st.builds(
     expires_at=times,
     comments=st.sampled_from(["everyone", "friends", "nobody"]),
     friend=st.booleans(),
+    follower=st.booleans(),
     reactions=st.booleans(),
     sharing=st.booleans(),
     download=st.booleans(),
@@ -61,11 +62,12 @@ def refusal(text, viewer="ann", now=NOW, tickets=TICKETS, **more) -> str:
     return refused.value.reason
 
 
-@given(tickets, st.text(min_size=1, max_size=128), times, st.booleans())
-def test_ticket_signed_for_a_viewer_equals_the_whole_ticket(ticket, viewer_id, ends_at, friend):
+@given(tickets, st.text(min_size=1, max_size=128), times, st.tuples(st.booleans(), st.booleans()))
+def test_ticket_signed_for_a_viewer_equals_the_whole_ticket(ticket, viewer_id, ends_at, relation):
     sign_for = TICKETS.of_story(ticket)
-    whole = replace(ticket, viewer_id=viewer_id, ends_at=ends_at, friend=friend)
-    assert sign_for(viewer_id, epoch_ms(ends_at), friend) == TICKETS.sign(whole)
+    follower, friend = relation
+    whole = replace(ticket, viewer_id=viewer_id, ends_at=ends_at, follower=follower, friend=friend)
+    assert sign_for(viewer_id, epoch_ms(ends_at), follower, friend) == TICKETS.sign(whole)
 
 
 @given(tickets)

@@ -471,6 +471,8 @@ def test_gateway_serves_the_files_of_all_deployments():
     )
     for page in (CHECKOUT / "deploy" / "gateway" / "share").iterdir():
         assert files["data"][page.name] == page.read_text()
+    for page in (CHECKOUT / "deploy" / "gateway" / "app").iterdir():
+        assert files["data"][f"app-{page.name}"] == page.read_text()
 
 
 def test_gateway_uses_the_caddy_version_of_all_deployments():

@@ -21,6 +21,7 @@ SERVICES: Mapping[str, type[Settings]] = {
 }
 OF_THE_GATEWAY = (
     ("CORS_ORIGINS", "none", "origins of browsers that may call"),
+    ("MEDIA_ORIGIN", "`https:`", "where the web client at `/app/` loads media from and uploads to (its CSP)"),
     ("SHARE_APP_URL", "none", "where a shared link leads instead of the static page, with `{id}` in it"),
 )
 HEAD = """# Settings

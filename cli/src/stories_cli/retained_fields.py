@@ -47,6 +47,14 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_engagement.shares": NOTHING,
     "stories_engagement.answers": NOTHING,
     "stories_engagement.claims": NOTHING,
+    "stories_engagement.insights": frozenset(
+        {
+            *("_id", "author_id", "posted_at", "sealed_at", "delete_at", "series_id", "part", *_OUTBOX),
+            *("viewers", "followers", "plays", "completed", "watched_ms", "forward", "back", "exit"),
+            *("reactions", "emoji.emoji", "emoji.count", "comments", "shares", "answered"),
+            *("layers.layer_id", "layers.kind", "layers.tallies"),
+        }
+    ),
     "stories_engagement.events": NOTHING,
     "stories_engagement.reported": frozenset(
         {
@@ -87,6 +95,12 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-deleted": frozenset({"story_id", "author_id", "deleted_at", "by"}),
     "story-viewed": NOTHING,
     "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),
+    "story-insights-sealed": frozenset(
+        {
+            *("story_id", "sealed_at", "series_id", "part", "reach", "plays", "completion_rate", "mean_watch_ms"),
+            *("taps", "drop_off", "reactions", "comments", "shares", "answers"),
+        }
+    ),
     "story-erased": frozenset({"story_id", "store", "erased_at"}),
     "comment-created": NOTHING,
     "comment-removed": NOTHING,

@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/v1/admin/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Every decision with who and when, the newest first
+         * @description Every decision with who and when, the newest first.
+         */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/admin/erasure": {
         parameters: {
             query?: never;
@@ -12,12 +32,52 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Erasure
+         * What has ended and is not erased everywhere yet
          * @description What has ended and is not erased everywhere yet.
          */
-        get: operations["erasure"];
+        get: operations["get_erasure_audit"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reports, the oldest first
+         * @description Reports, the oldest first.
+         */
+        get: operations["list_reports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/reports/{report_id}/decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decide about what was reported
+         * @description Decide about what was reported. All reports of the same story or comment are decided with this one.
+         */
+        post: operations["decide_report"];
         delete?: never;
         options?: never;
         head?: never;
@@ -32,16 +92,128 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * User Receipt
+         * Which services have forgotten the user, by the newest demand
          * @description Which services have forgotten the user, by the newest demand.
          */
-        get: operations["user_receipt"];
+        get: operations["get_user_erasure"];
         put?: never;
         /**
-         * Erase User
+         * Have every service forget a user as of now
          * @description Have every service forget a user as of now.
          */
         post: operations["erase_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The endpoints, the oldest first; at most 50 of them exist
+         * @description The endpoints, the oldest first; at most 50 of them exist.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Add an endpoint
+         * @description Add an endpoint. The answer alone holds its secret; for a repeated idempotency key it is null.
+         */
+        post: operations["create_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * One endpoint
+         * @description One endpoint.
+         */
+        get: operations["get_webhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an endpoint with its deliveries
+         * @description Delete an endpoint with its deliveries.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an endpoint
+         * @description Change an endpoint. Deliveries that wait go to the new URL.
+         */
+        patch: operations["change_webhook"];
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deliveries, the newest first: pending ones, those of the last 72 hours, dead ones for 7 days
+         * @description Deliveries, the newest first: pending ones, those of the last 72 hours, dead ones for 7 days.
+         */
+        get: operations["list_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{webhook_id}/deliveries/{delivery_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Deliver once more, now; where that fails, for 24 hours from now on
+         * @description Deliver once more, now; where that fails, for 24 hours from now on.
+         */
+        post: operations["retry_delivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/admin/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Queue an event `stories.webhook-test.v1` for the endpoint
+         * @description Queue an event `stories.webhook-test.v1` for the endpoint.
+         */
+        post: operations["test_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -55,8 +227,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Users on this list, newest first */
-        get: operations["list-blocked"];
+        /**
+         * Users whom the caller blocks, newest first
+         * @description Users whom the caller blocks, newest first.
+         */
+        get: operations["list_blocked"];
         put?: never;
         post?: never;
         delete?: never;
@@ -74,16 +249,16 @@ export interface paths {
         };
         get?: never;
         /**
-         * Add a user to this list
-         * @description Add a user to this list. Idempotent.
+         * Block a user
+         * @description Idempotent. Yourself is refused.
          */
-        put: operations["put-blocked"];
+        put: operations["block_user"];
         post?: never;
         /**
-         * Remove a user from this list
-         * @description Remove a user from this list. Idempotent.
+         * Unblock a user
+         * @description Unblock a user.
          */
-        delete: operations["delete-blocked"];
+        delete: operations["unblock_user"];
         options?: never;
         head?: never;
         patch?: never;
@@ -96,8 +271,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Users on this list, newest first */
-        get: operations["list-close-friends"];
+        /**
+         * The caller's close friends, newest first
+         * @description The caller's close friends, newest first.
+         */
+        get: operations["list_close_friends"];
         put?: never;
         post?: never;
         delete?: never;
@@ -115,16 +293,16 @@ export interface paths {
         };
         get?: never;
         /**
-         * Add a user to this list
-         * @description Add a user to this list. Idempotent.
+         * Add a close friend
+         * @description Idempotent. Yourself is refused.
          */
-        put: operations["put-close-friends"];
+        put: operations["add_close_friend"];
         post?: never;
         /**
-         * Remove a user from this list
-         * @description Remove a user from this list. Idempotent.
+         * Remove a close friend
+         * @description Remove a close friend.
          */
-        delete: operations["delete-close-friends"];
+        delete: operations["remove_close_friend"];
         options?: never;
         head?: never;
         patch?: never;
@@ -141,10 +319,30 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete Comment
+         * Delete a comment and its replies: its writer, the story's author and admins
          * @description Delete a comment and its replies: its writer, the story's author and admins.
          */
         delete: operations["delete_comment"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/comments/{comment_id}/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report a comment to the admins, with the ticket of its story
+         * @description Report a comment to the admins, with the ticket of its story.
+         */
+        post: operations["report_comment"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -158,10 +356,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Config
+         * Bounds, vocabularies and limits
          * @description Bounds, vocabularies and limits.
          */
-        get: operations["read_config"];
+        get: operations["get_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/eligibility": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the caller may create and view stories according to the rollout policy
+         * @description Whether the caller may create and view stories according to the rollout policy.
+         */
+        get: operations["get_eligibility"];
         put?: never;
         post?: never;
         delete?: never;
@@ -177,8 +395,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The caller's followers, newest first */
-        get: operations["followers"];
+        /**
+         * The caller's followers, newest first
+         * @description The caller's followers, newest first.
+         */
+        get: operations["list_followers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -198,7 +419,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Remove Follower
+         * Remove a user from the caller's followers
          * @description Remove a user from the caller's followers. Idempotent.
          */
         delete: operations["remove_follower"];
@@ -214,8 +435,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Users on this list, newest first */
-        get: operations["list-following"];
+        /**
+         * Users whom the caller follows, newest first
+         * @description Users whom the caller follows, newest first.
+         */
+        get: operations["list_following"];
         put?: never;
         post?: never;
         delete?: never;
@@ -233,16 +457,16 @@ export interface paths {
         };
         get?: never;
         /**
-         * Add a user to this list
-         * @description Add a user to this list. Idempotent.
+         * Follow a user
+         * @description Idempotent. Yourself is refused.
          */
-        put: operations["put-following"];
+        put: operations["follow_user"];
         post?: never;
         /**
-         * Remove a user from this list
-         * @description Remove a user from this list. Idempotent.
+         * Stop following a user
+         * @description Stop following a user.
          */
-        delete: operations["delete-following"];
+        delete: operations["unfollow_user"];
         options?: never;
         head?: never;
         patch?: never;
@@ -255,8 +479,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Public live stories of anyone that the caller has not seen, newest first */
-        get: operations["for_you"];
+        /**
+         * Public live stories of anyone that the caller has not seen, newest first
+         * @description Public live stories of anyone that the caller has not seen, newest first.
+         */
+        get: operations["list_for_you"];
         put?: never;
         post?: never;
         delete?: never;
@@ -273,15 +500,35 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Hidden Words
+         * The words that hide comments under one's stories
          * @description The words that hide comments under one's stories.
          */
         get: operations["get_hidden_words"];
         /**
-         * Put Hidden Words
+         * Readers see comments by the new words at once; counts follow within seconds
          * @description Readers see comments by the new words at once; counts follow within seconds.
          */
-        put: operations["put_hidden_words"];
+        put: operations["set_hidden_words"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The totals of the caller's stories of a period, and each of them, the newest first
+         * @description The totals of the caller's stories of a period, and each of them, the newest first.
+         */
+        get: operations["list_insights"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -297,15 +544,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get Privacy
+         * Whether one is listed as a viewer
          * @description Whether one is listed as a viewer.
          */
         get: operations["get_privacy"];
         /**
-         * Put Privacy
+         * Off unlists at once, for good, from every live story
          * @description Off unlists at once, for good, from every live story.
          */
-        put: operations["put_privacy"];
+        put: operations["set_privacy"];
         post?: never;
         delete?: never;
         options?: never;
@@ -321,10 +568,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Quota
+         * How much may still be posted; only what went live counts
          * @description How much may still be posted; only what went live counts.
          */
-        get: operations["quota"];
+        get: operations["get_quota"];
         put?: never;
         post?: never;
         delete?: never;
@@ -341,10 +588,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Own
+         * One's own stories, newest first
          * @description One's own stories, newest first.
          */
-        get: operations["list_own"];
+        get: operations["list_my_stories"];
         put?: never;
         post?: never;
         delete?: never;
@@ -361,10 +608,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Story
+         * Everything of a story, in any state until it ends
          * @description Everything of a story, in any state until it ends.
          */
-        get: operations["read_story"];
+        get: operations["get_my_story"];
         put?: never;
         post?: never;
         delete?: never;
@@ -380,8 +627,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Users on this list, newest first */
-        get: operations["list-muted"];
+        /**
+         * Users whom the caller mutes, newest first
+         * @description Users whom the caller mutes, newest first.
+         */
+        get: operations["list_muted"];
         put?: never;
         post?: never;
         delete?: never;
@@ -399,16 +649,16 @@ export interface paths {
         };
         get?: never;
         /**
-         * Add a user to this list
-         * @description Add a user to this list. Idempotent.
+         * Mute a user
+         * @description Idempotent. Yourself is refused.
          */
-        put: operations["put-muted"];
+        put: operations["mute_user"];
         post?: never;
         /**
-         * Remove a user from this list
-         * @description Remove a user from this list. Idempotent.
+         * Unmute a user
+         * @description Unmute a user.
          */
-        delete: operations["delete-muted"];
+        delete: operations["unmute_user"];
         options?: never;
         head?: never;
         patch?: never;
@@ -421,8 +671,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The first twenty items of the reels of up to twenty authors */
-        get: operations["reels"];
+        /**
+         * The first twenty items of the reels of up to twenty authors
+         * @description The first twenty items of the reels of up to twenty authors.
+         */
+        get: operations["get_reels"];
         put?: never;
         post?: never;
         delete?: never;
@@ -438,8 +691,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The rings of up to a hundred users */
-        get: operations["rings"];
+        /**
+         * The rings of up to a hundred users
+         * @description The rings of up to a hundred users.
+         */
+        get: operations["get_rings"];
         put?: never;
         post?: never;
         delete?: never;
@@ -458,7 +714,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Create Story
+         * Ask for a story; the answer holds a form for its upload
          * @description Ask for a story; the answer holds a form for its upload.
          */
         post: operations["create_story"];
@@ -475,22 +731,69 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One story that the caller may see, with new URLs and a new ticket; admins may see any live story */
-        get: operations["story"];
+        /**
+         * One story that the caller may see, with new URLs and a new ticket; admins may see any live story
+         * @description One story that the caller may see, with new URLs and a new ticket; admins may see any live story.
+         */
+        get: operations["get_story"];
         put?: never;
         post?: never;
         /**
-         * Delete Story
+         * End a story: durable, published, and its media gone when this answers
          * @description End a story: durable, published, and its media gone when this answers.
          */
         delete: operations["delete_story"];
         options?: never;
         head?: never;
         /**
-         * Change Story
+         * Change who may see a story and what may be done with it; what is not sent stays as it is
          * @description Change who may see a story and what may be done with it; what is not sent stays as it is.
          */
         patch: operations["change_story"];
+        trace?: never;
+    };
+    "/v1/stories/{story_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who answered what, newest first
+         * @description Who answered what, newest first. For the author only.
+         */
+        get: operations["list_answers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stories/{story_id}/answers/{layer_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Answer a sticker, in place of an earlier answer; a quiz once
+         * @description Answer a sticker, in place of an earlier answer; a quiz once.
+         */
+        put: operations["answer_layer"];
+        post?: never;
+        /**
+         * Take one's answer back
+         * @description Take one's answer back. Needs no ticket where there was one.
+         */
+        delete: operations["withdraw_answer"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/v1/stories/{story_id}/cancel": {
@@ -503,7 +806,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Cancel Story
+         * Let a draft or a processing story vanish with its upload
          * @description Let a draft or a processing story vanish with its upload.
          */
         post: operations["cancel_story"];
@@ -521,16 +824,16 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Comments
+         * Top comments, newest first, or the replies to one, oldest first
          * @description Top comments, newest first, or the replies to one, oldest first.
          */
-        get: operations["read_comments"];
+        get: operations["list_comments"];
         put?: never;
         /**
-         * Write Comment
+         * Comment on a story
          * @description Comment on a story. A reply to a reply hangs on the top one.
          */
-        post: operations["write_comment"];
+        post: operations["create_comment"];
         delete?: never;
         options?: never;
         head?: never;
@@ -545,10 +848,30 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Counts
+         * Everything that is counted of one story
          * @description Everything that is counted of one story.
          */
-        get: operations["read_counts"];
+        get: operations["get_counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stories/{story_id}/insights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The figures of a story, while it lives and after it has expired
+         * @description The figures of a story, while it lives and after it has expired. For its author only.
+         */
+        get: operations["get_insights"];
         put?: never;
         post?: never;
         delete?: never;
@@ -567,7 +890,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Publish Story
+         * Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused
          * @description Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused.
          */
         post: operations["publish_story"];
@@ -586,13 +909,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * Set Reaction
+         * React to a story, in place of an earlier reaction
          * @description React to a story, in place of an earlier reaction.
          */
         put: operations["set_reaction"];
         post?: never;
         /**
-         * Withdraw Reaction
+         * Take one's reaction back
          * @description Take one's reaction back. Needs no ticket where there was one.
          */
         delete: operations["withdraw_reaction"];
@@ -609,10 +932,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read Reactions
+         * How many reactions of each kind a story has
          * @description How many reactions of each kind a story has.
          */
-        get: operations["read_reactions"];
+        get: operations["get_reactions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -629,12 +952,32 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Receipt
+         * The record that every store has erased an ended story
          * @description The record that every store has erased an ended story. For its author and admins; 404 while it lives.
          */
-        get: operations["receipt"];
+        get: operations["get_story_receipt"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stories/{story_id}/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Report a story to the admins
+         * @description Report a story to the admins. Its ticket serves 24 hours longer for this.
+         */
+        post: operations["report_story"];
         delete?: never;
         options?: never;
         head?: never;
@@ -651,7 +994,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Share Story
+         * A link to the story; counts once per viewer
          * @description A link to the story; counts once per viewer.
          */
         post: operations["share_story"];
@@ -671,10 +1014,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Renew Form
+         * A fresh form for a draft
          * @description A fresh form for a draft.
          */
-        post: operations["renew_form"];
+        post: operations["renew_upload"];
         delete?: never;
         options?: never;
         head?: never;
@@ -689,7 +1032,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List Viewers
+         * Who viewed a story, newest first
          * @description Who viewed a story, newest first. For its author only.
          */
         get: operations["list_viewers"];
@@ -708,8 +1051,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The rings of the authors whom the caller follows: unseen first, then newest */
-        get: operations["tray"];
+        /**
+         * The rings of the authors whom the caller follows: unseen first, then newest
+         * @description The rings of the authors whom the caller follows: unseen first, then newest.
+         */
+        get: operations["get_tray"];
         put?: never;
         post?: never;
         delete?: never;
@@ -727,10 +1073,10 @@ export interface paths {
         };
         get?: never;
         /**
-         * Seen
+         * Mark an author's stories as seen on every device, up to and including one; no view is counted
          * @description Mark an author's stories as seen on every device, up to and including one; no view is counted.
          */
-        put: operations["seen"];
+        put: operations["mark_seen"];
         post?: never;
         delete?: never;
         options?: never;
@@ -745,8 +1091,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The stories of an author that the caller may see, oldest first */
-        get: operations["reel"];
+        /**
+         * The stories of an author that the caller may see, oldest first
+         * @description The stories of an author that the caller may see, oldest first.
+         */
+        get: operations["get_reel"];
         put?: never;
         post?: never;
         delete?: never;
@@ -764,8 +1113,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Report plays of stories: answered once the accepted ones are durable, counted when they are consumed */
-        post: operations["take_views"];
+        /**
+         * Report plays of stories: answered once the accepted ones are durable, counted when they are consumed
+         * @description Report plays of stories: answered once the accepted ones are durable, counted when they are consumed.
+         */
+        post: operations["report_views"];
         delete?: never;
         options?: never;
         head?: never;
@@ -776,880 +1128,2261 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /**
-         * AccountReceiptResponse
-         * @description Which services have forgotten a user; one that has not answered is null.
-         */
-        AccountReceiptResponse: {
-            /** Receipt Id */
-            receipt_id: string;
-            /** User Id */
-            user_id: string;
+        /** @description Codecs that an upload may have, as ffmpeg calls them. */
+        AcceptedCodecs: {
+            /** @description Codecs of the picture. */
+            video: string[];
+            /** @description Codecs of the sound; `pcm` is PCM of every kind. */
+            audio: string[];
+        };
+        /** @description The caller's answer and everybody's. */
+        Answer: {
+            /** @description The option's index, the text, or true for a copied code. */
+            mine: number | string | boolean;
+            /** @description Answers by option; one number for a question or promo code. */
+            tallies: number[];
+            /** @description The index of a quiz's right option. */
+            correct: number | null;
+        };
+        /** @description `urn:stories:answer-final`. */
+        AnswerFinalProblem: {
             /**
-             * At
-             * Format: date-time
+             * @description The problem's type.
+             * @enum {string}
              */
-            at: string;
-            /** Erased */
-            erased: {
-                [key: string]: string | null;
-            };
-            /** Complete */
-            complete: boolean;
+            type: "urn:stories:answer-final";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description An answer: `option` of a poll or quiz (its index), `text` for a question, or `copied` for a promo code. */
+        AnswerRequest: {
+            /** @description The index of a poll's or quiz's option. */
+            option?: number;
+            /** @description The text. */
+            text?: string;
+            /**
+             * @description That a promo code was copied.
+             * @enum {boolean}
+             */
+            copied?: true;
         };
-        /**
-         * AuditResponse
-         * @description How many ended stories wait for each store, and how long the oldest has waited, in seconds.
-         */
-        AuditResponse: {
-            /** Open */
-            open: {
-                [key: string]: number;
-            };
-            /** Oldest S */
-            oldest_s: number;
-        };
-        /**
-         * CommentCreate
-         * @description A comment, or a reply to one.
-         */
-        CommentCreate: {
-            /** Text */
-            text: string;
-            /** Reply To */
-            reply_to?: string | null;
-        };
-        /**
-         * CommentPermissions
-         * @description What the reader may do with a comment.
-         */
-        CommentPermissions: {
-            /** Delete */
-            delete: boolean;
-        };
-        /**
-         * CommentResponse
-         * @description A comment as its reader gets it. `reply_to` is always a top one; `replies` counts those that are not hidden.
-         */
-        CommentResponse: {
-            /** Id */
+        /** @description Who decided what and when. `author_id` is null once the account was erased. */
+        AuditEntry: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
             id: string;
-            /** Story Id */
+            /**
+             * Format: uuid
+             * @description The report's id.
+             */
+            report_id: string;
+            /**
+             * @description The kind.
+             * @enum {string}
+             */
+            kind: "story" | "comment";
+            /**
+             * Format: uuid
+             * @description The story's id.
+             */
             story_id: string;
-            /** Author Id */
-            author_id: string;
-            /** Text */
+            /** @description The comment's id. */
+            comment_id: string | null;
+            /** @description The author's user id. */
+            author_id: string | null;
+            /** @description What was decided. */
+            decision: components["schemas"]["Decision"];
+        };
+        /** @description A page of a list. */
+        AuditEntryPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["AuditEntry"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A caption within the picture. */
+        CaptionLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "caption";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The text. */
             text: string;
-            /** Reply To */
+        };
+        /** @description A caption within the picture. */
+        CaptionLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "caption";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The text. */
+            text: string;
+        };
+        /** @description A comment as its reader gets it. `reply_to` is always a top one; `replies` counts those that are not hidden. */
+        Comment: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The story's id.
+             */
+            story_id: string;
+            /** @description The author's user id. */
+            author_id: string;
+            /** @description The text. */
+            text: string;
+            /** @description The top comment that this replies to; null for a top one. */
             reply_to: string | null;
-            /** Replies */
+            /** @description Replies that are not hidden. */
             replies: number;
-            /** Created At */
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
             created_at: string;
+            /** @description What the caller may do. */
             can: components["schemas"]["CommentPermissions"];
         };
-        /**
-         * ConfigResponse
-         * @description The bounds and vocabularies of this installation.
-         */
-        ConfigResponse: {
-            /** Lifetimes */
+        /** @description A comment, or a reply to one. */
+        CommentCreate: {
+            /** @description The text. */
+            text: string;
+            /** @description The comment to reply to; null for a top comment. */
+            reply_to?: string | null;
+        };
+        /** @description A page of a list. */
+        CommentPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Comment"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description What the reader may do with a comment. */
+        CommentPermissions: {
+            /** @description Whether the caller may delete the comment. */
+            delete: boolean;
+        };
+        /** @description `urn:stories:comments-off` or `urn:stories:idempotency-running`. */
+        CommentsOffOrIdempotencyRunningProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:comments-off" | "urn:stories:idempotency-running";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description The bounds and vocabularies of this installation. */
+        Config: {
+            /** @description How long a story may live; the first is the default. */
             lifetimes: string[];
-            /** Max Clip Ms */
+            /** @description Milliseconds of a part; a longer clip is split or refused. */
             max_clip_ms: number;
-            /** Max Parts */
+            /** @description How many parts a split clip may have. */
             max_parts: number;
-            /** Max Upload Bytes */
+            /** @description Bytes of an upload at most. */
             max_upload_bytes: number;
-            /** Content Types */
-            content_types: string[];
-            /** Audiences */
-            audiences: string[];
-            /** Comments */
-            comments: string[];
-            /** Layer Kinds */
+            /** @description Media types that may be uploaded. */
+            content_types: ("video/mp4" | "video/quicktime" | "video/webm" | "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif")[];
+            /** @description Codecs that an upload may have. */
+            codecs: components["schemas"]["AcceptedCodecs"];
+            /** @description Values of `audience`. */
+            audiences: ("everyone" | "followers" | "friends" | "close_friends")[];
+            /** @description Values of `comments`. */
+            comments: ("everyone" | "friends" | "nobody")[];
+            /** @description Kinds of layers. */
             layer_kinds: string[];
-            /** Limits */
+            /** @description Requests per user and minute, by the limit's name. */
             limits: {
                 [key: string]: number;
             };
         };
-        /**
-         * CountsResponse
-         * @description Exact counts: `views` are plays, `viewers` people; `comments` include replies.
-         */
-        CountsResponse: {
-            /** Views */
+        /** @description Exact counts: `views` are plays, `viewers` people; `comments` include replies. */
+        Counts: {
+            /** @description Plays. */
             views: number;
-            /** Viewers */
+            /** @description People who viewed. */
             viewers: number;
-            /** Reactions */
+            /** @description People who react. */
             reactions: number;
-            /** Comments */
+            /** @description Comments and replies that are not hidden. */
             comments: number;
-            /** Shares */
+            /** @description Viewers who asked for a link. */
             shares: number;
         };
-        /**
-         * DraftResponse
-         * @description A story just asked for; `upload` is null once it is past being a draft.
-         */
-        DraftResponse: {
-            /** Id */
-            id: string;
-            /** State */
-            state: string;
-            /** Author Id */
-            author_id: string;
-            /** Created At */
-            created_at: string;
-            media: components["schemas"]["MediaResponse"];
-            /** Lifetime */
-            lifetime: string;
-            /** Audience */
-            audience: string;
-            /** Hide From */
-            hide_from: string[];
-            /** Comments */
-            comments: string;
-            /** Reactions */
-            reactions: boolean;
-            /** Sharing */
-            sharing: boolean;
-            /** Download */
-            download: boolean;
-            /** View List */
-            view_list: boolean;
-            /** Caption */
-            caption: string | null;
-            /** Layers */
-            layers: {
-                [key: string]: unknown;
-            }[];
-            /** Captions Track */
-            captions_track: string | null;
-            sound: components["schemas"]["SoundResponse"] | null;
-            /** Split */
-            split: boolean;
-            /** Alt Text */
-            alt_text: string | null;
-            /** Progress */
-            progress: number | null;
-            /** Reason */
-            reason: string | null;
-            /** Vanishes At */
-            vanishes_at: string | null;
-            /** Posted At */
-            posted_at: string | null;
-            /** Expires At */
-            expires_at: string | null;
-            /** Kind */
-            kind: string | null;
-            /** Content Type */
-            content_type: string | null;
-            /** Size */
-            size: number | null;
-            /** Width */
-            width: number | null;
-            /** Height */
-            height: number | null;
-            /** Duration Ms */
-            duration_ms: number | null;
-            /** Has Audio */
-            has_audio: boolean | null;
-            /** Codecs */
-            codecs: string | null;
-            /** Series Id */
-            series_id: string | null;
-            /** Part */
-            part: number;
-            /** Parts */
-            parts: number;
-            /** Part Ids */
-            part_ids: string[];
-            upload: components["schemas"]["UploadResponse"] | null;
-        };
-        /**
-         * Edge
-         * @description A user on a list, and since when.
-         */
-        Edge: {
-            user_id: string;
-            since: string;
-        };
-        /**
-         * Edges
-         * @description A page of a list of users, newest first.
-         */
-        Edges: {
-            items: components["schemas"]["Edge"][];
-            next_cursor: string | null;
-        };
-        /**
-         * HiddenWordsRequest
-         * @description Words that hide a comment. Case, accents' encoding and width do not matter.
-         */
-        HiddenWordsRequest: {
-            /** Words */
-            words: string[];
-        };
-        /**
-         * HiddenWordsResponse
-         * @description The caller's hidden words.
-         */
-        HiddenWordsResponse: {
-            /** Words */
-            words: string[];
-        };
-        /**
-         * Item
-         * @description A story as a viewer gets it. Times are RFC 3339 strings, sizes are bytes.
-         */
-        Item: {
-            id: string;
-            author_id: string;
-            /** @enum {unknown} */
-            kind: "photo" | "video";
-            /** @default Story */
-            label?: string;
-            /** @enum {unknown} */
-            audience: "close_friends" | "everyone" | "followers" | "friends";
-            posted_at: string;
-            expires_at: string;
-            duration_ms: number | null;
-            width: number;
-            height: number;
-            content_type: string;
-            size: number;
-            has_audio: boolean;
-            codecs: string | null;
-            media_url: string;
-            poster_url: string;
-            download_url: string | null;
-            /** @default [] */
-            renditions?: components["schemas"]["Rendition"][];
-            urls_expire_at: string;
-            caption: string | null;
-            layers: Record<string, never>[];
-            sound: components["schemas"]["Sound"] | null;
-            captions_track: string | null;
-            alt_text: string | null;
-            seen: boolean;
-            series_id: string | null;
-            part: number;
-            parts: number;
-            viewers_listed: boolean;
-            can: components["schemas"]["Permissions"];
-            ticket: string;
-        };
-        /**
-         * LayerRequest
-         * @description Something laid over the media; a kind's own fields go beside these, at most 16 KiB in all.
-         */
-        LayerRequest: {
+        /** @description A decision. `until` is the end of a suspension. */
+        Decision: {
             /**
-             * Kind
+             * @description What to do: keep, remove, or also suspend.
              * @enum {string}
              */
-            kind: "text" | "caption" | "sticker" | "mention" | "hashtag" | "link" | "poll" | "question" | "quiz" | "promo_code" | "music" | "effect";
-            /** X */
-            x: number;
-            /** Y */
-            y: number;
-            /** W */
-            w: number;
-            /** H */
-            h: number;
+            action: "keep" | "remove" | "remove_and_suspend";
+            /** @description Length of a suspension. */
+            days: number | null;
+            /** @description The end of a suspension. */
+            until: string | null;
             /**
-             * Rotation
-             * @default 0
+             * Format: date-time
+             * @description The admin's user id.
              */
-            rotation?: number;
+            decided_by: string;
             /**
-             * Z
-             * @default 0
+             * Format: date-time
+             * @description When it was decided.
              */
-            z?: number;
-        } & {
-            [key: string]: unknown;
+            decided_at: string;
         };
-        /**
-         * MediaRequest
-         * @description What will be uploaded: exactly this type (parameters are ignored) and exactly this size in bytes.
-         */
-        MediaRequest: {
+        /** @description What to do about what was reported. */
+        DecisionCreate: {
             /**
-             * Content Type
+             * @description What to do: keep, remove, or also suspend.
+             * @enum {string}
+             */
+            action: "keep" | "remove" | "remove_and_suspend";
+            /** @description Length of the suspension, null: 30; of no meaning for other actions. */
+            days?: number | null;
+        };
+        /** @description One event for one endpoint. `last_error` says in a word why the last attempt failed. */
+        Delivery: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /** @description The event's name, such as `story-posted`. */
+            event: string;
+            /**
+             * Format: uuid
+             * @description The `id` of the CloudEvent.
+             */
+            event_id: string;
+            /**
+             * Format: uuid
+             * @description The story's id.
+             */
+            story_id: string;
+            /**
+             * @description The state.
+             * @enum {string}
+             */
+            state: "pending" | "delivered" | "dead";
+            /** @description How many attempts there were. */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description When it is tried next; null once it has ended. */
+            next_attempt_at: string | null;
+            /** @description When it was tried last; null before the first attempt. */
+            last_attempt_at: string | null;
+            /** @description The endpoint's last HTTP status; null without an answer. */
+            last_status: number | null;
+            /** @description Why the last attempt failed, in a word; null if it did not. */
+            last_error: string | null;
+            /** @description When the endpoint accepted it. */
+            delivered_at: string | null;
+        };
+        /** @description A page of a list. */
+        DeliveryPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Delivery"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A story just asked for; `upload` is null once it is past being a draft. */
+        Draft: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /**
+             * @description The state.
+             * @enum {string}
+             */
+            state: "draft" | "processing" | "live" | "refused";
+            /** @description The author's user id. */
+            author_id: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description The media to be uploaded. */
+            media: components["schemas"]["Media"];
+            /** @description How long the story lives, one of `lifetimes` of `GET /v1/config`, such as `24h`. */
+            lifetime: string;
+            /**
+             * @description Who may see the story: everyone, followers, friends (who follow each other), or close friends.
+             * @enum {string}
+             */
+            audience: "everyone" | "followers" | "friends" | "close_friends";
+            /** @description Users who never see the story, at most 1,000. */
+            hide_from: string[];
+            /**
+             * @description Who may comment.
+             * @enum {string}
+             */
+            comments: "everyone" | "friends" | "nobody";
+            /** @description Whether viewers may react. */
+            reactions: boolean;
+            /** @description Whether viewers may get a link to share. */
+            sharing: boolean;
+            /** @description Whether viewers may download the media. */
+            download: boolean;
+            /** @description Whether the author sees who viewed the story. */
+            view_list: boolean;
+            /** @description The caption, at most 2,200 code points. */
+            caption: string | null;
+            /** @description What lies over the media, at most 50. */
+            layers: components["schemas"]["Layer"][];
+            /** @description Subtitles as WebVTT, at most 64 KiB. */
+            captions_track: string | null;
+            /** @description The music of the story and the part of it to play. */
+            sound: components["schemas"]["Sound"] | null;
+            /** @description Whether a longer clip becomes several parts instead of being refused. */
+            split: boolean;
+            /** @description What is to be seen, for people who do not see it; at most 2,200 code points. */
+            alt_text: string | null;
+            /** @description How far the media work has come, 0 to 1. */
+            progress: number | null;
+            /** @description Why the media was refused; null in other states. */
+            reason: ("not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out") | null;
+            /** @description When a draft or a refused story vanishes; null for a live one. */
+            vanishes_at: string | null;
+            /** @description When it went live; null before. */
+            posted_at: string | null;
+            /** @description When it ends. */
+            expires_at: string | null;
+            /** @description Whether it plays or stands; null before it is live. */
+            kind: ("video" | "photo") | null;
+            /** @description The media type as stored; null before it is live. */
+            content_type: string | null;
+            /** @description Bytes. */
+            size: number | null;
+            /** @description Pixels, as displayed. */
+            width: number | null;
+            /** @description Pixels, as displayed. */
+            height: number | null;
+            /** @description Milliseconds; null for a photo. */
+            duration_ms: number | null;
+            /** @description Whether it has sound. */
+            has_audio: boolean | null;
+            /** @description Codecs after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for a photo. */
+            codecs: string | null;
+            /** @description The id that all parts of a split clip share; null if it is not split. */
+            series_id: string | null;
+            /** @description Which part of a split clip this is, from 1. */
+            part: number;
+            /** @description How many parts the clip was split into. */
+            parts: number;
+            /** @description Ids of all parts of a split clip, in order; empty if it is not split. */
+            part_ids: string[];
+            /** @description The upload form of a draft; null if a repeated request finds it past that. */
+            upload: components["schemas"]["Upload"] | null;
+        };
+        /** @description A user on a list, and since when. */
+        Edge: {
+            /** @description The user's id. */
+            user_id: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            since: string;
+        };
+        /** @description A page of a list of users, newest first. */
+        EdgePage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Edge"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description An effect of the client's own set. */
+        EffectLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "effect";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The name, in the client's own set. */
+            name: string;
+            /** @description Share of the picture's width or height. */
+            intensity: number;
+        };
+        /** @description An effect of the client's own set. */
+        EffectLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "effect";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The name, in the client's own set. */
+            name: string;
+            /** @description Share of the picture's width or height. */
+            intensity: number;
+        };
+        /** @description What the rollout policy lets the caller do; `reason` is why not. */
+        Eligibility: {
+            /** @description Whether the caller may post. */
+            create: boolean;
+            /** @description Whether the caller sees stories. */
+            view: boolean;
+            /** @description Why not; null if both are true. */
+            reason: ("country" | "percentage" | "denied" | "paused") | null;
+        };
+        /** @description How many ended stories wait for each store, and how long the oldest has waited, in seconds. */
+        ErasureAudit: {
+            /** @description Ended stories that wait for each store. */
+            open: {
+                [key: string]: number;
+            };
+            /** @description Seconds that the oldest of them has waited. */
+            oldest_s: number;
+        };
+        /** @description `urn:stories:external-graph`. */
+        ExternalGraphProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:external-graph";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description One answer; both `option` and `text` are null where a promo code was copied. */
+        GivenAnswer: {
+            /** @description The user's id. */
+            user_id: string;
+            /** @description The option's index; null for a text or a copied code. */
+            option: number | null;
+            /** @description The text; null for an option or a copied code. */
+            text: string | null;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+        };
+        /** @description A page of answers to one layer; `tallies` count all of them. */
+        GivenAnswerPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["GivenAnswer"][];
+            /** @description Answers by option; one number for a question or promo code. */
+            tallies: number[];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A hashtag without its `#`, kept as written: letters, marks, digits and `_`, not only digits. */
+        HashtagLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "hashtag";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The hashtag, as written, without `#`. */
+            tag: string;
+        };
+        /** @description A hashtag without its `#`, kept as written: letters, marks, digits and `_`, not only digits. */
+        HashtagLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "hashtag";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The hashtag, as written, without `#`. */
+            tag: string;
+        };
+        /** @description The caller's hidden words. */
+        HiddenWords: {
+            /** @description The words, as they are compared. */
+            words: string[];
+        };
+        /** @description Words that hide a comment. Case, accents' encoding and width do not matter. */
+        HiddenWordsRequest: {
+            /** @description The whole list, at most 500 of 1 to 100 code points; it replaces the one before. */
+            words: string[];
+        };
+        /** @description `urn:stories:idempotency-running`. */
+        IdempotencyRunningProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:idempotency-running";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description One error in a request. */
+        InputError: {
+            /** @description Where: a path of keys, such as `["body", "media", "size"]`. */
+            loc: (string | number)[];
+            /** @description What is wrong there. */
+            msg: string;
+        };
+        /** @description The figures of one story. Once they are sealed, breakdowns of too few people are null. */
+        Insights: {
+            /**
+             * Format: uuid
+             * @description The story's id.
+             */
+            story_id: string;
+            /**
+             * Format: date-time
+             * @description When it went live; null before.
+             */
+            posted_at: string;
+            /** @description Whether the story has ended and its figures are final. */
+            sealed: boolean;
+            /** @description When it was sealed; null while it lives. */
+            sealed_at: string | null;
+            /** @description Viewers by their relation to the author. */
+            reach: components["schemas"]["Reach"];
+            /** @description Plays by all viewers. */
+            plays: number;
+            /** @description Plays completed of all plays, 0 without plays. */
+            completion_rate: number;
+            /** @description Watched per play, 0 without plays. */
+            mean_watch_ms: number;
+            /** @description Taps during all plays. */
+            taps: components["schemas"]["TapSums"];
+            /** @description Viewers by part of the series. */
+            drop_off: components["schemas"]["PartViewers"][] | null;
+            /** @description By emoji, the most frequent first. */
+            reactions: {
+                [key: string]: number;
+            } | null;
+            /** @description Comments with replies, without hidden ones. */
+            comments: number;
+            /** @description Viewers who shared it. */
+            shares: number;
+            /** @description Of each sticker that can be answered. */
+            answers: components["schemas"]["LayerTallies"][];
+        };
+        /** @description The totals of a period, and a page of its stories, the newest first. */
+        InsightsPage: {
+            /** @description The figures of all stories of the period. */
+            totals: components["schemas"]["InsightsTotals"];
+            /** @description The items of this page. */
+            items: components["schemas"]["Insights"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description The figures of all stories of the period; a viewer of two stories counts twice in `reach`. */
+        InsightsTotals: {
+            /** @description Stories of the period. */
+            stories: number;
+            /** @description Viewers, counted for each story. */
+            reach: number;
+            /** @description Plays of all stories. */
+            plays: number;
+            /** @description Plays completed of all plays, 0 without plays. */
+            completion_rate: number;
+            /** @description Watched per play, 0 without plays. */
+            mean_watch_ms: number;
+            /** @description Taps during all plays. */
+            taps: components["schemas"]["TapSums"];
+            /** @description Reactions to all stories. */
+            reactions: number;
+            /** @description Comments with replies, without hidden ones. */
+            comments: number;
+            /** @description Shares, one for each viewer and story. */
+            shares: number;
+            /** @description Answers to stickers. */
+            answers: number;
+        };
+        /** @description `urn:stories:invalid` or `urn:stories:idempotency-reused`. */
+        InvalidOrIdempotencyReusedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:invalid" | "urn:stories:idempotency-reused";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:invalid` or `urn:stories:media-refused`. */
+        InvalidOrMediaRefusedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:invalid" | "urn:stories:media-refused";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:invalid` or `urn:stories:ticket-missing` or `urn:stories:idempotency-reused`. */
+        InvalidOrTicketMissingOrIdempotencyReusedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:invalid" | "urn:stories:ticket-missing" | "urn:stories:idempotency-reused";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:invalid` or `urn:stories:ticket-missing`. */
+        InvalidOrTicketMissingProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:invalid" | "urn:stories:ticket-missing";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:invalid`. */
+        InvalidProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:invalid";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description Something laid over the media: a frame, and the fields of its kind. */
+        Layer: components["schemas"]["TextLayer"] | components["schemas"]["CaptionLayer"] | components["schemas"]["StickerLayer"] | components["schemas"]["MentionLayer"] | components["schemas"]["HashtagLayer"] | components["schemas"]["LinkLayer"] | components["schemas"]["PollLayer"] | components["schemas"]["QuizLayer"] | components["schemas"]["QuestionLayer"] | components["schemas"]["PromoCodeLayer"] | components["schemas"]["MusicLayer"] | components["schemas"]["EffectLayer"];
+        /** @description Something to lay over the media: a frame, and the fields of its kind. */
+        LayerCreate: components["schemas"]["TextLayerCreate"] | components["schemas"]["CaptionLayerCreate"] | components["schemas"]["StickerLayerCreate"] | components["schemas"]["MentionLayerCreate"] | components["schemas"]["HashtagLayerCreate"] | components["schemas"]["LinkLayerCreate"] | components["schemas"]["PollLayerCreate"] | components["schemas"]["QuizLayerCreate"] | components["schemas"]["QuestionLayerCreate"] | components["schemas"]["PromoCodeLayerCreate"] | components["schemas"]["MusicLayerCreate"] | components["schemas"]["EffectLayerCreate"];
+        /** @description Answers to one sticker: by option, or one number for a question or promo code. */
+        LayerTallies: {
+            /**
+             * Format: uuid
+             * @description The layer's id.
+             */
+            layer_id: string;
+            /**
+             * @description The kind of the sticker.
+             * @enum {string}
+             */
+            kind: "poll" | "quiz" | "question" | "promo_code";
+            /** @description Answers by option; null once sealed with too few answers. */
+            tallies: number[] | null;
+        };
+        /** @description A link. */
+        LinkLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "link";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description Https, without credentials. */
+            url: string;
+            /** @description The title. */
+            title?: string | null;
+        };
+        /** @description A link. */
+        LinkLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "link";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description Https, without credentials. */
+            url: string;
+            /** @description The title. */
+            title?: string | null;
+        };
+        /** @description What was promised to be uploaded. */
+        Media: {
+            /**
+             * @description The media type.
              * @enum {string}
              */
             content_type: "video/mp4" | "video/quicktime" | "video/webm" | "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif";
+            /** @description Bytes. */
+            size: number;
+        };
+        /** @description What will be uploaded: exactly this type (parameters are ignored) and exactly this size in bytes. */
+        MediaRequest: {
             /**
-             * Size
-             * @description bytes
+             * @description The media type.
+             * @enum {string}
              */
+            content_type: "video/mp4" | "video/quicktime" | "video/webm" | "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif";
+            /** @description Bytes. */
             size: number;
         };
-        /**
-         * MediaResponse
-         * @description What was promised to be uploaded.
-         */
-        MediaResponse: {
-            /** Content Type */
-            content_type: string;
-            /** Size */
-            size: number;
+        /** @description A user. */
+        MentionLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "mention";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The user's id. */
+            user_id: string;
         };
-        /** Page[CommentResponse] */
-        Page_CommentResponse_: {
-            /** Items */
-            items: components["schemas"]["CommentResponse"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
+        /** @description A user. */
+        MentionLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "mention";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The user's id. */
+            user_id: string;
         };
-        /** Page[StoryResponse] */
-        Page_StoryResponse_: {
-            /** Items */
-            items: components["schemas"]["StoryResponse"][];
-            /** Next Cursor */
-            next_cursor?: string | null;
+        /** @description The title of a song and the part of it that plays. */
+        MusicLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "music";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The title. */
+            title: string;
+            /** @description The artist. */
+            artist: string;
+            /** @description The sound's id, of the client's own. */
+            sound_id?: string | null;
+            /** @description Where to begin, in milliseconds. */
+            start_ms: number;
+            /** @description How much to play, in milliseconds. */
+            length_ms: number;
         };
-        /**
-         * Permissions
-         * @description What the viewer may do with a story.
-         */
+        /** @description The title of a song and the part of it that plays. */
+        MusicLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "music";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The title. */
+            title: string;
+            /** @description The artist. */
+            artist: string;
+            /** @description The sound's id, of the client's own. */
+            sound_id?: string | null;
+            /** @description Where to begin, in milliseconds. */
+            start_ms: number;
+            /** @description How much to play, in milliseconds. */
+            length_ms: number;
+        };
+        /** @description `urn:stories:not-found`. */
+        NotFoundProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:not-found";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:not-in-rollout` or `urn:stories:suspended`. */
+        NotInRolloutOrSuspendedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:not-in-rollout" | "urn:stories:suspended";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:not-json`. */
+        NotJsonProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:not-json";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description How many viewers one part of the series had. */
+        PartViewers: {
+            /** @description The number of the part, from 1. */
+            part: number;
+            /** @description Its viewers. */
+            viewers: number;
+        };
+        /** @description What the viewer may do with a story. */
         Permissions: {
+            /** @description Whether the viewer may comment. */
             comment: boolean;
+            /** @description Whether the viewer may react. */
             react: boolean;
+            /** @description Whether the viewer may get a link to share. */
             share: boolean;
+            /** @description Whether the viewer may download the media. */
             download: boolean;
         };
-        /**
-         * PrivacyRequest
-         * @description Whether the caller is listed as a viewer.
-         */
+        /** @description A poll. */
+        PollLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "poll";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The question. */
+            question: string;
+            /** @description The options, 2 to 4. */
+            options: string[];
+        };
+        /** @description A poll. */
+        PollLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "poll";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The question. */
+            question: string;
+            /** @description The options, 2 to 4. */
+            options: string[];
+        };
+        /** @description What to show until the poster has loaded: a BlurHash, and the average colour as `#rrggbb`. */
+        Preview: {
+            /** @description A blurred picture, as a BlurHash. */
+            blurhash: string;
+            /** @description The colour, `#RRGGBB` or with alpha `#RRGGBBAA`. */
+            color: string;
+        };
+        /** @description Whether the caller is listed as a viewer from now on. */
+        Privacy: {
+            /** @description Whether authors see the caller in their lists of viewers. */
+            view_history: boolean;
+        };
+        /** @description Whether the caller is listed as a viewer. */
         PrivacyRequest: {
-            /** View History */
+            /** @description Whether authors see the caller in their lists of viewers. */
             view_history: boolean;
         };
-        /**
-         * PrivacyResponse
-         * @description Whether the caller is listed as a viewer from now on.
-         */
-        PrivacyResponse: {
-            /** View History */
-            view_history: boolean;
-        };
-        /**
-         * Problem
-         * @description RFC 9457; docs/http.md lists the types
-         */
+        /** @description An error (RFC 9457). Go by `type`; `title` and `detail` are for people and may change. */
         Problem: {
-            /** @enum {string} */
-            type: "urn:stories:not-json" | "urn:stories:bad-request" | "urn:stories:unauthenticated" | "urn:stories:forbidden" | "urn:stories:comments-friends-only" | "urn:stories:external-graph" | "urn:stories:not-found" | "urn:stories:method-not-allowed" | "urn:stories:wrong-state" | "urn:stories:comments-off" | "urn:stories:reactions-off" | "urn:stories:sharing-off" | "urn:stories:idempotency-running" | "urn:stories:too-large" | "urn:stories:unsupported-media-type" | "urn:stories:invalid" | "urn:stories:media-refused" | "urn:stories:idempotency-reused" | "urn:stories:rate-limited" | "urn:stories:quota-reached" | "urn:stories:too-many-drafts" | "urn:stories:internal" | "urn:stories:unavailable";
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:not-json" | "urn:stories:bad-request" | "urn:stories:unauthenticated" | "urn:stories:forbidden" | "urn:stories:ticket-expired" | "urn:stories:comments-friends-only" | "urn:stories:not-in-rollout" | "urn:stories:external-graph" | "urn:stories:suspended" | "urn:stories:not-found" | "urn:stories:method-not-allowed" | "urn:stories:wrong-state" | "urn:stories:comments-off" | "urn:stories:reactions-off" | "urn:stories:sharing-off" | "urn:stories:answer-final" | "urn:stories:idempotency-running" | "urn:stories:too-large" | "urn:stories:unsupported-media-type" | "urn:stories:invalid" | "urn:stories:ticket-missing" | "urn:stories:media-refused" | "urn:stories:idempotency-reused" | "urn:stories:rate-limited" | "urn:stories:quota-reached" | "urn:stories:too-many-drafts" | "urn:stories:internal" | "urn:stories:unavailable";
+            /** @description What it is called. */
             title: string;
+            /** @description The HTTP status. */
             status: number;
-            detail?: string;
-            errors?: {
-                loc: (string | number)[];
-                msg: string;
-            }[];
-            reason?: string;
+            /** @description What happened in this case. */
+            detail: string;
+            /** @description What is wrong with the input, at most 20. */
+            errors: components["schemas"]["InputError"][];
+            /**
+             * @description Why, where a type has several reasons.
+             * @enum {string}
+             */
+            reason: "country" | "percentage" | "denied" | "paused" | "not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out";
         };
-        /**
-         * ProcessingResponse
-         * @description How far the media work has come, 0 to 1.
-         */
-        ProcessingResponse: {
-            /** Id */
+        /** @description How far the media work has come, 0 to 1. */
+        Processing: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
             id: string;
             /**
-             * State
-             * @default processing
+             * @description The state.
+             * @enum {string}
              */
-            state?: string;
-            /** Progress */
+            state: "processing";
+            /** @description How far the media work has come, 0 to 1. */
             progress: number;
         };
-        /**
-         * QuotaResponse
-         * @description How much an author may still post.
-         */
-        QuotaResponse: {
-            /** Live */
+        /** @description A code to copy. */
+        PromoCodeLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "promo_code";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The code. */
+            code: string;
+            /** @description The terms of the offer. */
+            terms?: string | null;
+            /** @description Https, without credentials. */
+            url?: string | null;
+        };
+        /** @description A code to copy. */
+        PromoCodeLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "promo_code";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The code. */
+            code: string;
+            /** @description The terms of the offer. */
+            terms?: string | null;
+            /** @description Https, without credentials. */
+            url?: string | null;
+        };
+        /** @description A question that viewers answer with text. */
+        QuestionLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "question";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description What to answer. */
+            prompt: string;
+        };
+        /** @description A question that viewers answer with text. */
+        QuestionLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "question";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description What to answer. */
+            prompt: string;
+        };
+        /** @description A poll with one right option. `correct` is its index; no viewer's item has it. */
+        QuizLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "quiz";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The question. */
+            question: string;
+            /** @description The options, 2 to 4. */
+            options: string[];
+            /** @description The index of the right option; only the author gets it. */
+            correct?: number;
+        };
+        /** @description A poll with one right option. `correct` is its index; no viewer's item has it. */
+        QuizLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "quiz";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The question. */
+            question: string;
+            /** @description The options, 2 to 4. */
+            options: string[];
+            /** @description The index of the right option; only the author gets it. */
+            correct: number;
+        };
+        /** @description How much an author may still post. */
+        Quota: {
+            /** @description Stories that live now. */
             live: number;
-            /** Max Live */
+            /** @description How many may live at a time. */
             max_live: number;
-            /** Posted 24H */
+            /** @description Stories that went live within 24 hours, deleted ones too. */
             posted_24h: number;
-            /** Max Posted 24H */
+            /** @description How many may go live within 24 hours. */
             max_posted_24h: number;
-            /** Retry After S */
+            /** @description Seconds until the next story may be posted, 0 if at once. */
             retry_after_s: number;
         };
-        /**
-         * ReactionRequest
-         * @description A reaction: one fully qualified emoji.
-         */
+        /** @description `urn:stories:rate-limited` or `urn:stories:quota-reached` or `urn:stories:too-many-drafts`. */
+        RateLimitedOrQuotaReachedOrTooManyDraftsProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:rate-limited" | "urn:stories:quota-reached" | "urn:stories:too-many-drafts";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:rate-limited` or `urn:stories:quota-reached`. */
+        RateLimitedOrQuotaReachedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:rate-limited" | "urn:stories:quota-reached";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:rate-limited`. */
+        RateLimitedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:rate-limited";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description The viewers of a story: all, and by their relation to the author at their first view. */
+        Reach: {
+            /** @description All viewers. */
+            total: number;
+            /** @description Those who followed the author; null once sealed with too few viewers. */
+            followers: number | null;
+            /** @description Those who did not, or of whom it is unknown; null with `followers`. */
+            others: number | null;
+        };
+        /** @description A reaction: one fully qualified emoji. */
         ReactionRequest: {
             /**
-             * Emoji
              * Format: emoji
+             * @description One fully qualified emoji.
              * @example ❤️
              * @example 👍🏽
              */
             emoji: string;
         };
-        /**
-         * ReactionsResponse
-         * @description How many reactions of each kind there are, and the caller's own.
-         */
-        ReactionsResponse: {
-            /** Counts */
+        /** @description How many reactions of each kind there are, and the caller's own. */
+        Reactions: {
+            /** @description How many people chose each emoji. */
             counts: {
                 [key: string]: number;
             };
-            /** Total */
+            /** @description How many there are in all. */
             total: number;
-            /** Mine */
+            /** @description The caller's own emoji; null without one. */
             mine: string | null;
         };
-        /**
-         * ReceiptResponse
-         * @description How far the erasure of an ended story has come; a store that has not answered is null.
-         */
-        ReceiptResponse: {
-            /** Story Id */
-            story_id: string;
+        /** @description `urn:stories:reactions-off`. */
+        ReactionsOffProblem: {
             /**
-             * Ended
+             * @description The problem's type.
              * @enum {string}
              */
-            ended: "expired" | "deleted";
-            /**
-             * Ended At
-             * Format: date-time
-             */
-            ended_at: string;
-            /** Erased */
-            erased: {
-                [key: string]: string | null;
+            type: "urn:stories:reactions-off";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description The first items of several reels. */
+        ReelBatch: {
+            /** @description Items by user id, at most 20 of each. */
+            reels: {
+                [key: string]: components["schemas"]["ReelItem"][];
             };
-            /** Complete */
-            complete: boolean;
-            /** Completed At */
-            completed_at: string | null;
-            /**
-             * Log Clears By
-             * Format: date-time
-             */
-            log_clears_by: string;
-            /** Held */
-            held: string | null;
         };
-        /**
-         * Reel
-         * @description A page of an author's live stories, oldest first; For You: newest first.
-         */
-        Reel: {
-            items: components["schemas"]["Item"][];
+        /** @description A story as a viewer gets it. Times are RFC 3339 strings, sizes are bytes. */
+        ReelItem: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /** @description The author's user id. */
+            author_id: string;
+            /**
+             * @description The kind.
+             * @enum {string}
+             */
+            kind: "photo" | "video";
+            /**
+             * @description What to label it with among other posts.
+             * @enum {string}
+             */
+            label: "Story";
+            /**
+             * @description Who may see the story: everyone, followers, friends (who follow each other), or close friends.
+             * @enum {string}
+             */
+            audience: "close_friends" | "everyone" | "followers" | "friends";
+            /**
+             * Format: date-time
+             * @description When it went live; null before.
+             */
+            posted_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /** @description Milliseconds; null for a photo. */
+            duration_ms: number | null;
+            /** @description Pixels, as displayed. */
+            width: number;
+            /** @description Pixels, as displayed. */
+            height: number;
+            /** @description The media type. */
+            content_type: string;
+            /** @description Bytes. */
+            size: number;
+            /** @description Whether it has sound. */
+            has_audio: boolean;
+            /** @description Codecs after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for a photo. */
+            codecs: string | null;
+            /**
+             * Format: uri
+             * @description The media, a presigned URL that ends with `urls_expire_at`.
+             */
+            media_url: string;
+            /**
+             * Format: uri
+             * @description A still picture, a presigned URL; null while it is uncertain whether the story still exists.
+             */
+            poster_url: string;
+            /** @description The media as an attachment, a presigned URL; null unless `can.download`. */
+            download_url: string | null;
+            /** @description Every size of the media, the first is `media_url`'s. */
+            renditions: components["schemas"]["Rendition"][];
+            /**
+             * Format: date-time
+             * @description When the first of the URLs ends; ask for the story again before.
+             */
+            urls_expire_at: string;
+            /** @description The caption, at most 2,200 code points. */
+            caption: string | null;
+            /** @description What lies over the media, at most 50. */
+            layers: components["schemas"]["Layer"][];
+            /** @description The music of the story and the part of it to play. */
+            sound: components["schemas"]["Sound"] | null;
+            /** @description Subtitles as WebVTT, at most 64 KiB. */
+            captions_track: string | null;
+            /** @description What is to be seen, for people who do not see it; at most 2,200 code points. */
+            alt_text: string | null;
+            /** @description Whether the caller has seen the story. */
+            seen: boolean;
+            /** @description The id that all parts of a split clip share; null if it is not split. */
+            series_id: string | null;
+            /** @description Which part of a split clip this is, from 1. */
+            part: number;
+            /** @description How many parts the clip was split into. */
+            parts: number;
+            /** @description Whether the author sees who viewed it. */
+            viewers_listed: boolean;
+            /** @description What the caller may do. */
+            can: components["schemas"]["Permissions"];
+            /** @description What the viewer may do, signed; for the header `Story-Ticket` and `POST /v1/views`. */
+            ticket: string;
+            /** @description The captions track as `text/vtt`, a presigned URL; null without one. */
+            captions_url: string | null;
+            /** @description What to show until the media is there. */
+            preview: components["schemas"]["Preview"] | null;
+        };
+        /** @description A page of an author's live stories, oldest first; For You: newest first. */
+        ReelPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["ReelItem"][];
+            /** @description The `cursor` of the next page; null on the last one. */
             next_cursor: string | null;
         };
-        /**
-         * Reels
-         * @description The first items of several reels.
-         */
-        Reels: {
-            reels: {
-                [key: string]: components["schemas"]["Item"][];
-            };
-        };
-        /**
-         * Rejected
-         * @description A view that was not taken: its place in the request, and whether its ticket or its story is over.
-         */
-        Rejected: {
+        /** @description A view that was not taken: its place in the request, and whether its ticket or its story is over. */
+        RejectedView: {
+            /** @description Its place in `views`, from 0. */
             index: number;
-            /** @enum {unknown} */
+            /**
+             * @description Whether its ticket is no good or its story has ended.
+             * @enum {string}
+             */
             reason: "ended" | "ticket";
         };
-        /**
-         * Rendition
-         * @description The same media in another size.
-         */
+        /** @description One size of the media. */
         Rendition: {
+            /**
+             * Format: uri
+             * @description Presigned, until `urls_expire_at`.
+             */
             url: string;
+            /** @description Media type. */
             content_type: string;
+            /** @description Pixels as displayed. */
             width: number;
+            /** @description Pixels as displayed. */
             height: number;
+            /** @description Bytes. */
             size: number;
-        };
-        /**
-         * RingResponse
-         * @description An author in the tray. ``poster_url`` is null while it is uncertain whether the story still exists.
-         */
-        RingResponse: {
-            author_id: string;
-            ring: string;
-            stories: number;
-            unseen: number;
-            latest_at: string;
-            expires_at: string;
-            poster_url: string | null;
-        };
-        /**
-         * RingsResponse
-         * @description ``unseen``, ``seen`` or ``none`` by author.
-         */
-        RingsResponse: {
-            rings: {
-                [key: string]: string;
-            };
-        };
-        /**
-         * ShareResponse
-         * @description The link to hand on. It grants nothing.
-         */
-        ShareResponse: {
-            /** Url */
-            url: string;
-        };
-        /**
-         * Sound
-         * @description The music of a story and the part of it to play.
-         */
-        Sound: {
-            id: string;
-            title: string;
-            artist: string;
-            start_ms: number;
-            length_ms: number;
-        };
-        /**
-         * SoundRequest
-         * @description The sound a story is set to.
-         */
-        SoundRequest: {
-            /** Id */
-            id: string;
-            /** Title */
-            title: string;
-            /** Artist */
-            artist: string;
-            /** Start Ms */
-            start_ms: number;
-            /** Length Ms */
-            length_ms: number;
-        };
-        /**
-         * SoundResponse
-         * @description The sound a story is set to.
-         */
-        SoundResponse: {
-            /** Id */
-            id: string;
-            /** Title */
-            title: string;
-            /** Artist */
-            artist: string;
-            /** Start Ms */
-            start_ms: number;
-            /** Length Ms */
-            length_ms: number;
-        };
-        /**
-         * StoryChanges
-         * @description What may be changed for as long as the story lives; what is not sent stays as it is.
-         */
-        StoryChanges: {
-            /**
-             * Audience
-             * @enum {string}
-             */
-            audience?: "everyone" | "followers" | "friends" | "close_friends";
-            /** Hide From */
-            hide_from?: string[];
-            /**
-             * Comments
-             * @enum {string}
-             */
-            comments?: "everyone" | "friends" | "nobody";
-            /** Reactions */
-            reactions?: boolean;
-            /** Sharing */
-            sharing?: boolean;
-            /** Download */
-            download?: boolean;
-            /** View List */
-            view_list?: boolean;
-        };
-        /**
-         * StoryCreate
-         * @description A story to be made. Only `media` is required; `lifetime` is one of `GET /v1/config`'s, by default its first.
-         */
-        StoryCreate: {
-            /**
-             * Audience
-             * @default everyone
-             * @enum {string}
-             */
-            audience?: "everyone" | "followers" | "friends" | "close_friends";
-            /** Hide From */
-            hide_from?: string[];
-            /**
-             * Comments
-             * @default everyone
-             * @enum {string}
-             */
-            comments?: "everyone" | "friends" | "nobody";
-            /**
-             * Reactions
-             * @default true
-             */
-            reactions?: boolean;
-            /**
-             * Sharing
-             * @default true
-             */
-            sharing?: boolean;
-            /**
-             * Download
-             * @default false
-             */
-            download?: boolean;
-            /**
-             * View List
-             * @default true
-             */
-            view_list?: boolean;
-            media: components["schemas"]["MediaRequest"];
-            /** Lifetime */
-            lifetime?: string | null;
-            /** Caption */
-            caption?: string | null;
-            /** Alt Text */
-            alt_text?: string | null;
-            /** Captions Track */
-            captions_track?: string | null;
-            sound?: components["schemas"]["SoundRequest"] | null;
-            /** Layers */
-            layers?: components["schemas"]["LayerRequest"][];
-            /**
-             * Split
-             * @default true
-             */
-            split?: boolean;
-        };
-        /**
-         * StoryResponse
-         * @description A story as its author sees it; what its state does not have yet is null.
-         */
-        StoryResponse: {
-            /** Id */
-            id: string;
-            /** State */
-            state: string;
-            /** Author Id */
-            author_id: string;
-            /** Created At */
-            created_at: string;
-            media: components["schemas"]["MediaResponse"];
-            /** Lifetime */
-            lifetime: string;
-            /** Audience */
-            audience: string;
-            /** Hide From */
-            hide_from: string[];
-            /** Comments */
-            comments: string;
-            /** Reactions */
-            reactions: boolean;
-            /** Sharing */
-            sharing: boolean;
-            /** Download */
-            download: boolean;
-            /** View List */
-            view_list: boolean;
-            /** Caption */
-            caption: string | null;
-            /** Layers */
-            layers: {
-                [key: string]: unknown;
-            }[];
-            /** Captions Track */
-            captions_track: string | null;
-            sound: components["schemas"]["SoundResponse"] | null;
-            /** Split */
-            split: boolean;
-            /** Alt Text */
-            alt_text: string | null;
-            /** Progress */
-            progress: number | null;
-            /** Reason */
-            reason: string | null;
-            /** Vanishes At */
-            vanishes_at: string | null;
-            /** Posted At */
-            posted_at: string | null;
-            /** Expires At */
-            expires_at: string | null;
-            /** Kind */
-            kind: string | null;
-            /** Content Type */
-            content_type: string | null;
-            /** Size */
-            size: number | null;
-            /** Width */
-            width: number | null;
-            /** Height */
-            height: number | null;
-            /** Duration Ms */
-            duration_ms: number | null;
-            /** Has Audio */
-            has_audio: boolean | null;
-            /** Codecs */
+            /** @description After RFC 6381, such as `avc1.640028,mp4a.40.2`; null for photos. */
             codecs: string | null;
-            /** Series Id */
-            series_id: string | null;
-            /** Part */
-            part: number;
-            /** Parts */
-            parts: number;
-            /** Part Ids */
-            part_ids: string[];
         };
         /**
-         * TapsRequest
-         * @description How often the viewer tapped forward, back and out.
+         * @description A report as admins see it; who made it is never disclosed.
+         *
+         *     `author_id` made what was reported, and is null once their account was erased. `copy` is what was reported, null if
+         *     it was gone before. `reports` is how many users have reported it.
          */
-        TapsRequest: {
-            /** @default 0 */
-            forward?: number;
-            /** @default 0 */
-            back?: number;
-            /** @default 0 */
-            exit?: number;
+        Report: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /**
+             * @description The kind.
+             * @enum {string}
+             */
+            kind: "story" | "comment";
+            /**
+             * Format: uuid
+             * @description The story's id.
+             */
+            story_id: string;
+            /** @description The comment's id. */
+            comment_id: string | null;
+            /** @description The author's user id. */
+            author_id: string | null;
+            /** @description The reporter's word. */
+            reason: string;
+            /** @description What the reporter added; null once their account was erased. */
+            text: string | null;
+            /** @description How many users have reported it. */
+            reports: number;
+            /**
+             * Format: date-time
+             * @description When it was reported.
+             */
+            reported_at: string;
+            /**
+             * @description The state.
+             * @enum {string}
+             */
+            state: "open" | "decided";
+            /** @description What was reported, as it was then; null if it was gone before. */
+            copy: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What was decided; null while it is open. */
+            decision: components["schemas"]["Decision"] | null;
         };
-        /**
-         * TrayResponse
-         * @description A page of the tray: unseen first, then newest; and the viewer's own ring.
-         */
-        TrayResponse: {
-            items: components["schemas"]["RingResponse"][];
-            mine: components["schemas"]["RingResponse"] | null;
+        /** @description Why a story or comment is reported. */
+        ReportCreate: {
+            /**
+             * @description A word of the client's choice.
+             * @example spam
+             */
+            reason: string;
+            /** @description What the reporter adds. */
+            text?: string | null;
+        };
+        /** @description A page of a list. */
+        ReportPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Report"][];
+            /** @description The `cursor` of the next page; null on the last one. */
             next_cursor: string | null;
         };
-        /**
-         * UpTo
-         * @description The last story of a reel that was seen.
-         */
-        UpTo: {
+        /** @description An author in the tray. ``poster_url`` is null while it is uncertain whether the story still exists. */
+        Ring: {
+            /** @description The author's user id. */
+            author_id: string;
             /**
-             * Up To
+             * @description `unseen` if a story of the author is unseen, else `seen`; `none` without a story that the caller may see.
+             * @enum {string}
+             */
+            ring: "seen" | "unseen";
+            /** @description Live stories that the caller may see. */
+            stories: number;
+            /** @description How many of them are unseen. */
+            unseen: number;
+            /**
+             * Format: date-time
+             * @description When the newest of the stories was posted.
+             */
+            latest_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+            /** @description A still picture, a presigned URL; null while it is uncertain whether the story still exists. */
+            poster_url: string | null;
+        };
+        /** @description ``unseen``, ``seen`` or ``none`` by author. */
+        Rings: {
+            /** @description The ring by user id. */
+            rings: {
+                [key: string]: "none" | "seen" | "unseen";
+            };
+        };
+        /** @description The last story of a reel that was seen. */
+        SeenRequest: {
+            /**
+             * @description The last story that was seen; those before it count as seen too.
              * @example 01981d5a-7c00-7000-8000-000000000001
              */
             up_to: string;
         };
-        /**
-         * UploadResponse
-         * @description A form to upload with: `fields` first, then `file`.
-         */
-        UploadResponse: {
+        /** @description The link to hand on. It grants nothing. */
+        Share: {
             /**
-             * Method
-             * @default POST
+             * Format: uri
+             * @description The link; whoever opens it needs to be allowed to see the story.
              */
-            method?: string;
-            /** Url */
             url: string;
-            /** Fields */
+        };
+        /** @description `urn:stories:sharing-off` or `urn:stories:idempotency-running`. */
+        SharingOffOrIdempotencyRunningProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:sharing-off" | "urn:stories:idempotency-running";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description The music of a story and the part of it to play. */
+        Sound: {
+            /** @description The id, opaque. */
+            id: string;
+            /** @description The title. */
+            title: string;
+            /** @description The artist. */
+            artist: string;
+            /** @description Where to begin, in milliseconds. */
+            start_ms: number;
+            /** @description How much to play, in milliseconds. */
+            length_ms: number;
+        };
+        /** @description The sound a story is set to. */
+        SoundRequest: {
+            /** @description The id, opaque. */
+            id: string;
+            /** @description The title. */
+            title: string;
+            /** @description The artist. */
+            artist: string;
+            /** @description Where to begin, in milliseconds. */
+            start_ms: number;
+            /** @description How much to play, in milliseconds. */
+            length_ms: number;
+        };
+        /**
+         * @description The state of a story. An ended story has a record of its own, `Ended`.
+         * @enum {string}
+         */
+        State: "draft" | "processing" | "live" | "refused";
+        /** @description A sticker of the client's own set. */
+        StickerLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "sticker";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The sticker, in the client's own set. */
+            sticker_id: string;
+        };
+        /** @description A sticker of the client's own set. */
+        StickerLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "sticker";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The sticker, in the client's own set. */
+            sticker_id: string;
+        };
+        /** @description A story as its author sees it; what its state does not have yet is null. */
+        Story: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /**
+             * @description The state.
+             * @enum {string}
+             */
+            state: "draft" | "processing" | "live" | "refused";
+            /** @description The author's user id. */
+            author_id: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description The media to be uploaded. */
+            media: components["schemas"]["Media"];
+            /** @description How long the story lives, one of `lifetimes` of `GET /v1/config`, such as `24h`. */
+            lifetime: string;
+            /**
+             * @description Who may see the story: everyone, followers, friends (who follow each other), or close friends.
+             * @enum {string}
+             */
+            audience: "everyone" | "followers" | "friends" | "close_friends";
+            /** @description Users who never see the story, at most 1,000. */
+            hide_from: string[];
+            /**
+             * @description Who may comment.
+             * @enum {string}
+             */
+            comments: "everyone" | "friends" | "nobody";
+            /** @description Whether viewers may react. */
+            reactions: boolean;
+            /** @description Whether viewers may get a link to share. */
+            sharing: boolean;
+            /** @description Whether viewers may download the media. */
+            download: boolean;
+            /** @description Whether the author sees who viewed the story. */
+            view_list: boolean;
+            /** @description The caption, at most 2,200 code points. */
+            caption: string | null;
+            /** @description What lies over the media, at most 50. */
+            layers: components["schemas"]["Layer"][];
+            /** @description Subtitles as WebVTT, at most 64 KiB. */
+            captions_track: string | null;
+            /** @description The music of the story and the part of it to play. */
+            sound: components["schemas"]["Sound"] | null;
+            /** @description Whether a longer clip becomes several parts instead of being refused. */
+            split: boolean;
+            /** @description What is to be seen, for people who do not see it; at most 2,200 code points. */
+            alt_text: string | null;
+            /** @description How far the media work has come, 0 to 1. */
+            progress: number | null;
+            /** @description Why the media was refused; null in other states. */
+            reason: ("not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out") | null;
+            /** @description When a draft or a refused story vanishes; null for a live one. */
+            vanishes_at: string | null;
+            /** @description When it went live; null before. */
+            posted_at: string | null;
+            /** @description When it ends. */
+            expires_at: string | null;
+            /** @description Whether it plays or stands; null before it is live. */
+            kind: ("video" | "photo") | null;
+            /** @description The media type as stored; null before it is live. */
+            content_type: string | null;
+            /** @description Bytes. */
+            size: number | null;
+            /** @description Pixels, as displayed. */
+            width: number | null;
+            /** @description Pixels, as displayed. */
+            height: number | null;
+            /** @description Milliseconds; null for a photo. */
+            duration_ms: number | null;
+            /** @description Whether it has sound. */
+            has_audio: boolean | null;
+            /** @description Codecs after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for a photo. */
+            codecs: string | null;
+            /** @description The id that all parts of a split clip share; null if it is not split. */
+            series_id: string | null;
+            /** @description Which part of a split clip this is, from 1. */
+            part: number;
+            /** @description How many parts the clip was split into. */
+            parts: number;
+            /** @description Ids of all parts of a split clip, in order; empty if it is not split. */
+            part_ids: string[];
+        };
+        /** @description What may be changed for as long as the story lives; what is not sent stays as it is. */
+        StoryChanges: {
+            /**
+             * @description Who may see the story: everyone, followers, friends (who follow each other), or close friends.
+             * @enum {string}
+             */
+            audience?: "everyone" | "followers" | "friends" | "close_friends";
+            /** @description Users who never see the story, at most 1,000. */
+            hide_from?: string[];
+            /**
+             * @description Who may comment.
+             * @enum {string}
+             */
+            comments?: "everyone" | "friends" | "nobody";
+            /** @description Whether viewers may react. */
+            reactions?: boolean;
+            /** @description Whether viewers may get a link to share. */
+            sharing?: boolean;
+            /** @description Whether viewers may download the media. */
+            download?: boolean;
+            /** @description Whether the author sees who viewed the story. */
+            view_list?: boolean;
+        };
+        /** @description A story to be made. Only `media` is required; `lifetime` is one of `GET /v1/config`'s, by default its first. */
+        StoryCreate: {
+            /**
+             * @description Who may see the story: everyone, followers, friends (who follow each other), or close friends. Default: `"everyone"`.
+             * @enum {string}
+             */
+            audience?: "everyone" | "followers" | "friends" | "close_friends";
+            /** @description Users who never see the story, at most 1,000. */
+            hide_from?: string[];
+            /**
+             * @description Who may comment. Default: `"everyone"`.
+             * @enum {string}
+             */
+            comments?: "everyone" | "friends" | "nobody";
+            /** @description Whether viewers may react. Default: `true`. */
+            reactions?: boolean;
+            /** @description Whether viewers may get a link to share. Default: `true`. */
+            sharing?: boolean;
+            /** @description Whether viewers may download the media. Default: `false`. */
+            download?: boolean;
+            /** @description Whether the author sees who viewed the story. Default: `true`. */
+            view_list?: boolean;
+            /** @description The media to be uploaded. */
+            media: components["schemas"]["MediaRequest"];
+            /** @description How long the story lives, one of `lifetimes` of `GET /v1/config`, such as `24h`. */
+            lifetime?: string | null;
+            /** @description The caption, at most 2,200 code points. */
+            caption?: string | null;
+            /** @description What is to be seen, for people who do not see it; at most 2,200 code points. */
+            alt_text?: string | null;
+            /** @description Subtitles as WebVTT, at most 64 KiB. */
+            captions_track?: string | null;
+            /** @description The music of the story and the part of it to play. */
+            sound?: components["schemas"]["SoundRequest"] | null;
+            /** @description What lies over the media, at most 50. */
+            layers?: components["schemas"]["LayerCreate"][];
+            /** @description Whether a longer clip becomes several parts instead of being refused. Default: `true`. */
+            split?: boolean;
+        };
+        /** @description A page of a list. */
+        StoryPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Story"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description How far the erasure of an ended story has come; a store that has not answered is null. */
+        StoryReceipt: {
+            /**
+             * Format: uuid
+             * @description The story's id.
+             */
+            story_id: string;
+            /**
+             * @description How it ended.
+             * @enum {string}
+             */
+            ended: "expired" | "deleted";
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            ended_at: string;
+            /** @description When each store erased it; null until then. */
+            erased: {
+                [key: string]: string | null;
+            };
+            /** @description Whether every store has confirmed. */
+            complete: boolean;
+            /** @description When the last store confirmed; null until then. */
+            completed_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the last Kafka record about it is gone, at the latest.
+             */
+            log_clears_by: string;
+            /** @description Why its media is still kept; null if it is not. */
+            held: string | null;
+        };
+        /** @description How often viewers tapped forward, back and out during all plays. */
+        TapSums: {
+            /** @description Taps to the next story. */
+            forward: number;
+            /** @description Taps to the one before. */
+            back: number;
+            /** @description Taps out. */
+            exit: number;
+        };
+        /** @description How often the viewer tapped forward, back and out. */
+        TapsRequest: {
+            /** @description Taps to the next story. Default: `0`. */
+            forward?: number;
+            /** @description Taps to the story before. Default: `0`. */
+            back?: number;
+            /** @description Taps out of the player. Default: `0`. */
+            exit?: number;
+        };
+        /** @description Styled text. */
+        TextLayer: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "text";
+            /** @description The id, opaque. */
+            id: string;
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. */
+            rotation: number;
+            /** @description Higher ones lie above lower ones. */
+            z: number;
+            /** @description The text. */
+            text: string;
+            /**
+             * @description The typeface.
+             * @enum {string}
+             */
+            font?: "classic" | "modern" | "neon" | "strong" | "typewriter";
+            /** @description #RRGGBB or #RRGGBBAA. */
+            color?: string | null;
+            /** @description #RRGGBB or #RRGGBBAA. */
+            background?: string | null;
+            /**
+             * @description The alignment of the lines.
+             * @enum {string}
+             */
+            align?: "center" | "left" | "right";
+        };
+        /** @description Styled text. */
+        TextLayerCreate: {
+            /**
+             * @description The kind. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            kind: "text";
+            /** @description Share of the picture's width or height. */
+            x: number;
+            /** @description Share of the picture's width or height. */
+            y: number;
+            /** @description Share of the picture's width or height. */
+            w: number;
+            /** @description Share of the picture's width or height. */
+            h: number;
+            /** @description Degrees, clockwise. Default: `0`. */
+            rotation?: number;
+            /** @description Higher ones lie above lower ones. Default: `0`. */
+            z?: number;
+            /** @description The text. */
+            text: string;
+            /**
+             * @description The typeface.
+             * @enum {string}
+             */
+            font?: "classic" | "modern" | "neon" | "strong" | "typewriter";
+            /** @description #RRGGBB or #RRGGBBAA. */
+            color?: string | null;
+            /** @description #RRGGBB or #RRGGBBAA. */
+            background?: string | null;
+            /**
+             * @description The alignment of the lines.
+             * @enum {string}
+             */
+            align?: "center" | "left" | "right";
+        };
+        /** @description `urn:stories:ticket-expired` or `urn:stories:comments-friends-only`. */
+        TicketExpiredOrCommentsFriendsOnlyProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:ticket-expired" | "urn:stories:comments-friends-only";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:ticket-expired`. */
+        TicketExpiredProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:ticket-expired";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:too-large`. */
+        TooLargeProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:too-large";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description A page of the tray: unseen first, then newest; and the viewer's own ring. */
+        TrayPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Ring"][];
+            /** @description The caller's own ring; null without a live story. */
+            mine: components["schemas"]["Ring"] | null;
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description `urn:stories:unauthenticated`. */
+        UnauthenticatedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:unauthenticated";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:unavailable`. */
+        UnavailableProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:unavailable";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:unsupported-media-type`. */
+        UnsupportedMediaTypeProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:unsupported-media-type";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description A form to upload with: `fields` first, then `file`. */
+        Upload: {
+            /**
+             * @description The HTTP method.
+             * @enum {string}
+             */
+            method: "POST";
+            /**
+             * Format: uri
+             * @description Where to send the form: the object store.
+             */
+            url: string;
+            /** @description The form's fields; they go before the field `file`. */
             fields: {
                 [key: string]: string;
             };
-            /** Expires At */
+            /**
+             * Format: date-time
+             * @description When the form ends; ask for a fresh one then.
+             */
             expires_at: string;
         };
-        /**
-         * ViewRequest
-         * @description One view as a client reports it.
-         */
-        ViewRequest: {
-            ticket: string;
-            /** @default null */
-            play_id?: string | null;
-            /** @default 0 */
-            watched_ms?: number;
-            /** @default false */
-            completed?: boolean;
+        /** @description Which services have forgotten a user; one that has not answered is null. */
+        UserErasure: {
             /**
-             * @default {
-             *       "forward": 0,
-             *       "back": 0,
-             *       "exit": 0
-             *     }
+             * Format: uuid
+             * @description The receipt's id.
              */
-            taps?: components["schemas"]["TapsRequest"];
+            receipt_id: string;
+            /** @description The user's id. */
+            user_id: string;
+            /**
+             * Format: date-time
+             * @description As of when the user is erased.
+             */
+            at: string;
+            /** @description When each service erased the user; null until then. */
+            erased: {
+                [key: string]: string | null;
+            };
+            /** @description Whether every store has confirmed. */
+            complete: boolean;
         };
-        /**
-         * ViewerResponse
-         * @description One viewer; `viewed_at` is the first time.
-         */
-        ViewerResponse: {
-            /** Viewer Id */
-            viewer_id: string;
-            /** Viewed At */
-            viewed_at: string;
-            /** Plays */
-            plays: number;
-            /** Reaction */
-            reaction: string | null;
-        };
-        /**
-         * ViewersResponse
-         * @description A page of viewers; `total` counts all, `hidden` those of them that no page shows.
-         */
-        ViewersResponse: {
-            /** Items */
-            items: components["schemas"]["ViewerResponse"][];
-            /** Next Cursor */
-            next_cursor: string | null;
-            /** Total */
-            total: number;
-            /** Hidden */
-            hidden: number;
-        };
-        /**
-         * ViewsRequest
-         * @description The body of `POST /v1/views`.
-         */
-        ViewsRequest: {
+        /** @description The body of `POST /v1/views`. */
+        ViewReport: {
+            /** @description At most 100 views. */
             views: components["schemas"]["ViewRequest"][];
         };
-        /**
-         * ViewsResponse
-         * @description How many views are durable, and which are not taken.
-         */
-        ViewsResponse: {
+        /** @description How many views are durable, and which are not taken. */
+        ViewReportResult: {
+            /** @description Views that are durable. */
             accepted: number;
-            rejected: components["schemas"]["Rejected"][];
+            /** @description Views that are not taken. */
+            rejected: components["schemas"]["RejectedView"][];
         };
-    };
-    responses: {
-        /** @description Request line and headers over 64KiB */
-        HeadersTooLarge: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content?: never;
+        /** @description One view as a client reports it. */
+        ViewRequest: {
+            /** @description The item's ticket. */
+            ticket: string;
+            /** @description The client's id of this play: reported again, it refines the play. */
+            play_id?: string | null;
+            /** @description Milliseconds watched. Default: `0`. */
+            watched_ms?: number;
+            /** @description Whether it was played to its end. Default: `false`. */
+            completed?: boolean;
+            /** @description Taps during the play. */
+            taps?: components["schemas"]["TapsRequest"];
         };
+        /** @description One viewer; `viewed_at` is the first time. */
+        Viewer: {
+            /** @description The viewer's user id. */
+            viewer_id: string;
+            /**
+             * Format: date-time
+             * @description When they viewed it first.
+             */
+            viewed_at: string;
+            /** @description How often they played it. */
+            plays: number;
+            /** @description Their emoji; null without one. */
+            reaction: string | null;
+        };
+        /** @description A page of viewers; `total` counts all, `hidden` those of them that no page shows. */
+        ViewerPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Viewer"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+            /** @description All viewers, hidden ones too. */
+            total: number;
+            /** @description Viewers that no page shows. */
+            hidden: number;
+        };
+        /** @description An endpoint. `secret` is shown once, when it was made. */
+        Webhook: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /**
+             * Format: uri
+             * @description The URL.
+             */
+            url: string;
+            /** @description The events that it gets. */
+            events: ("story-posted" | "story-expired" | "story-deleted" | "story-insights-sealed" | "user-mentioned" | "comment-created")[];
+            /** @description Whether events are queued and delivered. */
+            enabled: boolean;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description The secret, when it was made; null in every other answer. */
+            secret: string | null;
+        };
+        /** @description What to change; what is not sent stays. A new secret takes effect with the next attempt. */
+        WebhookChanges: {
+            /** @description Https, without credentials. */
+            url?: string | null;
+            /** @description The events to deliver. */
+            events?: ("story-posted" | "story-expired" | "story-deleted" | "story-insights-sealed" | "user-mentioned" | "comment-created")[] | null;
+            /** @description `whsec_` and 24 to 64 bytes in base64; null: the service makes one. */
+            secret?: string | null;
+            /** @description False: deliveries wait, and new events are not queued. */
+            enabled?: boolean | null;
+        };
+        /** @description An endpoint and the events that it gets. */
+        WebhookCreate: {
+            /**
+             * @description Https, without credentials.
+             * @example https://example.com/hook
+             */
+            url: string;
+            /** @description The events to deliver. */
+            events: ("story-posted" | "story-expired" | "story-deleted" | "story-insights-sealed" | "user-mentioned" | "comment-created")[];
+            /** @description `whsec_` and 24 to 64 bytes in base64; null: the service makes one. */
+            secret?: string | null;
+        };
+        /** @description A page of a list. */
+        WebhookPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Webhook"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description `urn:stories:wrong-state` or `urn:stories:idempotency-running`. */
+        WrongStateOrIdempotencyRunningProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:wrong-state" | "urn:stories:idempotency-running";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:wrong-state`. */
+        WrongStateProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:wrong-state";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
     };
-    parameters: never;
+    responses: never;
+    parameters: {
+        /** @description The comment's id. */
+        CommentId: string;
+        /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+        Cursor: string;
+        /**
+         * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+         * @example post-2026-11-28-1
+         */
+        IdempotencyKey: string;
+        /** @description The `ETag` of the answer that the client has: 304 if it is still good. */
+        IfNoneMatch: string;
+        /** @description How many items at most, 1 to 100. */
+        Limit: number;
+        /** @description The story's id. */
+        StoryId: string;
+        /** @description The `ticket` that came with the story. The story's author needs none. */
+        StoryTicket: string;
+        /**
+         * @description The user's id, percent-encoded.
+         * @example ann
+         */
+        UserId: string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /**
+         * @description The entity tag of the answer; send it back in `If-None-Match` exactly as it came.
+         * @example W/"5d41402abc4b2a76b9719d91"
+         */
+        ETag: string;
+        /**
+         * @description Where the created resource is.
+         * @example /v1/me/stories/0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
+         */
+        Location: string;
+        /**
+         * @description What is left of a limit, and the seconds until it resets (IETF draft, structured fields).
+         * @example "reads";r=1199;t=60
+         */
+        RateLimit: string;
+        /**
+         * @description The limit's quota, and its window in seconds.
+         * @example "reads";q=1200;w=60
+         */
+        "RateLimit-Policy": string;
+        /**
+         * @description Seconds to wait before the next attempt.
+         * @example 1
+         */
+        "Retry-After": number;
+        /**
+         * @description The challenge of RFC 6750; `error="invalid_token"` if a token was sent.
+         * @example Bearer realm="stories"
+         */
+        "WWW-Authenticate": string;
+        /**
+         * @description The request's id: the client's own if it is valid, else made by the gateway. It is in every log line of the request.
+         * @example 0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
+         */
+        "X-Request-Id": string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    erasure: {
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditEntryPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    get_erasure_audit: {
         parameters: {
             query?: never;
             header?: never;
@@ -1658,137 +3391,405 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AuditResponse"];
+                    "application/json": components["schemas"]["ErasureAudit"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    user_receipt: {
+    list_reports: {
+        parameters: {
+            query?: {
+                /** @description Only reports in this state. */
+                state?: "open" | "decided";
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    decide_report: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /** @description The report's id. */
+                report_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DecisionCreate"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Wrong story state. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["WrongStateProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    get_user_erasure: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AccountReceiptResponse"];
+                    "application/json": components["schemas"]["UserErasure"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -1797,83 +3798,120 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a repeated request with the same key and body has one effect; kept 24 hours */
-                "idempotency-key"?: string | null;
+                /**
+                 * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+                 * @example post-2026-11-28-1
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Accepted */
             202: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AccountReceiptResponse"];
+                    "application/json": components["schemas"]["UserErasure"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Request with this idempotency key in progress. */
+            409: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["IdempotencyRunningProblem"];
+                };
+            };
+            /** @description Unprocessable content; Idempotency key reused with another body. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrIdempotencyReusedProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "list-blocked": {
+    list_webhooks: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -1881,215 +3919,814 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Edges"];
+                    "application/json": components["schemas"]["WebhookPage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "put-blocked": {
+    create_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+                 * @example post-2026-11-28-1
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Wrong story state; Request with this idempotency key in progress. */
+            409: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["WrongStateOrIdempotencyRunningProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content; Idempotency key reused with another body. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrIdempotencyReusedProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    get_webhook: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /** @description The webhook's id. */
+                webhook_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
-            204: {
+            /** @description OK */
+            200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "delete-blocked": {
+    delete_webhook: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /** @description The webhook's id. */
+                webhook_id: string;
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "list-close-friends": {
+    change_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    retry_delivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: string;
+                /** @description The delivery's id. */
+                delivery_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    test_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    list_blocked: {
+        parameters: {
+            query?: {
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -2097,206 +4734,506 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Edges"];
+                    "application/json": components["schemas"]["EdgePage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "put-close-friends": {
+    block_user: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "delete-close-friends": {
+    unblock_user: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    list_close_friends: {
+        parameters: {
+            query?: {
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EdgePage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    add_close_friend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    remove_close_friend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -2306,73 +5243,231 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                comment_id: string;
+                /** @description The comment's id. */
+                comment_id: components["parameters"]["CommentId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    read_config: {
+    report_comment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+            };
+            path: {
+                /** @description The comment's id. */
+                comment_id: components["parameters"]["CommentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportCreate"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content; Ticket missing. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    get_config: {
         parameters: {
             query?: never;
             header?: never;
@@ -2381,51 +5476,120 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConfigResponse"];
+                    "application/json": components["schemas"]["Config"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    followers: {
+    get_eligibility: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Eligibility"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    list_followers: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -2433,64 +5597,67 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Edges"];
+                    "application/json": components["schemas"]["EdgePage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -2500,86 +5667,110 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Not allowed */
+            /** @description Follows are managed externally. */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ExternalGraphProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "list-following": {
+    list_following: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -2587,215 +5778,282 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Edges"];
+                    "application/json": components["schemas"]["EdgePage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "put-following": {
+    follow_user: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Follows are managed externally. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ExternalGraphProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "delete-following": {
+    unfollow_user: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Follows are managed externally. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ExternalGraphProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    for_you: {
+    list_for_you: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -2803,64 +6061,67 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Reel"];
+                    "application/json": components["schemas"]["ReelPage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -2874,69 +6135,72 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HiddenWordsResponse"];
+                    "application/json": components["schemas"]["HiddenWords"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    put_hidden_words: {
+    set_hidden_words: {
         parameters: {
             query?: never;
             header?: never;
@@ -2949,91 +6213,186 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HiddenWordsResponse"];
+                    "application/json": components["schemas"]["HiddenWords"];
                 };
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    list_insights: {
+        parameters: {
+            query?: {
+                /** @description Stories posted from this time on, by default all. */
+                from?: string;
+                /** @description Stories posted before this time, by default now. */
+                to?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InsightsPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -3047,69 +6406,72 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PrivacyResponse"];
+                    "application/json": components["schemas"]["Privacy"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    put_privacy: {
+    set_privacy: {
         parameters: {
             query?: never;
             header?: never;
@@ -3122,96 +6484,108 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PrivacyResponse"];
+                    "application/json": components["schemas"]["Privacy"];
                 };
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    quota: {
+    get_quota: {
         parameters: {
             query?: never;
             header?: never;
@@ -3220,77 +6594,80 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["QuotaResponse"];
+                    "application/json": components["schemas"]["Quota"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    list_own: {
+    list_my_stories: {
         parameters: {
             query?: {
-                /** @description only stories in this state */
-                state?: ("draft" | "processing" | "live" | "refused") | null;
-                /** @description how many items at most, 1 to 100 */
-                limit?: number;
-                /** @description the `next_cursor` of the page before */
-                cursor?: string | null;
+                /** @description Only stories in this state. */
+                state?: "draft" | "processing" | "live" | "refused";
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -3298,146 +6675,167 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_StoryResponse_"];
+                    "application/json": components["schemas"]["StoryPage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    read_story: {
+    get_my_story: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StoryResponse"];
+                    "application/json": components["schemas"]["Story"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "list-muted": {
+    list_muted: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: never;
             path?: never;
@@ -3445,293 +6843,347 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Edges"];
+                    "application/json": components["schemas"]["EdgePage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "put-muted": {
+    mute_user: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    "delete-muted": {
+    unmute_user: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    reels: {
+    get_reels: {
         parameters: {
             query: {
+                /** @description User ids, separated by commas. */
                 user_ids: string;
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the answer that the client has: 304 if it is still good. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Reels"];
+                    "application/json": components["schemas"]["ReelBatch"];
                 };
             };
             /** @description Not modified */
             304: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    rings: {
+    get_rings: {
         parameters: {
             query: {
+                /** @description User ids, separated by commas. */
                 user_ids: string;
             };
             header?: never;
@@ -3740,64 +7192,67 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RingsResponse"];
+                    "application/json": components["schemas"]["Rings"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -3806,8 +7261,11 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description a repeated request with the same key and body has one effect; kept 24 hours */
-                "idempotency-key"?: string | null;
+                /**
+                 * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+                 * @example post-2026-11-28-1
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path?: never;
             cookie?: never;
@@ -3818,173 +7276,234 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    /**
+                     * @description The story as its author sees it.
+                     * @example /v1/me/stories/0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
+                     */
+                    Location?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DraftResponse"];
+                    "application/json": components["schemas"]["Draft"];
                 };
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not in the rollout; Suspended from creating stories. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotInRolloutOrSuspendedProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Request with this idempotency key in progress. */
             409: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["IdempotencyRunningProblem"];
                 };
             };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Idempotency key reused with another body. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrIdempotencyReusedProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests; Quota reached; Too many drafts. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedOrQuotaReachedOrTooManyDraftsProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    story: {
+    get_story: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Item"];
+                    "application/json": components["schemas"]["ReelItem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -3992,73 +7511,89 @@ export interface operations {
     delete_story: {
         parameters: {
             query?: {
-                /** @description all parts of the series, not this one alone */
+                /** @description All parts of the series, not this one alone. */
                 series?: boolean;
             };
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -4068,7 +7603,8 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
@@ -4078,100 +7614,500 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StoryResponse"];
+                    "application/json": components["schemas"]["Story"];
                 };
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Wrong story state. */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["WrongStateProblem"];
                 };
             };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    list_answers: {
+        parameters: {
+            query: {
+                /** @description The layer that was answered. */
+                layer_id: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+            };
+            path: {
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GivenAnswerPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content; Ticket missing. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    answer_layer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+            };
+            path: {
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
+                /** @description The layer's id. */
+                layer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Answer"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Answer is final. */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["AnswerFinalProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content; Ticket missing. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    withdraw_answer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+            };
+            path: {
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
+                /** @description The layer's id. */
+                layer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content; Ticket missing. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -4181,177 +8117,228 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Wrong story state. */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["WrongStateProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    read_comments: {
+    list_comments: {
         parameters: {
             query?: {
-                /** @description the replies to this one instead */
-                reply_to?: string | null;
-                /** @description the author: those with a hidden word too */
+                /** @description The replies to this one instead. */
+                reply_to?: string;
+                /** @description The author: those with a hidden word too. */
                 hidden?: boolean;
-                /** @description how many items at most, 1 to 100 */
-                limit?: number;
-                /** @description the `next_cursor` of the page before */
-                cursor?: string | null;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Page_CommentResponse_"];
+                    "application/json": components["schemas"]["CommentPage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    write_comment: {
+    create_comment: {
         parameters: {
             query?: never;
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
-                /** @description a repeated request with the same key and body has one effect; kept 24 hours */
-                "idempotency-key"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+                /**
+                 * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+                 * @example post-2026-11-28-1
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
@@ -4361,185 +8348,333 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CommentResponse"];
+                    "application/json": components["schemas"]["Comment"];
                 };
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Not allowed */
+            /** @description Ticket expired; Comments are for friends only. */
             403: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TicketExpiredOrCommentsFriendsOnlyProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Comments are off; Request with this idempotency key in progress. */
             409: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["CommentsOffOrIdempotencyRunningProblem"];
                 };
             };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing; Idempotency key reused with another body. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingOrIdempotencyReusedProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    read_counts: {
+    get_counts: {
         parameters: {
             query?: never;
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["CountsResponse"];
+                    "application/json": components["schemas"]["Counts"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    get_insights: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Insights"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -4547,93 +8682,127 @@ export interface operations {
     publish_story: {
         parameters: {
             query?: {
-                /** @description seconds to hold the answer, at most 30 */
+                /** @description Seconds to hold the answer, at most 30. */
                 wait?: number;
             };
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["StoryResponse"];
+                    "application/json": components["schemas"]["Story"];
                 };
             };
             /** @description Accepted */
             202: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ProcessingResponse"];
+                    "application/json": components["schemas"]["Processing"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not in the rollout; Suspended from creating stories. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotInRolloutOrSuspendedProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Wrong story state. */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["WrongStateProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Media refused. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrMediaRefusedProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests; Quota reached. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedOrQuotaReachedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -4642,11 +8811,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
@@ -4656,98 +8826,137 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Reactions are off. */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["ReactionsOffProblem"];
                 };
             };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -4756,221 +8965,435 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    read_reactions: {
+    get_reactions: {
         parameters: {
             query?: never;
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReactionsResponse"];
+                    "application/json": components["schemas"]["Reactions"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    receipt: {
+    get_story_receipt: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ReceiptResponse"];
+                    "application/json": components["schemas"]["StoryReceipt"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    report_story: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+            };
+            path: {
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReportCreate"];
+            };
+        };
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content; Ticket missing. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -4979,167 +9402,226 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
-                /** @description a repeated request with the same key and body has one effect; kept 24 hours */
-                "idempotency-key"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+                /**
+                 * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+                 * @example post-2026-11-28-1
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description Created */
             201: {
                 headers: {
+                    /**
+                     * @description The link.
+                     * @example /v1/me/stories/0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
+                     */
+                    Location?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ShareResponse"];
+                    "application/json": components["schemas"]["Share"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Sharing is off; Request with this idempotency key in progress. */
             409: {
                 headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["SharingOffOrIdempotencyRunningProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing; Idempotency key reused with another body. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingOrIdempotencyReusedProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    renew_form: {
+    renew_upload: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["UploadResponse"];
+                    "application/json": components["schemas"]["Upload"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Not in this state */
+            /** @description Wrong story state. */
             409: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["WrongStateProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
@@ -5147,351 +9629,449 @@ export interface operations {
     list_viewers: {
         parameters: {
             query?: {
-                /** @description how many items at most, 1 to 100 */
-                limit?: number;
-                /** @description the `next_cursor` of the page before */
-                cursor?: string | null;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
             header?: {
-                /** @description the ticket that came with the story; not needed by its author */
-                "Story-Ticket"?: string | null;
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
             };
             path: {
-                story_id: string;
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Successful Response */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ViewersResponse"];
+                    "application/json": components["schemas"]["ViewerPage"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Ticket expired. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
+                };
+            };
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content; Ticket missing. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    tray: {
+    get_tray: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the answer that the client has: 304 if it is still good. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TrayResponse"];
+                    "application/json": components["schemas"]["TrayPage"];
                 };
             };
             /** @description Not modified */
             304: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    seen: {
+    mark_seen: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["UpTo"];
+                "application/json": components["schemas"]["SeenRequest"];
             };
         };
         responses: {
-            /** @description Successful Response */
+            /** @description Done; no content */
             204: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    reel: {
+    get_reel: {
         parameters: {
             query?: {
-                limit?: number;
-                cursor?: string;
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
             };
-            header?: never;
+            header?: {
+                /** @description The `ETag` of the answer that the client has: 304 if it is still good. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
             path: {
-                user_id: string;
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Done */
+            /** @description OK */
             200: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Reel"];
+                    "application/json": components["schemas"]["ReelPage"];
                 };
             };
             /** @description Not modified */
             304: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
+            /** @description Not found. */
             404: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
-    take_views: {
+    report_views: {
         parameters: {
             query?: never;
             header?: never;
@@ -5500,97 +10080,112 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ViewsRequest"];
+                "application/json": components["schemas"]["ViewReport"];
             };
         };
         responses: {
-            /** @description Done */
+            /** @description Accepted */
             202: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ViewsResponse"];
+                    "application/json": components["schemas"]["ViewReportResult"];
                 };
             };
-            /** @description Not JSON */
+            /** @description Invalid JSON. */
             400: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
-            /** @description No good token */
+            /** @description Unauthorized. */
             401: {
                 headers: {
-                    "WWW-Authenticate"?: string;
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Nothing here for the caller */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The body is too large */
+            /** @description Content too large. */
             413: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
                 };
             };
-            /** @description Not application/json */
+            /** @description Unsupported media type. */
             415: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
-            /** @description The wrong shape */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
-            /** @description Too many; try again after `Retry-After` seconds */
+            /** @description Too many requests. */
             429: {
                 headers: {
-                    "Retry-After"?: string;
-                    RateLimit?: string;
-                    "RateLimit-Policy"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
                 };
             };
-            431: components["responses"]["HeadersTooLarge"];
-            /** @description A dependency is down; try again after `Retry-After` seconds */
+            /** @description Service unavailable. */
             503: {
                 headers: {
-                    "Retry-After"?: string;
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
                 };
             };
         };
     };
 }
+type WithRequired<T, K extends keyof T> = T & {
+    [P in K]-?: T[P];
+};

@@ -329,7 +329,8 @@ def test_kubernetes_and_the_gateway_use_the_same_readiness() -> None:
 
 
 def test_documented_header_limit_equals_the_gateway_s() -> None:
-    assert f"max_header_size {openapi.MAX_HEADERS} " in (GATEWAY / "Caddyfile").read_text()
+    assert "max_header_size 64KiB " in (GATEWAY / "Caddyfile").read_text()
+    assert "over 64 KiB with a bare 431" in (CHECKOUT / "docs" / "http.md").read_text()
 
 
 def test_service_without_a_replica_is_503_within_3_s(
@@ -562,3 +563,27 @@ def test_reference_is_served_whole_with_a_strict_policy(
     assert gateway.http.head(path).status_code == 200
     refused = gateway.http.post(path)
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+
+
+def test_the_web_client_has_a_strict_policy_and_its_own_caching(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    gateway = another(addresses, MEDIA_ORIGIN="https://media.example")
+    page = gateway.http.get("/app/")
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert policy.count("https://media.example") == 3  # pictures, clips, uploads
+    assert page.headers["cache-control"] == "no-cache"
+    (script,) = re.findall(r'src="(/app/index-[^"]+\.js)"', page.text)
+    served = gateway.http.get(script, headers={"Accept-Encoding": "gzip"})
+    assert served.status_code == 200
+    assert served.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert served.headers["content-encoding"] == "gzip"
+    assert gateway.http.get("/app").headers["location"] == "/app/"
+    assert gateway.http.post("/app/").status_code == 405
+    assert gateway.http.get("/app/none.js").status_code == 404
+
+
+def test_sign_in_by_name_exists_only_where_it_is_configured(gateway: RunningGateway) -> None:
+    assert gateway.http.get("/dev/sign-in").status_code == 404

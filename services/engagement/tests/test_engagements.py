@@ -112,7 +112,7 @@ async def test_changes_are_published_with_a_total_and_a_growing_seq(service: Ser
 
 async def test_unknown_route_or_method_is_refused(service: ServiceHarness) -> None:
     story = await service.post()
-    assert (await service.request("GET", f"/v1/stories/{story.story_id}/insights", "ann")).status_code == 404
+    assert (await service.request("GET", f"/v1/stories/{story.story_id}/nothing", "ann")).status_code == 404
     assert (await service.request("POST", f"/v1/stories/{story.story_id}/counts", "ann")).status_code == 405
     assert (await service.request("GET", "/v1/stories/not-an-id/counts", "ann")).status_code == 404
     assert (await service.client.get(f"/v1/stories/{story.story_id}/counts")).status_code == 401

@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest_asyncio
@@ -12,14 +13,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import PyMongoError
 from stories_embedded.testing import Realm, Servers
+from stories_engagement.domain.answers import Answer, AnswerableLayer
+from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.insights import Insights
 from stories_engagement.domain.recent_plays import RecentPlays
+from stories_engagement.domain.views import SUMS, increments_of
 from stories_engagement.store.schema import ensure_schema
-from stories_engagement.testing.builders import NOON, a_record, a_story
+from stories_engagement.store.views import row_of
+from stories_engagement.testing.builders import NOON, a_poll, a_quiz, a_record, a_story
+from stories_engagement.testing.in_memory import FLOOR
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.stories import StoreStories
+from stories_engagement.usecases.access import StoryAccess
+from stories_engagement.usecases.insights import sealed_insights
+from stories_engagement.usecases.stories import StoreStories, answerable_layers
 from stories_engagement.usecases.views import CountViews
 from stories_shared.errors import MONGODB, failed_dependency
-from stories_shared.events import StoryViewed
+from stories_shared.events import StoryViewed, Taps
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
@@ -49,9 +58,21 @@ class Deliver:
 
 @dataclass(frozen=True)
 class End:
-    """A story ends."""
+    """A story expires or is deleted, or the event of its end arrives again."""
 
     story: int
+    how: str
+
+
+@dataclass(frozen=True)
+class GiveAnswer:
+    """A viewer answers a poll or a quiz at a second, or withdraws the answer."""
+
+    story: int
+    viewer: int
+    quiz: bool
+    option: int | None
+    second: int
 
 
 @dataclass(frozen=True)
@@ -64,14 +85,19 @@ class Erase:
 
 BATCHES, STORIES, VIEWERS = 4, 2, 4
 seconds = st.integers(0, SECONDS)
-views = st.tuples(st.integers(0, STORIES - 1), st.integers(0, VIEWERS - 1), st.integers(0, 5), seconds)
+some_story, some_viewer = st.integers(0, STORIES - 1), st.integers(0, VIEWERS - 1)
+WATCHED = 3
+"""The most that a report says of a play. Each play is also one tap forward and two back."""
+views = st.tuples(some_story, some_viewer, st.integers(0, 5), seconds, st.integers(0, WATCHED))
+Action = Deliver | End | Erase | GiveAnswer
 batches = st.lists(st.lists(views, min_size=1, max_size=12), min_size=BATCHES, max_size=BATCHES)
 deliveries = st.builds(Deliver, st.integers(0, 1), st.integers(0, BATCHES - 1), st.booleans())
 actions = st.one_of(
     deliveries,
     deliveries,
     deliveries,
-    st.builds(End, st.integers(0, STORIES - 1)),
+    st.builds(GiveAnswer, some_story, some_viewer, st.booleans(), st.none() | st.integers(0, 1), seconds),
+    st.builds(End, some_story, st.sampled_from(["expired", "deleted"])),
     st.builds(Erase, st.integers(0, VIEWERS - 1), seconds),
 )
 rounds = st.lists(st.lists(actions, min_size=1, max_size=6), min_size=1, max_size=5)
@@ -85,13 +111,15 @@ class Model:
     log: list[list[ReceivedEvent[StoryViewed]]]
     stories: list[str]
     viewers: list[str]
+    layers: list[tuple[AnswerableLayer, ...]]
     ended: dict[str, tuple[int, int] | None] = field(default_factory=dict)
+    sealed: dict[str, Insights | None] = field(default_factory=dict)
     erased: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.consumers = [CountViews(self.stores.view_store, RecentPlays(), lambda: LATER) for _ in range(2)]
 
-    async def act(self, action: Deliver | End | Erase) -> None:
+    async def act(self, action: Action) -> None:
         """Act as a consumer does: retry while MongoDB is unavailable."""
         while True:
             try:
@@ -100,10 +128,12 @@ class Model:
                 if failed_dependency(error) is None:
                     raise
 
-    def try_(self, action: Deliver | End | Erase) -> Awaitable[None]:
+    def try_(self, action: Action) -> Awaitable[None]:
         if isinstance(action, Deliver):
             return self.deliver(action)
-        return self.end(self.stories[action.story]) if isinstance(action, End) else self.erase(action)
+        if isinstance(action, GiveAnswer):
+            return self.answer(action)
+        return self.end(self.stories[action.story], action.how) if isinstance(action, End) else self.erase(action)
 
     async def deliver(self, action: Deliver) -> None:
         work = asyncio.ensure_future(self.consumers[action.consumer](self.log[action.batch]))
@@ -113,10 +143,20 @@ class Model:
         with contextlib.suppress(asyncio.CancelledError):
             await work
 
-    async def end(self, story_id: str) -> None:
+    async def end(self, story_id: str, how: str) -> None:
         self.ended.setdefault(story_id, None)
-        await self.stores.stories.end(story_id, "deleted")
+        await self.stores.stories.end(story_id, how)
         await self.stores.stories.erase(story_id, 10)
+
+    async def answer(self, action: GiveAnswer) -> None:
+        story_id, viewer = self.stories[action.story], self.viewers[action.viewer]
+        layer, at = self.layers[action.story][action.quiz], NOON + timedelta(seconds=action.second)
+        access = StoryAccess(story_id, viewer, "ann", "everyone", True, True, True, True)
+        with contextlib.suppress(NotFound):
+            if action.option is None:
+                await self.stores.answers.withdraw(story_id, layer.id, viewer, at)
+            else:
+                await self.stores.answers.put(access, layer, Answer(action.option), at)
 
     async def erase(self, action: Erase) -> None:
         viewer = self.viewers[action.viewer]
@@ -125,17 +165,56 @@ class Model:
         until = await self.stores.erased_users.mark_erased(viewer, at, LATER)
         await self.stores.erased_users.erase_user(viewer, until)
 
-    def expected(self, story_id: str) -> tuple[int, int]:
-        """Viewers and plays expected after every batch; the first report sets the time of a play."""
+    def expected(self, story_id: str) -> tuple[int, int, int, int]:
+        """Viewers, plays, completed ones and time watched expected after every batch."""
         plays: dict[tuple[str, str | None], int] = {}
         for record in [record for batch in self.log for record in batch]:
             event, second = record.event, int((record.event.viewed_at - NOON).total_seconds())
             if event.story_id == story_id and second > self.erased.get(event.viewer_id, -1):
-                plays.setdefault((event.viewer_id, event.play_id), second)
-        return len({viewer for viewer, _ in plays}), len(plays)
+                key = event.viewer_id, event.play_id
+                plays[key] = max(event.watched_ms, plays.get(key, 0))
+        completed = sum(watched == WATCHED for watched in plays.values())
+        return len({viewer for viewer, _ in plays}), len(plays), completed, sum(plays.values())
+
+    async def of_rows(self, story_id: str) -> tuple[Counter[str], dict[str, Counter[int]]]:
+        """The sums of a story's rows, and the answers by layer and option."""
+        mongo, of_story = self.stores.counters.mongo, {"_id": {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}}
+        sums: Counter[str] = Counter()
+        async for row in mongo["viewers"].find(of_story):
+            sums.update(increments_of(row_of(row)))
+        tallies: defaultdict[str, Counter[int]] = defaultdict(Counter)
+        async for row in mongo["answers"].find({**of_story, "given": True}):
+            tallies[row["layer_id"]][row["option"]] += 1
+        return sums, tallies
+
+    async def check_figures(self, story_id: str, layers: tuple[AnswerableLayer, ...]) -> None:
+        """Live figures equal the rows; sealed ones equal the frozen counts and never change."""
+        live, sealed = await self.stores.insights.live(story_id), await self.stores.insights.sealed(story_id)
+        assert (live is None) == (story_id in self.ended)
+        assert live is None or sealed is None
+        figures = live or sealed
+        if figures is not None:
+            assert (figures.forward, figures.back, figures.exit) == (
+                figures.plays,
+                2 * figures.plays,
+                figures.watched_ms,
+            )
+        if live is not None:
+            sums, tallies = await self.of_rows(story_id)
+            names = {name: getattr(live, name) for name in ("viewers", "plays")}
+            names |= {f"sums.{name}": getattr(live, name) for name in SUMS}
+            assert names == {name: sums[name] for name in names}
+            for layer, counted in zip(layers, live.layers, strict=True):
+                assert counted.tallies == tuple(tallies[layer.id][option] for option in range(layer.options))
+            assert live.answered == sum(sum(counted.tallies or ()) for counted in live.layers)
+        elif story_id in self.sealed and sealed is not None:
+            assert sealed == self.sealed[story_id]
+        if story_id in self.ended:
+            self.sealed[story_id] = sealed
+            assert sealed is None or (sealed.viewers, sealed.plays) == self.ended[story_id]
 
     async def check(self) -> None:
-        for story_id in self.stories:
+        for story_id, layers in zip(self.stories, self.layers, strict=True):
             counts = await self.stores.counters.counts(story_id)
             page = await self.stores.view_store.page(story_id, None, 100, frozenset())
             listed = len(page.viewers), sum(viewer.plays for viewer in page.viewers)
@@ -146,14 +225,24 @@ class Model:
                 assert listed == (0, 0)
             else:
                 assert (counts.viewers, counts.views) == listed == (page.total, listed[1])
+            await self.check_figures(story_id, layers)
+
+    async def check_sealing(self, action: End, before: Insights) -> None:
+        """An expiry with nothing beside it seals the figures that were live."""
+        sealed = await self.stores.insights.sealed(before.story_id)
+        if action.how == "deleted":
+            assert sealed is None
+        else:
+            expected = sealed_insights(before, sealed.sealed_at, FLOOR)
+            assert sealed == replace(expected, expires_at=None)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=batches, rounds=rounds)
 async def test_counts_are_exact_under_replays_aborts_endings_and_erasures(
-    stores: Stores, batches: list[list[tuple[int, int, int, int]]], rounds: list[list[Deliver | End | Erase]]
+    stores: Stores, batches: list[list[tuple[int, int, int, int, int]]], rounds: list[list[Action]]
 ) -> None:
-    stories = [a_story(posted_at=NOON) for _ in range(STORIES)]
+    stories = [a_story(posted_at=NOON, layers=(a_poll(), a_quiz())) for _ in range(STORIES)]
     viewers = [f"v{n}-{new_id()}" for n in range(VIEWERS)]
     at_of: dict[tuple[int, int, int], int] = {}
     log = [
@@ -164,23 +253,38 @@ async def test_counts_are_exact_under_replays_aborts_endings_and_erasures(
                     viewer_id=viewers[viewer],
                     play_id=f"play-{play:04}",
                     viewed_at=NOON + timedelta(seconds=at_of.setdefault((story, viewer, play), second)),
+                    watched_ms=watched,
+                    completed=watched == WATCHED,
+                    taps=Taps(forward=1, back=2, exit=watched),
+                    follower=viewer == 0,
                 )
             )
-            for story, viewer, play, second in batch
+            for story, viewer, play, second, watched in batch
         ]
         for batch in batches
     ]
-    model = Model(stores, log, [story.story_id for story in stories], viewers)
+    layers = [answerable_layers(story.layers) for story in stories]
+    model = Model(stores, log, [story.story_id for story in stories], viewers, layers)
     await StoreStories(stores.stories)([a_record(story) for story in stories])
     for concurrent in rounds:
+        alone = concurrent[0] if len(concurrent) == 1 else None
+        before = await stores.insights.live(model.stories[alone.story]) if isinstance(alone, End) else None
         await asyncio.gather(*(model.act(action) for action in concurrent))
         await model.check()
+        if isinstance(alone, End) and before is not None:
+            await model.check_sealing(alone, before)
     await asyncio.gather(*(model.act(Deliver(c, b, False)) for b in range(BATCHES) for c in range(2)))
     await model.check()
     for story_id in model.stories:
         if story_id not in model.ended:
-            counts = await stores.counters.counts(story_id)
-            assert (counts.viewers, counts.views) == model.expected(story_id)
+            live = await stores.insights.live(story_id)
+            assert (live.viewers, live.plays, live.completed, live.watched_ms) == model.expected(story_id)
+            for viewer, second in model.erased.items():  # as the second look does
+                at = NOON + timedelta(seconds=second)
+                await stores.erased_users.erase_user(viewer, at)
+                left = {"viewer_id": viewer, "story_id": story_id, "at": {"$lte": at}}
+                assert await stores.counters.mongo["answers"].find_one(left) is None
+    await model.check()
 
 
 CUTS, PEOPLE = 40, 20

@@ -19,6 +19,8 @@ async def test_every_route_is_documented_with_its_refusals(service: ServiceHarne
         "PUT /v1/stories/{story_id}/answers/{layer_id}",
         "DELETE /v1/stories/{story_id}/answers/{layer_id}",
         "GET /v1/stories/{story_id}/answers",
+        "GET /v1/stories/{story_id}/insights",
+        "GET /v1/me/insights",
         "GET /v1/me/privacy",
         "PUT /v1/me/privacy",
         "GET /v1/me/hidden-words",

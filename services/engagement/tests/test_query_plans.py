@@ -1,5 +1,6 @@
 """Every query of engagement's stores has an index, on collections with data."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_record, a_story, a_view
 from stories_engagement.testing.stores import Stores, in_mongo
 from stories_engagement.usecases.access import StoryAccess
+from stories_engagement.usecases.insights import Period
 from stories_engagement.usecases.webhooks import delivery_of
 from stories_shared.events import StoryDeleted
 from stories_shared.events.ids import new_id
@@ -43,14 +45,16 @@ async def fill(stores: Stores) -> list[str]:
     """Stories with viewers, reactions, shares and comments; blocks, settings and erasures of users."""
     ids = [new_id() for _ in range(STORIES)]
     for n, story_id in enumerate(ids):
-        await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id="ann" if n % 2 else "amy"))
+        series = {"series_id": ids[n // 2 * 2], "part": n % 2 + 1, "parts": 2} if n > STORIES // 2 else {}
+        author = "ann" if n % 2 else "amy"
+        await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id=author, **series))
         views = [a_view(story_id, f"v{viewer}", listed=bool(viewer % 5)) for viewer in range(PEOPLE)]
         await stores.view_store.count(views, lambda context, views=views: count_views(views, context, LATER))
+        answers = [(f"v{viewer}", layer) for viewer in range(5) for layer in (POLL, QUIZ)]
+        await asyncio.gather(*(stores.answers.put(access(story_id, v), layer, Answer(0), NOON) for v, layer in answers))
         for viewer in range(5):
             await stores.reactions.put(access(story_id, f"v{viewer}"), "❤️", NOON)
             await stores.shares.put(access(story_id, f"v{viewer}"), NOON)
-            for layer, given in ((POLL, Answer(viewer % 2)), (QUIZ, Answer(0))):
-                await stores.answers.put(access(story_id, f"v{viewer}"), layer, given, NOON)
             top = await write(stores, story_id, f"v{viewer}", "a clown")
             await write(stores, story_id, "bob", "fine", top.id)
     for n in range(PEOPLE):
@@ -77,6 +81,9 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert page.viewers
     assert await stores.view_store.total(story) == PEOPLE
     await stores.view_store.unlist("v7", LATER)
+    unlisting = await stores.privacy.claim_unlisting(LATER, LATER)
+    await stores.privacy.keep_progress(unlisting, NOON)
+    await stores.privacy.unlisted(unlisting)
     assert (await stores.view_store.marks(["x1", "w1"]))[0]
     assert await stores.privacy.listed("v1")
     await stores.privacy.set_listed("w1", True, NOON)
@@ -137,6 +144,16 @@ async def use(stores: Stores, ids: list[str]) -> None:
         [a_view(new_id(), "v1")], lambda context: count_views([a_view(new_id(), "v1")], context, LATER)
     )
     await stores.stories.find_orphans(LATER, 5)
+    for expired in ids[-STORIES // 2 :]:
+        await stores.stories.end(expired, "expired")
+    period = Period(NOON, LATER)
+    assert await stores.insights.live(story)
+    assert await stores.insights.live_of(author, 5)
+    assert await stores.insights.sealed(ids[-1])
+    assert await stores.insights.sealed_page(author, period, [story], (LATER, new_id()), 3)
+    assert (await stores.insights.sealed_totals(author, period, [story])).stories
+    assert await stores.insights.parts([ids[-2]])
+    await stores.erased_users.erase_user(author, NOON)
     await stores.stories.end(story, "deleted")
     assert [ended async for ended in stores.stories.ended_since(NOON - timedelta(days=1))]
     assert await stores.stories.erase(story, 5)

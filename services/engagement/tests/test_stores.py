@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +14,17 @@ from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnsw
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import AlreadyDecided, NotFound
 from stories_engagement.domain.hidden_words import contains_hidden_word
+from stories_engagement.domain.insights import Insights, LayerFigures, Totals
 from stories_engagement.domain.reports import Decision, NewReport, Report, Target
 from stories_engagement.domain.views import CountingResult, View, count_views
 from stories_engagement.store.schema import ensure_schema
-from stories_engagement.testing.builders import NOON, a_story, a_view
+from stories_engagement.testing.builders import NOON, a_poll, a_story, a_view
+from stories_engagement.testing.in_memory import FLOOR
 from stories_engagement.testing.stores import Stores, in_memory, in_mongo
 from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.engagements import Counts
+from stories_engagement.usecases.insights import Period
+from stories_engagement.usecases.privacy import Unlisting
 from stories_shared.events import StoryPosted
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
@@ -48,7 +53,7 @@ def story() -> str:
 
 
 def posted(story_id: str, **changes: Any) -> StoryPosted:
-    return a_story(story_id=story_id, posted_at=NOON, **{"expires_at": ENDS, **changes})
+    return a_story(story_id=story_id, **{"posted_at": NOON, "expires_at": ENDS, **changes})
 
 
 def access(story_id: str, user_id: str, author_id: str = "ann") -> StoryAccess:
@@ -176,6 +181,27 @@ async def test_unlisting_applies_to_past_views_permanently(stores: Stores, story
     assert (await stores.view_store.marks([shy]))[1] == {shy: LATER}
 
 
+async def test_unlisting_keeps_its_progress_until_it_is_done(stores: Stores, story: str) -> None:
+    shy, at = f"shy{story}", NOON - timedelta(days=1)
+    await count(stores, *(a_view(new_id(), shy) for _ in range(5)))
+    await stores.privacy.set_listed(shy, False, at)
+    work = await stores.privacy.claim_unlisting(LATER, at)
+    assert work == Unlisting(shy, at, at)
+    work = replace(work, after="0")
+    await stores.privacy.keep_progress(work, at)
+    assert await stores.privacy.claim_unlisting(LATER, at) == work
+    await stores.privacy.set_listed(shy, True, LATER)
+    await stores.privacy.unlisted(work)
+    again = Unlisting(shy, LATER, LATER, "0")
+    assert await stores.privacy.claim_unlisting(LATER, at) == again
+    after: str | None = ""
+    while after is not None:
+        after = await stores.view_store.unlist_some(shy, LATER, after)
+    await stores.privacy.unlisted(again)
+    left = await stores.privacy.claim_unlisting(LATER, LATER)
+    assert left is None or left.user_id != shy
+
+
 async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> None:
     for user, emoji in (("bob", "❤️"), ("eve", "❤️"), ("bob", "🔥"), ("bob", "🔥")):
         await stores.reactions.put(access(story, user), emoji, NOON)
@@ -251,6 +277,95 @@ async def test_answers_leave_with_their_user_and_their_story(stores: Stores, sto
         await stores.answers.withdraw(story, POLL.id, "stays", NOON)
     assert await stores.stories.erase(story, 5)
     assert await stores.answers.page(story, POLL.id, None, 5, frozenset()) == []
+
+
+async def test_sums_follow_refined_plays_and_erasures(stores: Stores, story: str) -> None:
+    await count(stores, a_view(story, "ann", author_id=None, watched_ms=9_000, follower=True))
+    await stores.stories.put(posted(story))
+    gone = f"gone{story}"
+    views = [
+        a_view(story, gone, watched_ms=1_000, forward=1, completed=True, follower=True),
+        a_view(story, "bob", watched_ms=3_000, back=2, follower=True),
+        a_view(story, "eve", watched_ms=500, exit=1),
+    ]
+    await count(stores, *views)
+    refined = a_view(story, "bob", watched_ms=4_000, forward=3, completed=True)
+    for _ in range(2):
+        await count(stores, refined, a_view(story, "bob", "play-0002", at=LATER, watched_ms=100))
+    await stores.reactions.put(access(story, "bob"), "❤️", NOON)
+    expected = Insights(story, "ann", NOON, ENDS, viewers=3, followers=2, plays=4, completed=2, watched_ms=5_600)
+    expected = replace(expected, forward=4, back=2, exit=1, reactions=1, emoji={"❤️": 1})
+    assert await stores.insights.live(story) == expected
+    assert expected in await stores.insights.live_of("ann", 1_000)
+    await stores.erased_users.erase_user(gone, NOON)
+    await stores.erased_users.erase_user("bob", NOON)
+    found = await stores.insights.live(story)
+    assert (found.viewers, found.followers, found.plays, found.completed) == (2, 1, 2, 0)
+    assert (found.watched_ms, found.forward, found.back, found.exit, found.reactions) == (600, 0, 0, 1, 0)
+
+
+async def figures(stores: Stores, story: str, people: int, author: str = "ann", **changes: Any) -> None:
+    """A story with a poll that some people view, react to and answer."""
+    poll = {**a_poll(), "id": POLL.id}
+    await stores.stories.put(posted(story, author_id=author, layers=(poll,), **changes))
+    for n in range(people):
+        await count(stores, a_view(story, f"v{n}", author_id=author, follower=n == 0, watched_ms=1_000))
+        await stores.reactions.put(access(story, f"v{n}", author), "❤️", NOON)
+        await stores.answers.put(access(story, f"v{n}", author), POLL, Answer(n % 2), NOON)
+
+
+@pytest.mark.parametrize("people", [FLOOR, FLOOR - 1])
+async def test_expired_story_keeps_its_figures_once(stores: Stores, story: str, people: int) -> None:
+    await figures(stores, story, people)
+    live = await stores.insights.live(story)
+    for _ in range(2):
+        await stores.stories.end(story, "expired")
+        await stores.stories.erase(story, 10)
+    sealed = await stores.insights.sealed(story)
+    assert await stores.insights.live(story) is None
+    assert sealed.sealed_at is not None
+    enough = people == FLOOR
+    assert replace(sealed, sealed_at=None) == replace(
+        live,
+        expires_at=sealed.expires_at,
+        followers=1 if enough else None,
+        emoji={"❤️": FLOOR} if enough else None,
+        layers=(LayerFigures(POLL.id, "poll", (3, 2) if enough else None),),
+    )
+    assert (sealed.viewers, sealed.plays, sealed.reactions, sealed.answered) == (people,) * 4
+    await stores.erased_users.erase_user("v1", LATER)
+    assert await stores.insights.sealed(story) == sealed
+
+
+@pytest.mark.parametrize("endings", [["deleted"], ["deleted", "expired"], ["expired", "deleted"], ["unheard"]])
+async def test_deleted_story_has_no_figures(stores: Stores, story: str, endings: list[str]) -> None:
+    await figures(stores, story, 1)
+    for how in endings:
+        await stores.stories.end(story, how)
+    assert await stores.insights.sealed(story) is None
+    assert await stores.insights.live(story) is None
+
+
+async def test_sealed_figures_are_listed_and_added_up_by_author(stores: Stores, story: str) -> None:
+    author, stories = f"author{story}", [new_id() for _ in range(4)]
+    for n, story_id in enumerate(stories):
+        at = NOON + timedelta(hours=n // 2)
+        await figures(stores, story_id, n, author, posted_at=at, series_id=stories[0], part=n + 1, parts=4)
+    assert await stores.insights.parts([stories[0]]) == {stories[0]: {1: 0, 2: 1, 3: 2, 4: 3}}
+    for story_id in stories[1:]:
+        await stores.stories.end(story_id, "expired")
+    assert await stores.insights.parts([stories[0]]) == {stories[0]: {1: 0, 2: 1, 3: 2, 4: 3}}
+    period = Period(NOON, ENDS)
+    page = await stores.insights.sealed_page(author, period, (), None, 9)
+    assert [sealed.story_id for sealed in page] == [stories[3], stories[2], stories[1]]
+    page = await stores.insights.sealed_page(author, period, (), (page[0].posted_at, stories[3]), 1)
+    assert [sealed.story_id for sealed in page] == [stories[2]]
+    totals = await stores.insights.sealed_totals(author, period, ())
+    assert (totals.stories, totals.viewers, totals.watched_ms, totals.reactions, totals.answered) == (3, 6, 6_000, 6, 6)
+    assert (await stores.insights.sealed_totals(author, Period(NOON, LATER), ())).stories == 1
+    assert (await stores.insights.sealed_totals(author, period, stories[1:3])).viewers == 3
+    await stores.erased_users.erase_user(author, LATER)
+    assert await stores.insights.sealed_totals(author, period, ()) == Totals(2, 5, 5, 0, 5_000, 0, 0, 0, 5, 0, 0, 5)
 
 
 async def test_comments_nest_page_and_are_deleted_with_replies(stores: Stores, story: str) -> None:

@@ -38,7 +38,8 @@ from stories_engagement.usecases.comments import ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share
 from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
-from stories_engagement.usecases.privacy import SetPrivacy
+from stories_engagement.usecases.insights import Period, ReadInsights
+from stories_engagement.usecases.privacy import SetPrivacy, Unlist
 from stories_engagement.usecases.stories import EndStories, StoreStories, live_story_of
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportedView, ReportViews, view_of
 from stories_shared.auth.tickets import Ticket, TicketRefused
@@ -178,6 +179,7 @@ async def test_accepted_views_are_published_with_ticket_data(ports: Ports) -> No
             completed=True,
             taps=Taps(exit=1),
             listed=True,
+            follower=False,
         )
     ]
     await ports.stores.privacy.set_listed("bob", False, NOON)
@@ -220,13 +222,30 @@ async def test_history_off_during_a_batch_unlists_after_it(ports: Ports) -> None
     class Meanwhile(type(view_store)):  # type: ignore[misc]
         async def count(self, views: Any, rule: Any) -> Any:
             result = await super().count(views, rule)
-            await SetPrivacy(ports.stores.privacy, view_store, ports.now)("bob", False)
+            await SetPrivacy(ports.stores.privacy, Unlist(ports.stores.privacy, view_store, ports.now), ports.now)(
+                "bob", False
+            )
             view_store.database.rows[ports.story.story_id, "bob"] = next(iter(result.added.values()))
             return result
 
     await CountViews(Meanwhile(view_store.database), RecentPlays(), ports.now)([record])
     page = await ListViewers(view_store, ports.blocks)(ports.access_of("ann"), None, 10)
     assert (page.viewers, page.total, page.hidden) == ([], 1, 1)
+
+
+async def test_user_with_many_views_is_unlisted_in_steps_and_hidden_at_once(ports: Ports) -> None:
+    view_store, stories = ports.stores.view_store, [new_id() for _ in range(25)]
+    views = [a_view(story_id, "bob") for story_id in (*stories, ports.story.story_id)]
+    await view_store.count(views, lambda context: count_views(views, context, ports.now()))
+    unlist = Unlist(ports.stores.privacy, view_store, ports.now)
+    await SetPrivacy(ports.stores.privacy, unlist, ports.now)("bob", False)
+    listed = [row for row in view_store.database.rows.values() if row.listed]
+    assert 0 < len(listed) < 26
+    page = await ListViewers(view_store, ports.blocks)(ports.access_of("ann"), None, 10)
+    assert (page.viewers, page.total, page.hidden) == ([], 1, 1)
+    ports.now.forward(minutes=1)
+    assert [await unlist() for _ in range(3)] == [True, True, False]
+    assert not any(row.listed for row in view_store.database.rows.values())
 
 
 def expiry(ahead: timedelta) -> Any:
@@ -332,6 +351,52 @@ async def test_only_a_fitting_answer_to_a_known_layer_is_taken(ports: Ports) -> 
         assert [layer.correct for layer, _ in [await give(access, quiz["id"], Answer(0))]] == [1]
     with pytest.raises(AnswerFinal):
         await give(access, quiz["id"], Answer(1))
+
+
+async def test_author_reads_insights_until_a_deletion(ports: Ports) -> None:
+    story_id, store = ports.story.story_id, ports.stores.insights
+    read = ReadInsights(store, ports.access_state, ports, 5, ports.now)
+    everything = Period(NOON - timedelta(days=1), NOON + timedelta(days=1))
+
+    async def seen(user: str = "ann") -> tuple[int, bool, int]:
+        found = (await read.story(user, story_id)).insights
+        totals, page, _ = await read.stories(user, everything, None, 5)
+        assert [each.insights for each in page] == [found]
+        return found.viewers, found.sealed_at is not None, totals.viewers
+
+    with pytest.raises(NotFound):
+        await read.story("ann", story_id)
+    await StoreStories(ports.stores.stories)([a_record(ports.story)])
+    ports.access_state.post(story_id, live_story_of(ports.story))
+    views = [a_view(story_id, "bob")]
+    await ports.stores.view_store.count(views, lambda context: count_views(views, context, ports.now()))
+    assert await seen() == (1, False, 1)
+    with pytest.raises(NotFound):
+        await read.story("bob", story_id)
+    ports.stale = True
+    with pytest.raises(ReplicaStale):
+        await read.story("ann", story_id)
+    ports.stale = False
+    ports.now.forward(hours=1)
+    assert await seen() == (1, False, 1)  # expired, and not sealed yet
+    await ports.stores.stories.end(story_id, "expired")
+    ports.access_state.end(story_id, ports.now())
+    assert await seen() == (1, True, 1)
+    assert (await read.story("ann", story_id)).drop_off is None
+    await ports.stores.stories.end(story_id, "deleted")
+    with pytest.raises(NotFound):
+        await read.story("ann", story_id)
+
+
+async def test_deletion_hides_insights_before_it_is_stored(ports: Ports) -> None:
+    read = ReadInsights(ports.stores.insights, ports.access_state, ports, 5, ports.now)
+    await StoreStories(ports.stores.stories)([a_record(ports.story)])
+    ports.access_state.post(ports.story.story_id, live_story_of(ports.story))
+    ports.access_state.end(ports.story.story_id, NOON)
+    with pytest.raises(NotFound):
+        await read.story("ann", ports.story.story_id)
+    totals, page, _ = await read.stories("ann", Period(NOON, NOON + timedelta(days=1)), None, 5)
+    assert (totals.stories, page) == (0, [])
 
 
 async def test_a_page_of_comments_is_full_even_among_hidden_ones(ports: Ports) -> None:

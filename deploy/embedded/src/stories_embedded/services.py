@@ -58,6 +58,10 @@ class Gateway(Server):
     upstreams: Mapping[str, Sequence[str]]
     data: Path
     environ: Mapping[str, str]
+    media_origin: str = ""
+    """Where browsers load media from; empty: any https origin."""
+    sign_in: str = ""
+    """Address of the sign-in by name, for development; empty: none."""
 
     name = "gateway"
     stop_seconds = 5.0
@@ -81,12 +85,15 @@ class Gateway(Server):
         share = {"SHARE_APP_URL": self.environ.get("SHARE_APP_URL", "")}
         origins = {name: self.environ.get(name, "") for name in ("CORS_ORIGINS", "PUBLIC_URL")}
         files = {"GATEWAY_FILES": str(GATEWAY), "OPENAPI_FOLDER": str(DOCS)}
+        media = self.environ.get("MEDIA_ORIGIN") or self.media_origin
+        web = {"SIGN_IN_UPSTREAM": self.sign_in} | ({"MEDIA_ORIGIN": media} if media else {})
         return {
             **replicas,
             **folders,
             **share,
             **origins,
             **files,
+            **web,
             "GATEWAY_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
         }

@@ -6,12 +6,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 from stories_shared.events.cloudevents import SERVICES
 
+from . import sign_in
 from .data_dir import DataDir, StackState
+from .keys import StackKeys
 from .managed_process import ManagedProcess
 from .processes import kill_group, spawn, wait_exit
 from .server import DidNotStart, Server, tail
@@ -174,4 +177,19 @@ def run(folder: DataDir, options: Options, ready: Callable[[str], None], report:
     for log in sorted((folder.path / "logs").glob("*.log")):
         rotate_log(log, max_bytes=0)
     plan = plan_stack(folder, options)
-    return asyncio.run(Supervisor(folder, plan, report).run(ready))
+    with sign_in.serving(plan.sign_in_port, _tokens(folder, plan)) if plan.sign_in_port else nullcontext():
+        return asyncio.run(Supervisor(folder, plan, report).run(ready))
+
+
+def _tokens(folder: DataDir, plan: StackTopology) -> sign_in.Tokens:
+    """Tokens of this stack's own key."""
+    keys = StackKeys(folder.keys)
+
+    def token(user: str, admin: bool) -> str:
+        settings = all_settings(plan)
+        issuer = keys.issuer(
+            settings["AUTH_ISSUER"], settings["AUTH_AUDIENCE"], settings.get("AUTH_USER_CLAIM") or "sub"
+        )
+        return issuer.token(user, roles=["admin"] if admin else [])
+
+    return token

@@ -43,6 +43,8 @@ class StackTopology:
     gateway: Gateway
     settings: dict[str, str]
     monitoring: Sequence[Server] = ()
+    sign_in_port: int | None = None
+    """Port of the sign-in by name; None where the stack's tokens come from elsewhere."""
 
 
 def plan_stack(folder: DataDir, options: Options, environ: Mapping[str, str] = os.environ) -> StackTopology:
@@ -55,7 +57,10 @@ def plan_stack(folder: DataDir, options: Options, environ: Mapping[str, str] = o
     require_free("the gateway", gateway_port)
     keys = StackKeys(folder.keys)
     keys.make()
-    own, servers = _servers(folder.path, ports, keys, options.s3, environ)
+    origins = f"http://127.0.0.1:{gateway_port},http://localhost:{gateway_port}"  # of the web client
+    if environ.get("CORS_ORIGINS"):
+        origins = f"{origins},{environ['CORS_ORIGINS']}" if environ["CORS_ORIGINS"] != "*" else "*"
+    own, servers = _servers(folder.path, ports, keys, options.s3, origins, environ)
     common = {
         **own,
         "S3_BUCKET": BUCKET,
@@ -74,10 +79,27 @@ def plan_stack(folder: DataDir, options: Options, environ: Mapping[str, str] = o
         for replica in range(1, options.replicas.get(name, 1) + 1)
     ]
     upstreams = {name: [f"127.0.0.1:{each.port}" for each in services if each.service == name] for name in SERVICES}
-    gateway = Gateway(gateway_port, upstreams, folder.path / "gateway", environ)
+    own_keys = settings.get("AUTH_JWKS") == str(keys.jwks)
+    sign_in_port = ports.choose("sign-in") if own_keys else None
+    gateway = Gateway(
+        gateway_port,
+        upstreams,
+        folder.path / "gateway",
+        environ,
+        media_origin=_media_origin(settings),
+        sign_in=f"127.0.0.1:{sign_in_port}" if sign_in_port else "",
+    )
     monitoring = [_prometheus(folder.path, ports, upstreams)] if options.observe else []
     ports.save()
-    return StackTopology(servers, services, gateway, settings, monitoring)
+    return StackTopology(servers, services, gateway, settings, monitoring, sign_in_port)
+
+
+def _media_origin(settings: Mapping[str, str]) -> str:
+    """The object store as browsers see it; empty if the environment says nothing of it."""
+    endpoint = settings.get("S3_PUBLIC_ENDPOINT") or settings.get("S3_ENDPOINT")
+    if not endpoint:
+        return ""
+    return f"{'http' if settings.get('S3_SECURE', 'true').lower() in {'false', '0', 'no'} else 'https'}://{endpoint}"
 
 
 def service_settings(name: str, settings: Mapping[str, str]) -> dict[str, str]:
@@ -92,7 +114,7 @@ def all_settings(plan: StackTopology, environ: Mapping[str, str] = os.environ) -
 
 
 def _servers(
-    data: Path, ports: "_Ports", keys: StackKeys, s3: str, environ: Mapping[str, str]
+    data: Path, ports: "_Ports", keys: StackKeys, s3: str, origins: str, environ: Mapping[str, str]
 ) -> tuple[dict[str, str], list[Server]]:
     """The servers to start and their addresses. A server named in the environment is used instead of starting one."""
     settings: dict[str, str] = {}
@@ -106,7 +128,7 @@ def _servers(
         settings["KAFKA_BOOTSTRAP_SERVERS"] = kafka.url
         servers.append(kafka)
     if "S3_ENDPOINT" not in environ:
-        store = _store(data, ports, keys, s3, environ.get("CORS_ORIGINS", ""))
+        store = _store(data, ports, keys, s3, origins)
         endpoint = store.url.removeprefix("http://")
         settings |= {"S3_ENDPOINT": endpoint, "S3_PUBLIC_ENDPOINT": endpoint, "S3_SECURE": "false"}
         settings["S3_REGION"] = "us-east-1"  # accepts any region, as long as all clients use the same

@@ -30,6 +30,7 @@ from stories_engagement.routes.comments import comment_routes
 from stories_engagement.routes.dependencies import IdempotentExecution
 from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
 from stories_engagement.routes.errors import install_error_handlers
+from stories_engagement.routes.insights import insight_routes
 from stories_engagement.routes.me import me_routes
 from stories_engagement.routes.reports import report_routes
 from stories_engagement.routes.views import view_routes
@@ -38,8 +39,9 @@ from stories_engagement.settings import EngagementSettings
 from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
+from stories_engagement.store.insights import MongoInsights, insight_events
 from stories_engagement.store.reports import MongoReports
-from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, EVENTS, REPORTED, ensure_schema
+from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, EVENTS, INSIGHTS, REPORTED, ensure_schema
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter, engagement_events, outbox_events
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
@@ -52,7 +54,8 @@ from stories_engagement.usecases.comments import DeleteComment, FindComment, Rea
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
 from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
-from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
+from stories_engagement.usecases.insights import ReadInsights
+from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy, Unlist
 from stories_engagement.usecases.reports import DecideReport, FileReport
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
@@ -93,6 +96,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     mongo, publisher = runtime.mongo, EngagementPublisher(runtime.publisher)
 
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
+    sealed = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
+    insights = MongoInsights(mongo, settings.insights_floor, settings.insights_retention, sealed.wake)
     events = Outbox("events", mongo[EVENTS], outbox_events, runtime.publisher, now, delete_published=True)
 
     def wake_relays() -> None:
@@ -102,7 +107,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     counter_writer = CounterWriter(mongo, now, wake_relays)
     view_store, stories, blocks, privacy = (
         MongoViews(mongo, now),
-        MongoStories(mongo, now),
+        MongoStories(mongo, now, insights),
         MongoBlocks(mongo),
         MongoPrivacy(mongo),
     )
@@ -114,7 +119,9 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoHiddenWords(counter_writer),
     )
     reports, webhooks, deliveries = MongoReports(mongo, comments, now), MongoWebhooks(mongo), MongoDeliveries(mongo)
-    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports, deliveries)]
+    forget_steps = [
+        store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
+    ]
     erased_users = MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps])
 
     access_state, recent = AccessState(), RecentPlays()
@@ -126,6 +133,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
     erase_user = EraseUser(erased_users, publisher, now)
     end_stories = EndStories(stories, publisher, now)
+    unlist = Unlist(privacy, view_store, now)
     apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
     write = WriteComment(comments, blocked, now)
     delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
@@ -154,12 +162,14 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     runtime.background_task("webhooks", sender.run, lambda: sender.iterations)
     runtime.periodic("measure-webhooks", A_SECOND * 15, measure_webhooks)
     runtime.outbox(outbox)
+    runtime.outbox(sealed)
     runtime.outbox(decisions)
     runtime.outbox(events)
     runtime.periodic("count-reports", A_SECOND * 15, count_open_reports)
     runtime.tail(access_reader.tail)
     runtime.periodic("recheck-erasures", timedelta(seconds=5), leases.exclusive("recheck-erasures", erase_user.recheck))
     runtime.periodic("hidden-words", A_SECOND, apply_words)
+    runtime.periodic("unlist", A_SECOND, unlist)
     runtime.periodic("erase", A_SECOND, end_stories.continue_erasing)
     runtime.periodic("delete-orphans", timedelta(minutes=1), leases.exclusive("delete-orphans", delete_orphans))
     runtime.periodic(
@@ -199,11 +209,12 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             ListAnswers(answers, blocked),
             cursors,
         ),
+        insight_routes(ReadInsights(insights, access_state, access_reader, settings.insights_floor, now), cursors, now),
         share_routes(check_access, Share(shares, settings.share_link, now), idempotently),
         count_routes(check_access, ReadCounts(counter_writer)),
         me_routes(
             ReadPrivacy(privacy),
-            SetPrivacy(privacy, view_store, now),
+            SetPrivacy(privacy, unlist, now),
             ReadHiddenWords(words),
             SetHiddenWords(words, now, apply_words.wake),
         ),

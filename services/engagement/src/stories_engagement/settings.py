@@ -1,7 +1,9 @@
 """The settings of engagement, besides those of every service."""
 
+from datetime import timedelta
+
 from pydantic import Field
-from stories_shared.runtime.settings import Settings
+from stories_shared.runtime.settings import Duration, Settings
 
 
 class EngagementSettings(Settings):
@@ -17,6 +19,12 @@ class EngagementSettings(Settings):
     )
     limit_writes: int = Field(
         120, ge=1, description="settings changed and comments deleted by a user in a minute, on each replica"
+    )
+    insights_floor: int = Field(
+        5, ge=1, description="people below whom sealed insights have no breakdown by relation, emoji, part or option"
+    )
+    insights_retention: Duration = Field(
+        timedelta(days=90), description="how long the insights of an expired story can be read"
     )
     limit_shares: int = Field(30, ge=1, description="shares a user may make in a minute, on each replica")
     limit_reports: int = Field(10, ge=1, description="reports a user may make in a minute, on each replica")

@@ -42,6 +42,8 @@ class Ticket:
     comments: Comments
     friend: bool
     """Viewer and author follow each other."""
+    follower: bool = False
+    """The viewer follows the author."""
     reactions: bool
     sharing: bool
     download: bool
@@ -70,10 +72,10 @@ class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
 ENCODER = msgspec.msgpack.Encoder()
 FIELDS = bytes([0x90 + len(WireTicket.__struct_fields__)])  # the head of a MessagePack array of so many
 DECODER = msgspec.msgpack.Decoder(WireTicket)
-FLAGS = ("friend", "reactions", "sharing", "download", "view_list")
+FLAGS = ("friend", "reactions", "sharing", "download", "view_list", "follower")
 
-SignFor = Callable[[str, int, bool], str]
-"""Signs a story's ticket for a viewer, until a time in milliseconds, who is a friend of the author or not."""
+SignFor = Callable[[str, int, bool, bool], str]
+"""Signs a story's ticket for a viewer until a time in milliseconds: whether they follow the author, and each other."""
 
 
 class Tickets:
@@ -87,16 +89,19 @@ class Tickets:
         return self.signer.sign(ENCODER.encode(to_wire(ticket)))
 
     def of_story(self, ticket: Ticket) -> SignFor:
-        """What signs this ticket for other viewers, ends and friendships: the rest is encoded once, not for each."""
+        """What signs this ticket for other viewers, ends and relations: the rest is encoded once, not for each."""
         wire = to_wire(ticket)
         encode, sign = ENCODER.encode, self.signer.sign
         story = b"".join(map(encode, (wire.author_id, wire.story_id, wire.access_revision)))
         ends = b"".join(map(encode, (wire.expires_ms, wire.comments)))
         part = b"".join(map(encode, (wire.part, wire.parts, wire.series_id)))
-        flags = [ends + encode(wire.flags & ~1 | friend) + part for friend in (False, True)]
+        flags = [
+            [ends + encode(wire.flags & ~33 | friend | follower << 5) + part for friend in (False, True)]
+            for follower in (False, True)
+        ]
 
-        def sign_for(viewer_id: str, ends_ms: int, friend: bool) -> str:
-            return sign(FIELDS + encode(viewer_id) + story + encode(ends_ms) + flags[friend])
+        def sign_for(viewer_id: str, ends_ms: int, follower: bool, friend: bool) -> str:
+            return sign(FIELDS + encode(viewer_id) + story + encode(ends_ms) + flags[follower][friend])
 
         return sign_for
 
@@ -140,7 +145,8 @@ def to_wire(ticket: Ticket) -> WireTicket:
         | ticket.reactions << 1
         | ticket.sharing << 2
         | ticket.download << 3
-        | ticket.view_list << 4,  # in the order of FLAGS
+        | ticket.view_list << 4
+        | ticket.follower << 5,  # in the order of FLAGS
         ticket.part,
         ticket.parts,
         ticket.series_id,
@@ -165,4 +171,5 @@ def from_wire(wire: WireTicket) -> Ticket:
         sharing=bool(flags & 4),
         download=bool(flags & 8),
         view_list=bool(flags & 16),
+        follower=bool(flags & 32),
     )

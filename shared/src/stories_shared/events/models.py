@@ -276,6 +276,8 @@ class StoryViewed(Event, frozen=True, kw_only=True):
     completed: bool = False
     taps: Taps | None = None
     listed: bool | None = None
+    follower: bool | None = None
+    """Whether the viewer followed the author; None where the reporter does not know."""
 
 
 class StoryEngaged(Event, frozen=True, kw_only=True):
@@ -290,6 +292,59 @@ class StoryEngaged(Event, frozen=True, kw_only=True):
     total: Count
     seq: Count
     at: Time
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """The viewers of a story: all, and by their relation to the author at their first view."""
+
+    total: Count
+    followers: Count | None
+    others: Count | None
+
+
+class TapSums(msgspec.Struct, frozen=True, kw_only=True):
+    """How often viewers tapped during all plays."""
+
+    forward: Count
+    back: Count
+    exit: Count
+
+
+class PartViewers(msgspec.Struct, frozen=True, kw_only=True):
+    """How many viewers one part of a series had."""
+
+    part: Annotated[int, Meta(ge=1, le=100)]
+    viewers: Count
+
+
+class LayerTallies(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers to one sticker: by option, or one number for a question or promo code."""
+
+    layer_id: StoryId
+    kind: Literal["poll", "quiz", "question", "promo_code"]
+    tallies: tuple[Count, ...] | None
+
+
+class StoryInsightsSealed(Event, frozen=True, kw_only=True):
+    """The final figures of a story that has expired. Breakdowns of too few people are null; nobody is named."""
+
+    topic: ClassVar[str] = "story-insights-sealed"
+    time_fields: ClassVar[tuple[str, ...]] = ("sealed_at",)
+
+    story_id: StoryId
+    sealed_at: Time
+    series_id: StoryId | None = None
+    part: Annotated[int, Meta(ge=1, le=100)] = 1
+    reach: Reach
+    plays: Count
+    completion_rate: Annotated[float, Meta(ge=0, le=1)]
+    mean_watch_ms: Milliseconds
+    taps: TapSums
+    drop_off: tuple[PartViewers, ...] | None
+    reactions: dict[str, Count] | None
+    comments: Count
+    shares: Count
+    answers: tuple[LayerTallies, ...] = ()
 
 
 class StoryErased(Event, frozen=True, kw_only=True):
@@ -451,6 +506,7 @@ EVENTS: dict[str, type[Event]] = {
         StoryDeleted,
         StoryViewed,
         StoryEngaged,
+        StoryInsightsSealed,
         StoryErased,
         CommentCreated,
         CommentRemoved,

@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 AnswerableKind = Literal["poll", "quiz", "question", "promo_code"]
-ANSWERABLE: tuple[AnswerableKind, ...] = get_args(AnswerableKind)
 
 
 @dataclass(frozen=True, slots=True)

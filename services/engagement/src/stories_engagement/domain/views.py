@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 MAX_PLAYS = 100
@@ -43,6 +43,8 @@ class View(NamedTuple):
     author_id: str | None
     listed: bool
     play: Play
+    follower: bool = False
+    """Whether the viewer followed the author then, as far as the reporter knew."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -50,13 +52,14 @@ class View(NamedTuple):
 
 
 class ViewerRow(NamedTuple):
-    """All plays of one story by one viewer. `viewed_at` and `listed` are set by the first view."""
+    """All plays of one story by one viewer. `viewed_at`, `listed` and `follower` are set by the first view."""
 
     story_id: str
     viewer_id: str
     viewed_at: datetime
     listed: bool
     plays: Mapping[str, Play]
+    follower: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -106,13 +109,49 @@ class CountingContext:
     """Until when the view history of users was off; in the far future while it is off."""
 
 
+NO_PLAY = Play(datetime(2000, 1, 1, tzinfo=UTC))
+"""A play that adds nothing."""
+
+SUMS = ("followers", "completed", "watched_ms", "forward", "back", "exit")
+"""The running sums of a story, besides viewers and plays."""
+
+
 @dataclass(slots=True)
 class CounterStep:
-    """How a batch changes one story's counter."""
+    """How a batch changes one story's counters."""
 
     viewers: int = 0
     plays: int = 0
+    followers: int = 0
+    completed: int = 0
+    watched_ms: int = 0
+    forward: int = 0
+    back: int = 0
+    exit: int = 0
     author_id: str | None = None
+
+    def add(self, play: Play, counted: Play = NO_PLAY) -> None:
+        """Add what a play has more than was counted of it."""
+        self.completed += play.completed - counted.completed
+        self.watched_ms += play.watched_ms - counted.watched_ms
+        self.forward += play.forward - counted.forward
+        self.back += play.back - counted.back
+        self.exit += play.exit - counted.exit
+
+    def increments(self) -> Counter[str]:
+        """The increments by path."""
+        sums = {f"sums.{name}": by for name in SUMS if (by := getattr(self, name))}
+        return Counter({"viewers": self.viewers, "plays": self.plays, **sums})
+
+
+def increments_of(row: ViewerRow | None) -> Counter[str]:
+    """What a row adds to its story's counters."""
+    if row is None:
+        return Counter()
+    step = CounterStep(viewers=1, plays=len(row.plays), followers=int(row.follower))
+    for play in row.plays.values():
+        step.add(play)
+    return step.increments()
 
 
 @dataclass(slots=True)
@@ -181,11 +220,14 @@ def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], Vie
         counter = context.counters.get(view.story_id)
         listed = view.listed and (counter is None or counter.view_list)
         listed = listed and (unlisted_until is None or view.play.at > unlisted_until)
-        row = ViewerRow(view.story_id, view.viewer_id, view.play.at, listed, {view.play_id: view.play})
+        plays = {view.play_id: view.play}
+        row = ViewerRow(view.story_id, view.viewer_id, view.play.at, listed, plays, view.follower)
         rows[view.key] = result.added[view.key] = row
         step = result.step(view)
         step.viewers += 1
         step.plays += 1
+        step.followers += view.follower
+        step.add(view.play)
         return "counted"
     if row.listed and unlisted_until is not None and row.viewed_at <= unlisted_until:
         result.to_unlist.add(view.viewer_id)
@@ -201,9 +243,12 @@ def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], Vie
         result.added[view.key] = row
     else:
         result.plays.setdefault(view.key, {})[view.play_id] = play
+    step = result.step(view)
     if existing is not None:
+        step.add(play, existing)
         return "refined"
-    result.step(view).plays += 1
+    step.plays += 1
+    step.add(play)
     if not new:
         result.added_plays[view.key] += 1
     return "counted"

@@ -23,7 +23,7 @@ from stories_engagement.store.kinds import ROW_KINDS
 T = TypeVar("T")
 
 STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
-VIEWERS, CLAIMS, EVENTS = "viewers", "claims", "events"
+VIEWERS, CLAIMS, EVENTS, INSIGHTS = "viewers", "claims", "events", "insights"
 BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
 REPORTED, REPORTS, AUDIT = "reported", "reports", "audit"
 WEBHOOKS, DELIVERIES = "webhooks", "deliveries"
@@ -47,8 +47,12 @@ async def ensure_schema(mongo: Mongo) -> None:
     await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
     orphan = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
     erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
-    await mongo.ensure(VIEWS, ended, orphan, erase_at)
+    series = IndexModel([("series_id", ASCENDING)], name="series", sparse=True)
+    await mongo.ensure(VIEWS, ended, orphan, erase_at, series)
     await mongo.ensure(ENGAGEMENTS, ended, outbox_index())
+    by_author = [("author_id", ASCENDING), ("posted_at", DESCENDING), ("_id", DESCENDING)]
+    delete_at = IndexModel([("delete_at", ASCENDING)], name="delete_at", expireAfterSeconds=0)
+    await mongo.ensure(INSIGHTS, IndexModel(by_author, name="author"), series, delete_at, outbox_index())
     await mongo.ensure(EVENTS, IndexModel([("story_id", ASCENDING)], name="story"), outbox_index())
     newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
     by_viewer = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
@@ -60,7 +64,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     lifted = IndexModel([("lifted_at", ASCENDING)], name="lifted", expireAfterSeconds=month)
     sides = [IndexModel([(f"{side}_id", ASCENDING)], name=side) for side in ("user", "target")]
     await mongo.ensure(BLOCKS, lifted, *sides)
-    await mongo.ensure(PRIVACY)
+    await mongo.ensure(PRIVACY, IndexModel([("unlist_at", ASCENDING)], name="unlist_at", sparse=True))
     await Leases.ensure(mongo)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
     await mongo.ensure(HIDDEN_WORDS, rehide)

@@ -1,5 +1,6 @@
 """Live stories, ended marks, and the erasure of a story's rows."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime
@@ -11,6 +12,8 @@ from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_engagement.domain.access_state import LiveStory
 from stories_engagement.domain.answers import layers_from
+from stories_engagement.domain.views import increments_of
+from stories_engagement.store.insights import MongoInsights
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
 from stories_engagement.store.schema import (
     CLAIMS,
@@ -22,6 +25,7 @@ from stories_engagement.store.schema import (
     row_id,
     transaction_retrying_duplicates,
 )
+from stories_engagement.store.views import row_of
 from stories_engagement.usecases.stories import live_story_of
 
 DELETE_BATCH = 1_000
@@ -34,9 +38,10 @@ SNAPSHOT_BATCH = 1_000
 class MongoStories:
     """Stores stories. An ended mark prevents every later write."""
 
-    def __init__(self, mongo: Mongo, now: Clock) -> None:
+    def __init__(self, mongo: Mongo, now: Clock, insights: MongoInsights) -> None:
         self._mongo = mongo
         self._now = now
+        self._insights = insights
         self._views = mongo[VIEWS]
 
     async def put(self, story: StoryPosted) -> None:
@@ -56,36 +61,50 @@ class MongoStories:
                 await self._mongo[STORIES].replace_one(older, fields, session=session)
                 return
             await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
-            posted = {"author_id": live_story.author_id, "expires_at": live_story.expires_at}
+            posted: Document = {"author_id": live_story.author_id, "expires_at": live_story.expires_at}
+            if story.series_id is not None:
+                posted |= {"series_id": story.series_id, "part": story.part}
             if counter is None:
                 new = {"_id": story_id, "viewers": 0, "plays": 0, "ended": None, "since": truncate_to_ms(self._now())}
                 await self._views.insert_one(new | posted, session=session)
             else:
                 own = await self._delete_own_views(story_id, live_story.author_id, session)
-                change = {"$set": posted, "$inc": {"viewers": -(own > 0), "plays": -own}}
+                fewer = {path: -by for path, by in own.items()}
+                change: Document = {"$set": posted, **({"$inc": fewer} if fewer else {})}
                 await self._views.update_one({"_id": story_id}, change, session=session)
 
         await transaction_retrying_duplicates(self._mongo, operation)
 
     async def end(self, story_id: str, how: str) -> None:
-        """Mark a story as ended. Its counts and times stay as long as the mark."""
+        """Mark a story as ended, and seal the insights of one that expires. Counts and times stay as long as the mark.
+
+        A deletion leaves no insights, also where the story had expired before.
+        """
         now = truncate_to_ms(self._now())
 
-        async def operation(session: Session) -> None:
-            for name, empty, ended, unset in (
-                (VIEWS, NO_VIEWS, {"ended": now, "how": how}, {}),
-                (ENGAGEMENTS, NO_ENGAGEMENTS, {"ended": now}, dict.fromkeys(("pending", *BREAKDOWNS), "")),
+        async def operation(session: Session) -> bool:
+            views = await self._views.find_one({"_id": story_id}, session=session)
+            engagements = await self._mongo[ENGAGEMENTS].find_one({"_id": story_id}, session=session)
+            ending = views is None or views["ended"] is None
+            sealed = False
+            if ending and how == "expired":
+                sealed = await self._insights.seal(story_id, views, engagements, now, session)
+            if how == "deleted":
+                await self._insights.delete(story_id, session)
+            for name, counter, empty, ended, unset in (
+                (VIEWS, views, NO_VIEWS, {"ended": now, "how": how}, ("sums", "series_id", "part")),
+                (ENGAGEMENTS, engagements, NO_ENGAGEMENTS, {"ended": now}, ("pending", *BREAKDOWNS)),
             ):
-                counter = await self._mongo[name].find_one({"_id": story_id}, {"ended": 1}, session=session)
                 if counter is None:
                     await self._mongo[name].insert_one({"_id": story_id, **empty, **ended}, session=session)
                 elif counter["ended"] is None:
-                    await self._mongo[name].update_one(
-                        {"_id": story_id}, {"$set": ended, "$unset": unset}, session=session
-                    )
+                    change = {"$set": ended, "$unset": dict.fromkeys(unset, "")}
+                    await self._mongo[name].update_one({"_id": story_id}, change, session=session)
             await self._mongo[STORIES].delete_one({"_id": story_id}, session=session)
+            return sealed
 
-        await transaction_retrying_duplicates(self._mongo, operation)
+        if await transaction_retrying_duplicates(self._mongo, operation):
+            self._insights.wake()
 
     async def erase(self, story_id: str, steps: int) -> bool:
         """Delete the rows of a story in at most `steps` steps; whether none is left.
@@ -142,10 +161,10 @@ class MongoStories:
         async for counter in found:
             yield counter["_id"], counter["ended"]
 
-    async def _delete_own_views(self, story_id: str, author_id: str, session: Session) -> int:
-        """Delete the author's own views from before the author was known; the number of plays."""
+    async def _delete_own_views(self, story_id: str, author_id: str, session: Session) -> Counter[str]:
+        """Delete the author's own views from before the author was known; what they added to the counters."""
         own = await self._mongo[VIEWERS].find_one_and_delete({"_id": row_id(story_id, author_id)}, session=session)
-        return int(own["count"]) if own else 0
+        return increments_of(row_of(own) if own else None)
 
 
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from pymongo import ReturnDocument
+from pymongo import ASCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.mongo.client import DataLoader, Mongo, Session
@@ -18,6 +18,10 @@ from stories_engagement.store.schema import (
     row_id,
     transaction_retrying_duplicates,
 )
+from stories_engagement.usecases.privacy import Unlisting
+
+UNLIST_AFTER = timedelta(seconds=5)
+"""When a background task takes over from the request that switched a view history off."""
 
 
 class MongoBlocks:
@@ -103,11 +107,33 @@ class MongoPrivacy:
     async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None:
         """Turn a user's view history on or off."""
         if not listed:
-            off = {"$set": {"view_history": False, "at": at}, "$unset": {"off_until": ""}}
-            await self._privacy.update_one({"_id": user_id}, off, upsert=True)
+            off = {"view_history": False, "at": at, "unlist_at": at + UNLIST_AFTER}
+            change = {"$set": off, "$unset": {"off_until": "", "unlisted_to": ""}}
+            await self._privacy.update_one({"_id": user_id}, change, upsert=True)
             return
         back_on = {"$set": {"view_history": True, "at": at, "off_until": at}}
         await self._privacy.update_one({"_id": user_id, "view_history": False}, back_on)
+
+    async def claim_unlisting(self, now: datetime, until: datetime) -> Unlisting | None:
+        """Lease the oldest user who is to be unlisted until `until`."""
+        claimed = await self._privacy.find_one_and_update(
+            {"unlist_at": {"$lte": now}}, {"$set": {"unlist_at": until}}, sort=[("unlist_at", ASCENDING)]
+        )
+        if claimed is None:
+            return None
+        # Turned on again meanwhile: what was viewed until then stays unlisted.
+        last: datetime = claimed.get("off_until") or claimed["at"]
+        return Unlisting(claimed["_id"], claimed["at"], last, claimed.get("unlisted_to", ""))
+
+    async def keep_progress(self, work: Unlisting, now: datetime) -> None:
+        """Store the progress and release the lease, behind the others."""
+        progress = {"unlist_at": now, "unlisted_to": work.after}
+        await self._privacy.update_one({"_id": work.user_id, "at": work.at}, {"$set": progress})
+
+    async def unlisted(self, work: Unlisting) -> None:
+        """Record that a user is unlisted, unless the setting has changed since."""
+        done = {"unlist_at": "", "unlisted_to": ""}
+        await self._privacy.update_one({"_id": work.user_id, "at": work.at}, {"$unset": done})
 
     async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete a user's setting if it was made up to a time."""

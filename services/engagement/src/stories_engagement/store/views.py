@@ -19,6 +19,7 @@ from stories_engagement.domain.views import (
     StoryCounter,
     View,
     ViewerRow,
+    increments_of,
     stories_of,
 )
 from stories_engagement.store.kinds import REACTIONS
@@ -42,6 +43,11 @@ FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 class Outdated(Exception):
     """A story has ended, or its author has become known, since the context was read."""
 
+
+ROW_FIELDS = ("story_id", "viewer_id", "at", "listed", "follower", "plays")
+
+UNLIST_BATCH = 500
+"""Rows of a user unlisted by one command."""
 
 ERASE_BATCH = 500
 """Rows of a user read at a time."""
@@ -107,8 +113,19 @@ class MongoViews:
 
     async def unlist(self, user_id: str, until: datetime) -> None:
         """Unlist all rows of a user whose first view is up to a time."""
-        stay_off = {"viewer_id": user_id, "listed": True, "at": {"$lte": until}}
-        await self._rows.update_many(stay_off, {"$set": {"listed": False}})
+        after: str | None = ""
+        while after is not None:
+            after = await self.unlist_some(user_id, until, after)
+
+    async def unlist_some(self, user_id: str, until: datetime, after: str) -> str | None:
+        """Unlist a batch of a user's rows; the position that was reached, None where no more are left."""
+        query = {"viewer_id": user_id, "_id": {"$gt": after}}
+        found = self._rows.find(query, {"_id": 1}, sort=[("_id", ASCENDING)], limit=UNLIST_BATCH)
+        ids = [row["_id"] for row in await found.to_list(None)]
+        if ids:
+            stay_off = {"_id": {"$in": ids}, "listed": True, "at": {"$lte": until}}
+            await self._rows.update_many(stay_off, {"$set": {"listed": False}})
+        return ids[-1] if len(ids) == UNLIST_BATCH else None
 
     async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
         """Listed viewers, newest first, without excluded ones, and the totals, in one snapshot."""
@@ -164,7 +181,7 @@ class MongoViews:
         queries: list[tuple[Any, ...]] = [
             (STORIES, stories, "view_list"),
             (VIEWS, stories, "author_id", "expires_at", "ended"),
-            (VIEWERS, {row_id(*view.key) for view in views}, "story_id", "viewer_id", "at", "listed", "plays"),
+            (VIEWERS, {row_id(*view.key) for view in views}, *ROW_FIELDS),
             (ERASED_USERS, viewers, "at"),
             (PRIVACY, viewers, "view_history", "off_until"),
         ]
@@ -194,13 +211,13 @@ class MongoViews:
         now = truncate_to_ms(self._now())
         counters: list[Any] = []
         for story_id, step in sorted(result.steps.items()):
-            counter, more = context.counters.get(story_id), {"viewers": step.viewers, "plays": step.plays}
+            counter, more = context.counters.get(story_id), step.increments()
             if counter is not None:
                 as_counted = {"_id": story_id, "ended": None, "author_id": counter.author_id}
                 counters.append(UpdateOne(as_counted, {"$inc": more}))
             else:
                 new = {"author_id": step.author_id, "expires_at": None, "since": now, "ended": None}
-                counters.append(InsertOne({"_id": story_id, **more, **new}))
+                counters.append(InsertOne({"_id": story_id, **nested(more), **new}))
         if counters:
             written = await self._views.bulk_write(counters, session=session)
             if written.matched_count + written.inserted_count < len(counters):
@@ -221,10 +238,10 @@ class MongoViews:
                 return
             row = row_of(document)
             remaining = row.without(until)
-            removed = len(row.plays) - (len(remaining.plays) if remaining else 0)
-            if not removed:
+            if remaining is not None and len(remaining.plays) == len(row.plays):
                 return
-            fewer = {"viewers": 0 if remaining else -1, "plays": -removed}
+            fewer = increments_of(remaining)
+            fewer.subtract(increments_of(row))
             await self._views.update_one({"_id": story_id, "ended": None}, {"$inc": fewer}, session=session)
             if remaining is None:
                 await self._rows.delete_one({"_id": document["_id"]}, session=session)
@@ -232,6 +249,15 @@ class MongoViews:
                 await self._rows.replace_one({"_id": document["_id"]}, document_of(remaining), session=session)
 
         await transaction_retrying_duplicates(self._mongo, operation)
+
+
+def nested(increments: Mapping[str, int]) -> Document:
+    """The counters of a new document."""
+    new: Document = {"sums": {}}
+    for path, by in increments.items():
+        name, _, inner = path.partition(".")
+        new[name] = {**new[name], inner: by} if inner else by
+    return new
 
 
 def fields_of(play: Play) -> list[Any]:
@@ -247,6 +273,7 @@ def document_of(row: ViewerRow) -> Document:
         "viewer_id": row.viewer_id,
         "at": row.viewed_at,
         "listed": row.listed,
+        "follower": row.follower,
         "count": len(row.plays),
         "plays": {play_id: fields_of(play) for play_id, play in row.plays.items()},
     }
@@ -255,7 +282,8 @@ def document_of(row: ViewerRow) -> Document:
 def row_of(document: Document) -> ViewerRow:
     """The row in a document."""
     plays = {play_id: Play._make(fields) for play_id, fields in document["plays"].items()}
-    return ViewerRow(document["story_id"], document["viewer_id"], document["at"], document["listed"], plays)
+    story_id, viewer_id, follower = document["story_id"], document["viewer_id"], document.get("follower", False)
+    return ViewerRow(story_id, viewer_id, document["at"], document["listed"], plays, follower)
 
 
 def _marks(erased: list[Document], privacy: list[Document]) -> tuple[dict[str, datetime], dict[str, datetime]]:

@@ -102,5 +102,6 @@ def a_record(
 def a_view(story_id: str, viewer_id: str, play_id: str = "play-0001", **changes: Any) -> View:
     """A view at noon, listed, with nothing watched."""
     author_id, listed = changes.pop("author_id", "ann"), changes.pop("listed", True)
+    follower = changes.pop("follower", False)
     play = Play(changes.pop("at", NOON), **changes)
-    return View(story_id, viewer_id, play_id, author_id, listed, play)
+    return View(story_id, viewer_id, play_id, author_id, listed, play, follower)

@@ -1,7 +1,7 @@
 """In-memory fakes of all ports of engagement. One contract suite runs over them and over MongoDB."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from stories_engagement.domain.access_state import BlockState, LiveStory, Pair
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import AlreadyDecided, NotFound
+from stories_engagement.domain.insights import Insights, LayerFigures, Totals, totals_with
 from stories_engagement.domain.reports import AuditEntry, Decision, NewReport, Report, State, Target
 from stories_engagement.domain.views import (
     Block,
@@ -22,6 +23,7 @@ from stories_engagement.domain.views import (
     StoryCounter,
     View,
     ViewerRow,
+    increments_of,
 )
 from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.answers import Position as AnswerPosition
@@ -29,10 +31,15 @@ from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.engagements import Counts
 from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
+from stories_engagement.usecases.insights import Period, sealed_insights
+from stories_engagement.usecases.privacy import Unlisting
 from stories_engagement.usecases.stories import live_story_of
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 Key = tuple[str, str]
+
+UNLIST_BATCH = 2
+"""Rows unlisted in one step."""
 
 FAR = datetime(9000, 1, 1, tzinfo=UTC)
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
@@ -48,9 +55,11 @@ class InMemoryDatabase:
     rows: dict[Key, ViewerRow] = field(default_factory=dict)
     stories: dict[str, LiveStory] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)
+    sealed: dict[str, Insights] = field(default_factory=dict)
     block_states: dict[Key, BlockState] = field(default_factory=dict)
     blocks: dict[Key, Block] = field(default_factory=dict)
     privacy: dict[str, tuple[bool, datetime, datetime | None]] = field(default_factory=dict)
+    unlist: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     erased: dict[str, datetime] = field(default_factory=dict)
     recheck_at: dict[str, datetime] = field(default_factory=dict)
     reactions: dict[Key, tuple[str | None, datetime]] = field(default_factory=dict)
@@ -126,6 +135,13 @@ class MemoryViews:
             if row.viewer_id == user_id and row.viewed_at <= until:
                 self.database.rows[key] = row._replace(listed=False)
 
+    async def unlist_some(self, user_id: str, until: datetime, after: str) -> str | None:
+        later = sorted(key[0] for key in self.database.rows if key[1] == user_id and key[0] > after)
+        for story_id in later[:UNLIST_BATCH]:
+            row = self.database.rows[story_id, user_id]
+            self.database.rows[story_id, user_id] = row._replace(listed=row.listed and row.viewed_at > until)
+        return later[UNLIST_BATCH - 1] if len(later) >= UNLIST_BATCH else None
+
     async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage:
         rows = [row for row in self.database.rows.values() if row.story_id == story_id]
         listed_rows = [row for row in rows if row.listed and row.viewer_id not in excluded]
@@ -163,6 +179,12 @@ class MemoryStories:
             database.plays[story_id] -= len(own.plays)
 
     async def end(self, story_id: str, how: str) -> None:
+        if how == "expired" and story_id not in self.database.ended:
+            live = await MemoryInsights(self.database).live(story_id)
+            if live is not None:
+                self.database.sealed[story_id] = sealed_insights(live, live.posted_at, FLOOR)
+        elif how == "deleted":
+            self.database.sealed.pop(story_id, None)
         counter = self.database.counters.get(story_id, StoryCounter())
         self.database.counters[story_id] = replace(counter, ended=True)
         self.database.ended.setdefault(story_id, how)
@@ -244,8 +266,26 @@ class MemoryPrivacy:
     async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None:
         if not listed:
             self.database.privacy[user_id] = (False, at, None)
+            self.database.unlist[user_id] = at, ""
         elif not await self.listed(user_id):
             self.database.privacy[user_id] = (True, at, at)
+
+    async def claim_unlisting(self, now: datetime, until: datetime) -> Unlisting | None:
+        due = sorted((due_at, user_id, after) for user_id, (due_at, after) in self.database.unlist.items())
+        if not due or due[0][0] > now:
+            return None
+        _, user_id, after = due[0]
+        self.database.unlist[user_id] = until, after
+        _, at, off_until = self.database.privacy[user_id]
+        return Unlisting(user_id, at, off_until or at, after)
+
+    async def keep_progress(self, work: Unlisting, now: datetime) -> None:
+        if self.database.privacy[work.user_id][1] == work.at:
+            self.database.unlist[work.user_id] = now, work.after
+
+    async def unlisted(self, work: Unlisting) -> None:
+        if self.database.privacy[work.user_id][1] == work.at:
+            del self.database.unlist[work.user_id]
 
 
 @dataclass
@@ -322,6 +362,77 @@ class MemoryAnswers:
         of_layer = [a for (s, at, _), (a, _) in self.database.answers.items() if (s, at) == (story_id, layer.id) and a]
         chosen = Counter(answer.option or 0 for answer in of_layer)
         return tuple(chosen[choice] for choice in range(layer.choices))
+
+
+FLOOR = 5
+"""People below whom sealed insights have no breakdowns."""
+
+
+@dataclass
+class MemoryInsights:
+    """Computes insights from all rows."""
+
+    database: InMemoryDatabase
+
+    async def live(self, story_id: str) -> Insights | None:
+        database, story = self.database, self.database.content.get(story_id)
+        if story is None or story_id in database.ended:
+            return None
+        rows = [row for row in database.rows.values() if row.story_id == story_id]
+        sums = sum((increments_of(row) for row in rows), Counter[str]())
+        emoji = await MemoryReactions(database).counts(story_id)
+        counts = await MemoryCounters(database).counts(story_id)
+        layers = live_story_of(story).layers
+        tallies = await MemoryAnswers(database).tallies(story_id, layers)
+        return Insights(
+            story_id=story_id,
+            author_id=story.author_id,
+            posted_at=story.posted_at,
+            expires_at=story.expires_at,
+            series_id=story.series_id,
+            part=story.part,
+            viewers=len(rows),
+            plays=sums["plays"],
+            followers=sums["sums.followers"],
+            completed=sums["sums.completed"],
+            watched_ms=sums["sums.watched_ms"],
+            forward=sums["sums.forward"],
+            back=sums["sums.back"],
+            exit=sums["sums.exit"],
+            reactions=counts.reactions,
+            emoji=dict(emoji),
+            comments=counts.comments,
+            shares=counts.shares,
+            answered=sum(s == story_id and given is not None for (s, _, _), (given, _) in database.answers.items()),
+            layers=tuple(LayerFigures(layer.id, layer.kind, tallies[layer.id]) for layer in layers),
+        )
+
+    async def live_of(self, author_id: str, limit: int) -> list[Insights]:
+        mine = [story_id for story_id, story in self.database.content.items() if story.author_id == author_id]
+        found = [await self.live(story_id) for story_id in mine]
+        return [insights for insights in found if insights is not None][:limit]
+
+    async def sealed(self, story_id: str) -> Insights | None:
+        return self.database.sealed.get(story_id)
+
+    async def sealed_page(
+        self, author_id: str, period: Period, without: Collection[str], after: Position | None, limit: int
+    ) -> list[Insights]:
+        mine = [sealed for sealed in self.database.sealed.values() if sealed.author_id == author_id]
+        found = [sealed for sealed in mine if period.holds(sealed.posted_at) and sealed.story_id not in without]
+        found.sort(key=lambda sealed: (sealed.posted_at, sealed.story_id), reverse=True)
+        return [sealed for sealed in found if after is None or (sealed.posted_at, sealed.story_id) < after][:limit]
+
+    async def sealed_totals(self, author_id: str, period: Period, without: Collection[str]) -> Totals:
+        return totals_with(Totals(), *await self.sealed_page(author_id, period, without, None, 1_000))
+
+    async def parts(self, series_ids: Collection[str]) -> dict[str, dict[int, int]]:
+        live = [await self.live(story_id) for story_id in self.database.content]
+        found: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        for insights in (*live, *self.database.sealed.values()):
+            if insights is not None and insights.series_id is not None and insights.series_id in series_ids:
+                found[insights.series_id][insights.part] = insights.viewers
+        return found
 
 
 @dataclass
@@ -522,10 +633,14 @@ class MemoryUserErasure:
         database.reactions = {k: kept for k, kept in database.reactions.items() if k[1] != user_id or kept[1] > until}
         database.shares = {k: at for k, at in database.shares.items() if k[1] != user_id or at > until}
         database.answers = {k: kept for k, kept in database.answers.items() if k[2] != user_id or kept[1] > until}
+        for sealed in [sealed for sealed in database.sealed.values() if sealed.author_id == user_id]:
+            if sealed.posted_at <= until:
+                del database.sealed[sealed.story_id]
         for pair in [pair for pair, state in database.block_states.items() if user_id in pair and state.at <= until]:
             del database.block_states[pair], database.blocks[pair]
         if user_id in database.privacy and database.privacy[user_id][1] <= until:
             del database.privacy[user_id]
+            database.unlist.pop(user_id, None)
         if user_id in database.words and database.words[user_id][1] <= until:
             del database.words[user_id]
         for key in [key for key in database.reporters if key[1] == user_id]:

@@ -1,6 +1,7 @@
 """All ports of engagement, in memory or on MongoDB, for one contract suite."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from stories_shared.clock import Clock
@@ -9,6 +10,7 @@ from stories_shared.mongo.client import Mongo
 from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
 from stories_engagement.store.engagements import MongoReactions, MongoShares
+from stories_engagement.store.insights import MongoInsights
 from stories_engagement.store.reports import MongoReports
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter
@@ -16,11 +18,13 @@ from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserE
 from stories_engagement.store.views import MongoViews
 from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks
 from stories_engagement.testing.in_memory import (
+    FLOOR,
     InMemoryDatabase,
     MemoryAnswers,
     MemoryBlocks,
     MemoryComments,
     MemoryCounters,
+    MemoryInsights,
     MemoryPrivacy,
     MemoryReactions,
     MemoryReports,
@@ -44,6 +48,7 @@ class Stores:
     reactions: Any
     shares: Any
     answers: Any
+    insights: Any
     counters: Any
     erased_users: Any
     reports: Any
@@ -65,6 +70,7 @@ def in_memory() -> Stores:
         reactions=MemoryReactions(database),
         shares=MemoryShares(database),
         answers=MemoryAnswers(database),
+        insights=MemoryInsights(database),
         counters=MemoryCounters(database),
         erased_users=MemoryUserErasure(database),
         reports=MemoryReports(database),
@@ -74,6 +80,7 @@ def in_memory() -> Stores:
 def in_mongo(mongo: Mongo, now: Clock) -> Stores:
     """The real stores, on a database whose collections exist."""
     counter_writer = CounterWriter(mongo, now, lambda: None)
+    insights = MongoInsights(mongo, FLOOR, timedelta(days=90))
     view_store, comments, words = (
         MongoViews(mongo, now),
         MongoComments(counter_writer),
@@ -86,10 +93,12 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         MongoBlocks(mongo),
     )
     reports, deliveries = MongoReports(mongo, comments, now), MongoDeliveries(mongo)
-    forget_steps = [store.erase_user for store in (counter_writer, privacy, words, blocks, reports, deliveries)]
+    forget_steps = [
+        store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
+    ]
     return Stores(
         view_store=view_store,
-        stories=MongoStories(mongo, now),
+        stories=MongoStories(mongo, now, insights),
         blocks=blocks,
         privacy=privacy,
         comments=comments,
@@ -97,6 +106,7 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         reactions=reactions,
         shares=shares,
         answers=MongoAnswers(counter_writer),
+        insights=insights,
         counters=counter_writer,
         erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
         reports=reports,

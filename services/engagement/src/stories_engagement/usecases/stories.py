@@ -12,9 +12,10 @@ from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, Story
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import is_authorized_deletion
 from stories_shared.events.ids import is_id
+from stories_shared.events.layers import PollLayer, PromoCodeLayer, QuestionLayer, QuizLayer, layer_of
 
 from stories_engagement.domain.access_state import LiveStory
-from stories_engagement.domain.answers import ANSWERABLE, AnswerableLayer
+from stories_engagement.domain.answers import AnswerableKind, AnswerableLayer
 from stories_engagement.usecases.concurrency import gather_limited
 
 MAX_CLOCK_SKEW = timedelta(minutes=1)
@@ -61,12 +62,26 @@ class ErasurePublisher(Protocol):
     async def publish_erased(self, event: StoryErased) -> None: ...
 
 
+ANSWERABLE: Mapping[type, AnswerableKind] = {
+    PollLayer: "poll",
+    QuizLayer: "quiz",
+    QuestionLayer: "question",
+    PromoCodeLayer: "promo_code",
+}
+"""The layers that viewers can answer."""
+
+
 def answerable_layers(layers: Iterable[Mapping[str, Any]]) -> tuple[AnswerableLayer, ...]:
     """The layers that viewers can answer."""
     return tuple(
-        AnswerableLayer(layer["id"], layer["kind"], len(layer.get("options", ())), layer.get("correct"))
-        for layer in layers
-        if layer.get("kind") in ANSWERABLE and is_id(str(layer.get("id")))
+        AnswerableLayer(
+            layer.id,
+            ANSWERABLE[type(layer)],
+            len(layer.options) if isinstance(layer, PollLayer | QuizLayer) else 0,
+            layer.correct if isinstance(layer, QuizLayer) else None,
+        )
+        for layer in map(layer_of, layers)
+        if layer is not None and type(layer) in ANSWERABLE and isinstance(layer.id, str) and is_id(layer.id)
     )
 
 

@@ -100,6 +100,7 @@ class ReportViews:
                         completed=entry.completed,
                         taps=entry.taps,
                         listed=listed and ticket.view_list,
+                        follower=ticket.follower,
                     )
                     for _, entry, ticket in valid
                 ]
@@ -183,6 +184,7 @@ def view_of(record: ReceivedEvent[StoryViewed]) -> View:
             back=taps.back,
             exit=taps.exit,
         ),
+        follower=event.follower is True,
     )
 
 
@@ -218,6 +220,8 @@ class Viewers(Protocol):
 
     async def total(self, story_id: str) -> int: ...
 
+    async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class ListViewers:
@@ -235,8 +239,12 @@ class ListViewers:
             return ViewerPage((), total, total)
         excluded = await self.blocks.of(access.author_id)
         page = await self.viewers.page(access.story_id, after, limit + 1, excluded)
-        # The lookup of all blocks is bounded, so the page itself is checked too.
-        blocked = await self.blocks.among(access.author_id, {viewer.viewer_id for viewer in page.viewers})
-        visible = [viewer for viewer in page.viewers[:limit] if viewer.viewer_id not in blocked]
+        # The lookup of all blocks is bounded, and so is unlisting in a request: the page itself is checked too.
+        people = {viewer.viewer_id for viewer in page.viewers}
+        blocked = await self.blocks.among(access.author_id, people)
+        _, unlisted_until = await self.viewers.marks(people)
+        listed = [v for v in page.viewers[:limit] if v.viewed_at > unlisted_until.get(v.viewer_id, NEVER)]
+        page = replace(page, hidden=page.hidden + len(page.viewers[:limit]) - len(listed))
+        visible = [viewer for viewer in listed if viewer.viewer_id not in blocked]
         last = page.viewers[limit - 1] if len(page.viewers) > limit else None
         return replace(page, viewers=visible, next_position=(last.viewed_at, last.viewer_id) if last else None)

@@ -326,7 +326,7 @@ class BuildItems:
         if ready is None or now >= ready.until:
             ready = stored.ready[comment] = self._ready(stored, comment, now)
         ends_at = self.ttl_policy.ticket_end(story.audience, story.expires_at, now)
-        ticket = ready.sign_for(viewer_id, epoch_ms(ends_at), relation.friend)
+        ticket = ready.sign_for(viewer_id, epoch_ms(ends_at), relation.follows, relation.friend)
         return ItemWithAccess(ready.body(seen, ticket, rfc3339(ends_at)), story, seen, comment)
 
     def _ready(self, stored: StoredStory, comment: bool, now: datetime) -> ReadyItem:

@@ -1,0 +1,233 @@
+"""Insights: read from the counter documents of live stories, and sealed in the transaction in which a story expires."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pymongo import DESCENDING
+from stories_shared.events import LayerTallies, PartViewers, Reach, StoryInsightsSealed, TapSums
+from stories_shared.events.ids import deterministic_id
+from stories_shared.events.outgoing import OutgoingEvent
+from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.outbox import pending_mark
+
+from stories_engagement.domain.answers import layers_from
+from stories_engagement.domain.insights import (
+    TOTALLED,
+    DropOff,
+    Insights,
+    LayerFigures,
+    Totals,
+    completion_rate,
+    mean_watch_ms,
+)
+from stories_engagement.domain.views import SUMS
+from stories_engagement.store.answers import tallies_in
+from stories_engagement.store.schema import ENGAGEMENTS, ERASED_USERS, INSIGHTS, STORIES, VIEWS
+from stories_engagement.usecases.insights import Period, Position, sealed_insights
+
+STORY = dict.fromkeys(("author_id", "posted_at", "expires_at", "series_id", "part", "layers"), 1)
+"""Fields of a story that insights need, without its content."""
+
+DELETE_BATCH = 1_000
+"""Records that one command deletes."""
+
+
+class MongoInsights:
+    """Reads insights, and seals them. A sealed record names nobody but the author whom it belongs to."""
+
+    def __init__(self, mongo: Mongo, floor: int, retention: timedelta, wake: Callable[[], None] = lambda: None) -> None:
+        self._mongo = mongo
+        self._floor = floor
+        self._retention = retention
+        self.wake = wake
+        self._sealed = mongo[INSIGHTS]
+
+    async def live(self, story_id: str) -> Insights | None:
+        """The figures of a story that is stored and has not ended."""
+        found = await self._figures([story async for story in self._mongo[STORIES].find({"_id": story_id}, STORY)])
+        return found[0] if found else None
+
+    async def live_of(self, author_id: str, limit: int) -> Sequence[Insights]:
+        """The figures of an author's stored stories that have not ended."""
+        found = self._mongo[STORIES].find({"author_id": author_id}, STORY, limit=limit)
+        return await self._figures(await found.to_list(None))
+
+    async def sealed(self, story_id: str) -> Insights | None:
+        """The sealed figures of a story."""
+        document = await self._sealed.find_one({"_id": story_id})
+        return insights_from(document) if document else None
+
+    async def sealed_page(
+        self, author_id: str, period: Period, without: Collection[str], after: Position | None, limit: int
+    ) -> Sequence[Insights]:
+        """The sealed figures of an author's stories, the newest story first."""
+        query = of_period(author_id, period, without)
+        if after is not None:
+            at, story_id = after
+            query["$or"] = [{"posted_at": {"$lt": at}}, {"posted_at": at, "_id": {"$lt": story_id}}]
+        found = self._sealed.find(query, sort=[("posted_at", DESCENDING), ("_id", DESCENDING)], limit=limit)
+        return [insights_from(document) for document in await found.to_list(None)]
+
+    async def sealed_totals(self, author_id: str, period: Period, without: Collection[str]) -> Totals:
+        """The totals of an author's sealed stories: one record is read for each story, none for a viewer."""
+        sums = {name: {"$sum": f"${name}"} for name in TOTALLED}
+        group = {"$group": {"_id": None, "stories": {"$sum": 1}, **sums}}
+        found = await self._mongo.aggregate(self._sealed, [{"$match": of_period(author_id, period, without)}, group])
+        return Totals(**{name: value for name, value in found[0].items() if name != "_id"}) if found else Totals()
+
+    async def parts(self, series_ids: Collection[str]) -> Mapping[str, DropOff]:
+        """Viewers by part of each series: of live parts from their counters, of expired ones from their records."""
+        if not series_ids:
+            return {}
+        query, fields = {"series_id": {"$in": sorted(series_ids)}}, {"series_id": 1, "part": 1, "viewers": 1}
+        live, sealed = await asyncio.gather(
+            *(self._mongo[name].find(query, fields).to_list(None) for name in (VIEWS, INSIGHTS))
+        )
+        found: dict[str, dict[int, int]] = defaultdict(dict)
+        for document in (*live, *sealed):
+            found[document["series_id"]][document["part"]] = document["viewers"]
+        return found
+
+    async def seal(
+        self, story_id: str, views: Document | None, engagements: Document | None, at: datetime, session: Session
+    ) -> bool:
+        """Store the figures of a story that expires now, to be published; whether its author is known."""
+        story = await self._mongo[STORIES].find_one({"_id": story_id}, STORY, session=session)
+        authors = (found["author_id"] for found in (story, views, engagements) if found)
+        author_id = next((author_id for author_id in authors if author_id is not None), None)
+        if author_id is None:
+            return False
+        posted_at = story["posted_at"] if story else (views or {}).get("since", at)
+        erased = {"_id": author_id, "at": {"$gte": posted_at}}
+        if await self._mongo[ERASED_USERS].find_one(erased, {"_id": 1}, session=session):
+            return False
+        known = story or {"_id": story_id, "author_id": author_id, "posted_at": posted_at}
+        insights = sealed_insights(insights_of(known, views or {}, engagements or {}), at, self._floor)
+        document = document_of(insights) | {"delete_at": at + self._retention, "pending": pending_mark(1, at)}
+        await self._sealed.insert_one(document, session=session)
+        return True
+
+    async def delete(self, story_id: str, session: Session) -> None:
+        """Delete the record of a story that was deleted after it had expired."""
+        await self._sealed.delete_one({"_id": story_id}, session=session)
+
+    async def erase_user(self, user_id: str, until: datetime) -> None:
+        """Delete a user's records of stories posted up to a time, in bounded steps."""
+        query = {"author_id": user_id, "posted_at": {"$lte": until}}
+        while found := await self._sealed.find(query, {"_id": 1}, limit=DELETE_BATCH).to_list(None):
+            await self._sealed.delete_many({"_id": {"$in": [document["_id"] for document in found]}})
+
+    async def _figures(self, stories: Sequence[Document]) -> list[Insights]:
+        if not stories:
+            return []
+        query = {"_id": {"$in": [story["_id"] for story in stories]}}
+        found = await asyncio.gather(*(self._mongo[name].find(query).to_list(None) for name in (VIEWS, ENGAGEMENTS)))
+        views, engagements = ({document["_id"]: document for document in documents} for documents in found)
+        return [
+            insights_of(story, views.get(story["_id"], {}), engagements.get(story["_id"], {}))
+            for story in stories
+            if not views.get(story["_id"], {}).get("ended")
+        ]
+
+
+def insights_of(story: Document, views: Document, engagements: Document) -> Insights:
+    """The figures in a story's counter documents."""
+    layers, sums = layers_from(story.get("layers", ())), views.get("sums", {})
+    tallies = tallies_in(engagements, layers)
+    return Insights(
+        story_id=story["_id"],
+        author_id=story["author_id"],
+        posted_at=story["posted_at"],
+        expires_at=story.get("expires_at"),
+        series_id=story.get("series_id"),
+        part=story.get("part", 1),
+        viewers=views.get("viewers", 0),
+        plays=views.get("plays", 0),
+        **{name: sums.get(name, 0) for name in SUMS},
+        reactions=engagements.get("reaction", 0),
+        emoji=by_number(engagements.get("emoji", {})),
+        comments=engagements.get("comment", 0),
+        shares=engagements.get("share", 0),
+        answered=engagements.get("answer", 0),
+        layers=tuple(LayerFigures(layer.id, layer.kind, tallies[layer.id]) for layer in layers),
+    )
+
+
+def by_number(emoji: Mapping[str, int]) -> dict[str, int]:
+    """Reactions, the most frequent first."""
+    return dict(sorted(emoji.items(), key=lambda item: (-item[1], item[0])))
+
+
+SCALARS = ("author_id", "posted_at", "sealed_at", "part", "followers", *TOTALLED)
+
+
+def document_of(insights: Insights) -> Document:
+    """The document of a sealed record. Emoji are values, not field names, so that the fields are fixed."""
+    emoji = insights.emoji
+    document: Document = {"_id": insights.story_id, **{name: getattr(insights, name) for name in SCALARS}}
+    document["emoji"] = None if emoji is None else [{"emoji": name, "count": n} for name, n in emoji.items()]
+    document["layers"] = [
+        {"layer_id": layer.layer_id, "kind": layer.kind, "tallies": layer.tallies} for layer in insights.layers
+    ]
+    if insights.series_id is not None:
+        document["series_id"] = insights.series_id
+    return document
+
+
+def insights_from(document: Document) -> Insights:
+    """The sealed figures in a document."""
+    emoji = document["emoji"]
+    return Insights(
+        story_id=document["_id"],
+        series_id=document.get("series_id"),
+        **{name: document[name] for name in SCALARS},
+        emoji=None if emoji is None else {each["emoji"]: each["count"] for each in emoji},
+        layers=tuple(
+            LayerFigures(layer["layer_id"], layer["kind"], tuple(layer["tallies"]) if layer["tallies"] else None)
+            for layer in document["layers"]
+        ),
+    )
+
+
+def of_period(author_id: str, period: Period, without: Collection[str]) -> Document:
+    """Filter for the records of an author's stories of a period, without some of them."""
+    query: Document = {"author_id": author_id, "posted_at": {"$gte": period.begin, "$lt": period.end}}
+    return {**query, "_id": {"$nin": sorted(without)}} if without else query
+
+
+def insight_events(document: Document) -> list[OutgoingEvent]:
+    """The event of a sealed record; its id is the same whenever the relay publishes it again."""
+    insights = insights_from(document)
+    followers, parts = insights.followers, drop_off_of(document)
+    event = StoryInsightsSealed(
+        story_id=insights.story_id,
+        sealed_at=document["sealed_at"],
+        series_id=insights.series_id,
+        part=insights.part,
+        reach=Reach(
+            total=insights.viewers,
+            followers=followers,
+            others=None if followers is None else insights.viewers - followers,
+        ),
+        plays=insights.plays,
+        completion_rate=completion_rate(insights),
+        mean_watch_ms=mean_watch_ms(insights),
+        taps=TapSums(forward=insights.forward, back=insights.back, exit=insights.exit),
+        drop_off=parts,
+        reactions=None if insights.emoji is None else dict(insights.emoji),
+        comments=insights.comments,
+        shares=insights.shares,
+        answers=tuple(
+            LayerTallies(layer_id=layer.layer_id, kind=layer.kind, tallies=layer.tallies) for layer in insights.layers
+        ),
+    )
+    return [OutgoingEvent(event, deterministic_id(f"{event.topic}/{event.story_id}"), event.sealed_at)]
+
+
+def drop_off_of(document: Document) -> tuple[PartViewers, ...] | None:
+    """The story's own part: the others have records of their own. None where the record has too few viewers."""
+    if document["followers"] is None:
+        return None
+    return (PartViewers(part=document["part"], viewers=document["viewers"]),)

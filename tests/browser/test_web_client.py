@@ -1,0 +1,38 @@
+"""The web client in a real Chromium: `make check/web` installs what it needs beside the browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from stories_embedded.paths import CHECKOUT
+
+from ..journeys.stack import Stack
+
+BROWSER = CHECKOUT / "web" / "tests" / "browser"
+CHROMIUM = shutil.which("chromium")
+JOURNEYS = ("life", "expiry", "keyboard", "refusal", "offline", "accessibility")
+
+pytestmark = [
+    pytest.mark.nightly,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: sudo apt-get install -y chromium"),
+    pytest.mark.skipif(not (CHECKOUT / "node_modules" / "installed").exists(), reason="run make check/web"),
+]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    subprocess.run([sys.executable, BROWSER / "scenes.py", folder], check=True)
+    return folder
+
+
+@pytest.mark.parametrize("journey", JOURNEYS)
+def test_journey_in_a_browser(stack: Stack, scenes: Path, journey: str) -> None:
+    environment = {**os.environ, "STORIES_URL": stack.url, "SCENES": str(scenes), "CHROMIUM": str(CHROMIUM)}
+    ran = subprocess.run(
+        ["node", "journeys.mjs", journey], cwd=BROWSER, env=environment, capture_output=True, text=True, timeout=170
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -1,0 +1,116 @@
+import { type ComponentType, render } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import type { Item } from "stories-client";
+import { Player } from "./player/Player";
+import { attempt, go, route, session, signIn, tray } from "./state";
+import "./style.css";
+import { t } from "./text";
+import { Avatar, Icon, Toast } from "./ui/parts";
+import { DeleteDialog } from "./views/Activity";
+import { Grid, Home } from "./views/Home";
+import { Mark, SignIn } from "./views/SignIn";
+
+const Create = later(() => import("./views/Create").then((views) => views.Create));
+const Me = later(() => import("./views/Me").then((views) => views.Me));
+
+/** A view whose script is loaded when it is first shown. */
+function later(load: () => Promise<ComponentType>): ComponentType {
+  let loaded: ComponentType | null = null;
+  return function Later() {
+    const [View, setView] = useState<{ of: ComponentType } | null>(loaded && { of: loaded });
+    useEffect(() => {
+      if (!View) void load().then((of) => setView({ of: (loaded = of) }));
+    }, []);
+    return View ? <View.of /> : <main aria-busy="true" />;
+  };
+}
+
+function App() {
+  const [forYou, setForYou] = useState<Item[] | null>(null);
+  const [, section = "", name = "", more] = route.value.split("/").map(decodeURIComponent);
+  const user = session.value?.user;
+  useEffect(() => setForYou(null), [user]);
+  if (!user) {
+    return (
+      <>
+        <SignIn />
+        <Toast />
+      </>
+    );
+  }
+  return (
+    <>
+      <Navigation at={section} user={user} />
+      {section === "new" ? (
+          <Create />
+        ) : section === "me" || (section === "u" && name === user && more) ? (
+          <Me />
+        ) : section === "tag" ? (
+          <main class="home">
+            <h1 class="tag-title">#{name}</h1>
+            <Grid path={{ tag: name }} />
+          </main>
+        ) : (
+          <Home known={forYou} onKnown={setForYou} />
+        )}
+      <Watching key={`${section}/${name}`} section={section} name={name} start={more} forYou={forYou} />
+      <DeleteDialog />
+      <Toast />
+    </>
+  );
+}
+
+/** The player over the page: `/u/ann` plays on through the tray, `/s/id` through For You, else that story alone. */
+function Watching({ section, name, start, forYou }: { section: string; name: string; start?: string; forYou: Item[] | null }) {
+  const { api, user } = session.value ?? {};
+  const [shared, setShared] = useState<Item | null>(null);
+  const known = section === "s" ? forYou?.find((item) => item.id === name) : undefined;
+  useEffect(() => {
+    if (section === "s" && !known && api) void attempt(api.story(name)).then((item) => (item ? setShared(item) : go("/", true)));
+  }, [section, name]);
+  const close = () => go(start ? "/me" : "/", true);
+  if (section === "u" && tray.value) {
+    const authors = tray.value.items.map((ring) => ring.author_id);
+    const listed = authors.includes(name);
+    // After the new ones come no seen ones, as people know it.
+    const unseen = tray.value.items.filter((ring) => ring.ring === "unseen").map((ring) => ring.author_id);
+    const queue = unseen.includes(name) ? unseen : listed ? authors : [name];
+    return <Player author={name} authors={name === user ? [name] : queue} start={start} onClose={close} />;
+  }
+  const item = known ?? shared;
+  if (section !== "s" || !item) return null;
+  const rest = known && forYou ? forYou.slice(forYou.indexOf(known)) : [item];
+  const authors = [...new Set(rest.map((each) => each.author_id))];
+  return <Player author={item.author_id} authors={authors} known={rest} start={item.id} onClose={close} />;
+}
+
+function Navigation({ at, user }: { at: string; user: string }) {
+  const home = at !== "new" && at !== "me";
+  return (
+    <nav class="navigation" aria-label={t("stories")}>
+      <a class="brand" href="#/">
+        <Mark />
+        <span>Stories</span>
+      </a>
+      <a href="#/" aria-current={home ? "page" : undefined}>
+        <Icon name="house" filled={home} />
+        <span>{t("home")}</span>
+      </a>
+      <a href="#/new" class="new" aria-current={at === "new" ? "page" : undefined}>
+        <span class="new-mark">
+          <Icon name="plus" />
+        </span>
+        <span>{t("create")}</span>
+      </a>
+      <a href="#/me" aria-current={at === "me" ? "page" : undefined}>
+        <Avatar user={user} size={26} />
+        <span>{t("me")}</span>
+      </a>
+    </nav>
+  );
+}
+
+const root = document.getElementById("app");
+const before = sessionStorage.getItem("user");
+if (before) await signIn(before).catch(() => sessionStorage.removeItem("user"));
+if (root) render(<App />, root);

@@ -1,0 +1,195 @@
+/** What the whole client shares: who is signed in, the API, the tray, the route, messages. */
+import { effect, signal } from "@preact/signals";
+import { type Config, type Item, type Ring, Stories, StoriesError, type Tray, type ViewQueue } from "stories-client";
+import { speak, t } from "./text";
+
+export interface Session {
+  user: string;
+  api: Stories;
+  views: ViewQueue;
+  admin: boolean;
+}
+
+export const session = signal<Session | null>(null);
+export const tray = signal<Tray | null>(null);
+export const trayError = signal(false);
+export const config = signal<Config | null>(null);
+export const toast = signal<{ text: string; id: number } | null>(null);
+export const route = signal(location.hash.slice(1) || "/");
+/** The author whose stories changed last: a player that shows them reads them again. */
+export const endings = signal<{ author: string; at: number }>({ author: "", at: 0 });
+export const following = signal<ReadonlySet<string>>(new Set());
+
+addEventListener("hashchange", () => {
+  route.value = location.hash.slice(1) || "/";
+});
+
+export function go(path: string, replace = false): void {
+  if (replace) {
+    history.replaceState(null, "", `#${path}`);
+    route.value = path;
+  } else location.hash = path;
+}
+
+let number = 0;
+export function say(text: string): void {
+  const id = ++number;
+  toast.value = { text, id };
+  setTimeout(() => toast.value?.id === id && (toast.value = null), 3500);
+}
+
+/** Tell what went wrong, in words with what to do. */
+export function explain(error: unknown): string {
+  if (!(error instanceof StoriesError)) return t("failed");
+  if (error.status === 0) return t("offline");
+  if (error.status === 429) return t("tooMany", { n: error.retryAfter ?? 60 });
+  if (error.status === 404) return t("ended");
+  return error.detail ? t("explain", { text: error.detail }) : error.message;
+}
+
+export async function attempt<T>(call: Promise<T>): Promise<T | null> {
+  try {
+    return await call;
+  } catch (error) {
+    say(explain(error));
+    return null;
+  }
+}
+
+// Signing in
+
+/** Whether the installation lets one choose a name; only the embedded stack does. */
+export async function signInByName(): Promise<boolean> {
+  const response = await fetch("/dev/sign-in").catch(() => null);
+  return response?.ok === true;
+}
+
+async function tokenFor(user: string): Promise<string> {
+  const response = await fetch("/dev/sign-in", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ user }),
+  });
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw StoriesError.of(response, body);
+  return (body as { token: string }).token;
+}
+
+let stop = new AbortController();
+
+export async function signIn(user: string): Promise<void> {
+  let token = await tokenFor(user);
+  start(user, async (refused) => (refused ? (token = await tokenFor(user)) : token));
+  sessionStorage.setItem("user", user);
+}
+
+/** Sign in with a token of the host's, whose page may also hand it over with `postMessage`. */
+export function signInWithToken(token: string): void {
+  const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as { sub?: string };
+  start(claims.sub ?? "", () => token);
+}
+
+function start(user: string, token: (refused: boolean) => string | Promise<string>): void {
+  const api = new Stories({ baseUrl: location.origin, token });
+  const views = api.views({ storage: localStorage, key: `views.${user}` });
+  stop = new AbortController();
+  stop.signal.addEventListener("abort", views.attach(document, window));
+  tray.value = null;
+  session.value = { user, api, views, admin: false };
+  void api.config().then((found) => (config.value = found), () => undefined);
+  void refreshTray();
+  void readFollowing();
+  void live(api, stop.signal);
+}
+
+export function signOut(): void {
+  void session.value?.views.flush(true);
+  stop.abort();
+  sessionStorage.removeItem("user");
+  session.value = tray.value = null;
+  go("/");
+}
+
+// The tray
+
+let asked: Promise<void> | null = null;
+export function refreshTray(): Promise<void> {
+  asked ??= (async () => {
+    const { api } = session.value ?? {};
+    if (!api) return;
+    try {
+      const before = tray.peek();
+      const after = await api.tray();
+      tray.value = after;
+      for (const ring of before?.items ?? []) {
+        const now = after.items.find((each) => each.author_id === ring.author_id);
+        if (now?.stories !== ring.stories) endings.value = { author: ring.author_id, at: Date.now() };
+      }
+      trayError.value = false;
+    } catch (error) {
+      trayError.value = true;
+      if (!(error instanceof StoriesError && error.temporary)) say(explain(error));
+    }
+  })().finally(() => (asked = null));
+  return asked;
+}
+
+/** Follow live updates; where there are none, ask for the tray every few seconds while the page is seen. */
+async function live(api: Stories, signal: AbortSignal): Promise<void> {
+  try {
+    for await (const event of api.live(signal)) {
+      if (event.event === "ring") endings.value = { author: event.data.author_id, at: Date.now() };
+      void refreshTray();
+    }
+  } catch {
+    const timer = setInterval(() => document.visibilityState === "visible" && refreshTray(), 3000);
+    signal.addEventListener("abort", () => clearInterval(timer));
+  }
+}
+document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refreshTray());
+
+/** A ring is seen as soon as its last story was shown; the server agrees a moment later. */
+export function markSeen(author: string): void {
+  const known = tray.value;
+  if (!known) return;
+  const change = (ring: Ring): Ring => (ring.author_id === author ? { ...ring, ring: "seen", unseen: 0 } : ring);
+  tray.value = { ...known, items: known.items.map(change), mine: known.mine && change(known.mine) };
+}
+
+async function readFollowing(): Promise<void> {
+  const { api } = session.value ?? {};
+  const found = new Set<string>();
+  try {
+    for await (const edge of api?.edges("following") ?? []) found.add(edge.user_id);
+    following.value = found;
+  } catch {
+    // The buttons say "Follow" then, which changes nothing for those who do already.
+  }
+}
+
+export async function setFollowing(user: string, on: boolean): Promise<void> {
+  const { api } = session.value ?? {};
+  if (!api || (await attempt(api.setEdge("following", user, on).then(() => true))) === null) return;
+  const changed = new Set(following.value);
+  if (on) changed.add(user);
+  else changed.delete(user);
+  following.value = changed;
+  say(t(on ? "followed" : "unfollowed", { name: user }));
+  setTimeout(refreshTray, 300);
+}
+
+// Choices of this browser
+
+export type Theme = "auto" | "light" | "dark";
+export const theme = signal<Theme>((localStorage.getItem("theme") as Theme | null) ?? "auto");
+export const muted = signal(true);
+export const captionsOn = signal(localStorage.getItem("captions") !== "off");
+
+effect(() => {
+  document.documentElement.dataset.theme = theme.value;
+  localStorage.setItem("theme", theme.value);
+});
+effect(() => localStorage.setItem("captions", captionsOn.value ? "on" : "off"));
+void speak(localStorage.getItem("language") ?? navigator.language.slice(0, 2));
+
+export type { Item };

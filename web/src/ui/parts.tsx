@@ -1,0 +1,114 @@
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { toast } from "../state";
+import { t } from "../text";
+import { ICONS, type IconName } from "./icons";
+
+export function Icon({ name, filled = false }: { name: IconName; filled?: boolean }) {
+  return (
+    <svg class={filled ? "icon filled" : "icon"} viewBox="0 0 24 24" aria-hidden="true">
+      <path d={ICONS[name]} />
+    </svg>
+  );
+}
+
+type ButtonProps = JSX.IntrinsicElements["button"] & { icon: IconName; label: string; filled?: boolean; pressed?: boolean; disabled?: boolean };
+
+export function IconButton({ icon, label, filled, pressed, class: kind, ...rest }: ButtonProps) {
+  return (
+    <button type="button" class={`icon-button ${kind ?? ""}`} aria-label={label} title={label} aria-pressed={pressed} {...rest}>
+      <Icon name={icon} filled={filled} />
+    </button>
+  );
+}
+
+/** A person without a picture: a letter on a colour of their own. */
+export function Avatar({ user, size = 40 }: { user: string; size?: number }) {
+  const hue = [...user].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);
+  return (
+    <span
+      class="avatar"
+      aria-hidden="true"
+      data-letter={[...user][0]?.toUpperCase()}
+      style={{ "--hue": String(hue), width: `${size}px`, height: `${size}px`, fontSize: `${size * 0.42}px` }}
+    />
+  );
+}
+
+/** An avatar in the ring of its state. */
+export function RingAvatar({ user, ring, size }: { user: string; ring: string; size: number }) {
+  return (
+    <span class={`ring ${ring}`}>
+      <Avatar user={user} size={size} />
+    </span>
+  );
+}
+
+/** A panel that comes from below (from the middle on wide screens). Escape and the background close it. */
+export function Sheet({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    const before = document.activeElement as HTMLElement | null;
+    element?.showModal();
+    return () => {
+      element?.close();
+      before?.focus?.();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class="sheet"
+      aria-label={title}
+      onCancel={(event) => (event.preventDefault(), event.stopPropagation(), onClose())}
+      onKeyDown={(event) => event.stopPropagation()}
+      onClick={(event) => event.target === dialog.current && onClose()}
+    >
+      <div class="sheet-body">
+        <header>
+          <h2>{title}</h2>
+          <IconButton icon="x" label={t("close")} onClick={onClose} />
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+/** The last message. It is shown anew each time, so that it lies above every dialog. */
+export function Toast() {
+  const shown = toast.value;
+  return (
+    <div role="status" class="toasts">
+      {shown && (
+        <div key={shown.id} class="toast" popover="manual" ref={(element) => element?.showPopover?.()}>
+          {shown.text}
+        </div>
+      )}
+    </div>
+  );
+}
+
+export function Empty({ icon, title, hint, children }: { icon: IconName; title: string; hint: string; children?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <span class="empty-icon">
+        <Icon name={icon} />
+      </span>
+      <h3>{title}</h3>
+      <p>{hint}</p>
+      {children}
+    </div>
+  );
+}
+
+/** The time, anew every so many milliseconds. */
+export function useNow(every: number): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return now;
+}

@@ -1,0 +1,556 @@
+/** Making a story: a file or a coloured background, layers placed by hand, choices, upload. A chunk of its own. */
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { type Item, type Layer, StoriesError, type Upload, type UploadProgress } from "stories-client";
+import { filter, frame } from "../player/geometry";
+import { Content } from "../player/Layers";
+import { config, explain, go, refreshTray, say, session } from "../state";
+import { bytes, type Key, t } from "../text";
+import { Icon, IconButton, Sheet } from "../ui/parts";
+
+const COLORS = { white: "#FFFFFF", black: "#10131C", blue: "#2A6CFF", cyan: "#16C7FF", pink: "#FF4D8D", yellow: "#FFD23F", green: "#2BD67B" };
+const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
+const EFFECTS = ["none", "warm", "cool", "vivid", "fade", "mono"] as const;
+const STICKERS = ["❤️", "🔥", "✨", "😂", "😍", "🎉", "☀️", "🌊", "📍", "☕", "🎧", "🐾"];
+const BACKGROUNDS: [string, string][] = [
+  ["#2A6CFF", "#6B4DFF"],
+  ["#FF5F6D", "#FFC371"],
+  ["#0BA360", "#3CBA92"],
+  ["#FF4D8D", "#7B2FF7"],
+  ["#1F1C2C", "#5B5F97"],
+  ["#F7971E", "#FFD200"],
+];
+
+type Text = Extract<Layer, { kind: "text" }>;
+type Adding = "sticker" | "poll" | "mention" | "hashtag" | "link" | "question" | null;
+
+export function Create() {
+  const [file, setFile] = useState<File | null>(null);
+  const [background, setBackground] = useState<[string, string] | null>(null);
+  const [layers, setLayers] = useState<Layer[]>([]);
+  const [selected, setSelected] = useState<number | null>(null);
+  const [adding, setAdding] = useState<Adding>(null);
+  const [effect, setEffect] = useState<(typeof EFFECTS)[number]>("none");
+  const [ratio, setRatio] = useState(9 / 16);
+  const [progress, setProgress] = useState<UploadProgress | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const upload = useRef<Upload | null>(null);
+  const url = useMemo(() => (file ? URL.createObjectURL(file) : null), [file]);
+  useEffect(() => () => void (url && URL.revokeObjectURL(url)), [url]);
+
+  const started = file !== null || background !== null;
+  const video = file?.type.startsWith("video/") ?? false;
+  const sending = progress !== null && problem === null;
+  const change = (index: number, changes: Partial<Layer>) =>
+    setLayers((all) => all.map((each, at) => (at === index ? ({ ...each, ...changes } as Layer) : each)));
+  const add = (layer: Layer) => {
+    setLayers((all) => [...all, { ...layer, z: all.length + 1 }]);
+    setSelected(layers.length);
+    setAdding(null);
+  };
+  const newText = (): Text => ({ kind: "text", text: "", font: "modern", color: COLORS.white, background: null, align: "center", x: 0.5, y: 0.42, w: 0.82, h: 0.14 });
+  const choose = (chosen: File | null | undefined) => {
+    if (!chosen) return;
+    setProblem(null);
+    if (!/^(image|video)\//.test(chosen.type)) return setProblem(t("reason_not_media"));
+    if (config.value && chosen.size > config.value.max_upload_bytes) return setProblem(t("reason_too_large"));
+    setFile(chosen);
+    setBackground(null);
+  };
+
+  const send = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const { api } = session.value ?? {};
+    if (!api || sending) return;
+    const form = new FormData(event.currentTarget as HTMLFormElement);
+    const text = (name: string) => String(form.get(name) ?? "").trim();
+    setProblem(null);
+    setSelected(null);
+    setProgress({ stage: "new", fraction: 0 });
+    const shown = layers.filter((each) => each.kind !== "text" || each.text.trim());
+    const all: Layer[] = effect === "none" ? shown : [...shown, { kind: "effect", name: effect, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }];
+    const choices: Record<string, unknown> = { audience: text("audience"), comments: text("comments"), lifetime: text("lifetime"), layers: all };
+    for (const name of ["caption", "alt_text"]) if (text(name)) choices[name] = text(name);
+    const hidden = text("hide_from").split(/[\s,]+/).filter(Boolean);
+    if (hidden.length) choices.hide_from = hidden;
+    for (const name of ["reactions", "sharing"]) choices[name] = form.get(name) === "on";
+    try {
+      const media = file ?? (await paint(background ?? (BACKGROUNDS[0] as [string, string])));
+      upload.current = api.upload(media, choices, setProgress);
+      await upload.current.run();
+      say(t("posted"));
+      void refreshTray();
+      go("/");
+    } catch (error) {
+      if (error instanceof DOMException) return setProgress(null);
+      setProblem(refusal(error));
+      setProgress(null);
+    }
+  };
+
+  return (
+    <main class="create">
+      <header class="bar">
+        <a class="icon-button" href="#/" aria-label={t("backHome")}>
+          <Icon name="chevron-left" />
+        </a>
+        <h1>{t("create")}</h1>
+      </header>
+      {problem && (
+        <p class="banner error" role="alert">
+          {problem}
+        </p>
+      )}
+      {!started ? (
+        <Start
+          onFile={choose}
+          onText={(colors) => {
+            setBackground(colors);
+            setRatio(9 / 16);
+            setLayers([newText()]);
+            setSelected(0);
+          }}
+        />
+      ) : (
+        <form class="editor" onSubmit={send}>
+          <div class="canvas-side">
+            <Canvas
+              layers={layers}
+              selected={selected}
+              onSelect={setSelected}
+              onChange={change}
+              ratio={ratio}
+              style={{
+                ...(background && { background: `linear-gradient(160deg, ${background[0]}, ${background[1]})` }),
+              }}
+            >
+              {url &&
+                (video ? (
+                  <video
+                    src={url}
+                    muted
+                    autoplay
+                    loop
+                    playsInline
+                    style={{ filter: effectStyle(effect) }}
+                    onLoadedMetadata={(event) => setRatio(event.currentTarget.videoWidth / event.currentTarget.videoHeight || 9 / 16)}
+                  />
+                ) : (
+                  <img
+                    src={url}
+                    alt=""
+                    style={{ filter: effectStyle(effect) }}
+                    onLoad={(event) => setRatio(event.currentTarget.naturalWidth / event.currentTarget.naturalHeight || 9 / 16)}
+                  />
+                ))}
+            </Canvas>
+            <div class="tools" role="toolbar" aria-label={t("add")}>
+              <Tool icon="type" label={t("addText")} onClick={() => add(newText())} />
+              <Tool icon="smile" label={t("sticker")} onClick={() => setAdding("sticker")} />
+              <Tool icon="vote" label={t("poll")} onClick={() => setAdding("poll")} />
+              <Tool icon="message-circle" label={t("question")} onClick={() => setAdding("question")} />
+              <Tool icon="at-sign" label={t("mention")} onClick={() => setAdding("mention")} />
+              <Tool icon="hash" label={t("hashtag")} onClick={() => setAdding("hashtag")} />
+              <Tool icon="link" label={t("link")} onClick={() => setAdding("link")} />
+            </div>
+          </div>
+          <div class="stack choices-side">
+            {selected !== null && layers[selected] && (
+              <LayerPanel
+                layer={layers[selected]}
+                onChange={(changes) => change(selected, changes)}
+                onRemove={() => {
+                  setLayers((all) => all.filter((_, at) => at !== selected));
+                  setSelected(null);
+                }}
+                onDone={() => setSelected(null)}
+              />
+            )}
+            {background ? (
+              <Row label={t("color", { name: "" })}>
+                {BACKGROUNDS.map((pair) => (
+                  <button
+                    key={pair.join()}
+                    type="button"
+                    class="swatch large"
+                    aria-label={t("color", { name: pair.join(" ") })}
+                    aria-pressed={pair === background}
+                    style={{ background: `linear-gradient(160deg, ${pair[0]}, ${pair[1]})` }}
+                    onClick={() => setBackground(pair)}
+                  />
+                ))}
+              </Row>
+            ) : (
+              <Row label={t("filter")}>
+                {EFFECTS.map((each) => (
+                  <button key={each} type="button" class="filter-chip" aria-pressed={each === effect} onClick={() => setEffect(each)}>
+                    <span style={{ filter: effectStyle(each) }} />
+                    {t(`effect_${each}`)}
+                  </button>
+                ))}
+              </Row>
+            )}
+            <label>
+              <span>{t("caption")}</span>
+              <textarea name="caption" rows={2} maxLength={2200} placeholder={t("write")} />
+            </label>
+            <div class="pair">
+              <Select name="audience" label={t("audience")} options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(`audience_${each}` as Key)])} />
+              <Select name="lifetime" label={t("lifetime")} options={(config.value?.lifetimes ?? ["24h"]).map((each) => [each, each])} />
+            </div>
+            <details>
+              <summary>{t("more")}</summary>
+              <div class="stack">
+                <Select name="comments" label={t("commentsFor")} options={["everyone", "friends", "nobody"].map((each) => [each, t(each as Key)])} />
+                <label>
+                  <span>{t("altText")}</span>
+                  <input name="alt_text" maxLength={2200} />
+                </label>
+                <label>
+                  <span>{t("hideFrom")}</span>
+                  <input name="hide_from" placeholder="mallory, eve" autocapitalize="off" />
+                </label>
+                <label class="switch-row">
+                  <span>{t("react")}</span>
+                  <input type="checkbox" role="switch" name="reactions" defaultChecked />
+                </label>
+                <label class="switch-row">
+                  <span>{t("share")}</span>
+                  <input type="checkbox" role="switch" name="sharing" defaultChecked />
+                </label>
+              </div>
+            </details>
+            {sending && progress ? (
+              <div class="progress" role="status">
+                <span class="progress-bar" style={{ "--done": String(overall(progress)) }} />
+                <span>{progress.stage === "uploading" ? t("uploading", { n: Math.round(progress.fraction * 100) }) : t("processing")}</span>
+                <button
+                  type="button"
+                  class="button small"
+                  onClick={() => {
+                    void upload.current?.cancel().catch(() => undefined);
+                    setProgress(null);
+                  }}
+                >
+                  {t("cancel")}
+                </button>
+              </div>
+            ) : (
+              <button type="submit" class="button primary big">
+                {t("post")}
+              </button>
+            )}
+          </div>
+        </form>
+      )}
+      {adding && <AddSheet kind={adding} onAdd={add} onClose={() => setAdding(null)} />}
+    </main>
+  );
+}
+
+/** Why a story was not taken, and what to do about it. */
+function refusal(error: unknown): string {
+  if (error instanceof StoriesError && error.type === "media-refused" && error.reason) return t(`reason_${error.reason}` as Key);
+  return explain(error);
+}
+
+function overall({ stage, fraction }: UploadProgress): number {
+  if (stage === "uploading") return 0.05 + 0.75 * fraction;
+  if (stage === "processing") return 0.8 + 0.18 * fraction;
+  return stage === "live" ? 1 : 0.03;
+}
+
+const effectStyle = (name: string) => filter([{ kind: "effect", name, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }]);
+
+/** The picture under a text story. */
+async function paint([from, to]: [string, string]): Promise<Blob> {
+  const canvas = document.createElement("canvas");
+  canvas.width = 1080;
+  canvas.height = 1920;
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("no canvas");
+  const gradient = context.createLinearGradient(200, 0, 880, 1920);
+  gradient.addColorStop(0, from);
+  gradient.addColorStop(1, to);
+  context.fillStyle = gradient;
+  context.fillRect(0, 0, 1080, 1920);
+  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/jpeg", 0.92));
+}
+
+function Start({ onFile, onText }: { onFile: (file: File | null | undefined) => void; onText: (colors: [string, string]) => void }) {
+  const [over, setOver] = useState(false);
+  return (
+    <div class="start">
+      <label
+        class={`drop ${over ? "over" : ""}`}
+        onDragOver={(event) => {
+          event.preventDefault();
+          setOver(true);
+        }}
+        onDragLeave={() => setOver(false)}
+        onDrop={(event) => {
+          event.preventDefault();
+          setOver(false);
+          onFile(event.dataTransfer?.files[0]);
+        }}
+      >
+        <span class="empty-icon">
+          <Icon name="image" />
+        </span>
+        <b>{t("choose")}</b>
+        <small>{t("chooseHint", { size: bytes(config.value?.max_upload_bytes ?? 536_870_912) })}</small>
+        <input type="file" accept="image/*,video/*" onChange={(event) => onFile(event.currentTarget.files?.[0])} />
+      </label>
+      <h2>{t("textStory")}</h2>
+      <div class="backgrounds">
+        {BACKGROUNDS.map((pair) => (
+          <button
+            key={pair.join()}
+            type="button"
+            aria-label={`${t("textStory")} ${pair.join(" ")}`}
+            style={{ background: `linear-gradient(160deg, ${pair[0]}, ${pair[1]})` }}
+            onClick={() => onText(pair)}
+          >
+            Aa
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+interface CanvasProps {
+  layers: Layer[];
+  selected: number | null;
+  onSelect: (index: number | null) => void;
+  onChange: (index: number, changes: Partial<Layer>) => void;
+  ratio: number;
+  style: Record<string, string>;
+  children: preact.ComponentChildren;
+}
+
+/** The picture with its layers, which are moved with a finger, the mouse or the arrow keys. */
+function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }: CanvasProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const drag = useRef<{ x: number; y: number; from: Layer } | null>(null);
+  const bounded = (value: number) => Math.min(1, Math.max(0, Math.round(value * 1000) / 1000));
+  return (
+    <div class="canvas" style={{ ...style, "--ratio": String(ratio) }} ref={box} onPointerDown={(event) => event.target === box.current && onSelect(null)}>
+      {children}
+      <div class="layers editing">
+        {layers.map((layer, index) => (
+          <div
+            // biome-ignore lint/suspicious/noArrayIndexKey: a layer has no id before the server gives it one
+            key={index}
+            class={`layer ${layer.kind} ${selected === index ? "selected" : ""}`}
+            style={frame(layer)}
+            role="button"
+            tabIndex={0}
+            aria-label={`${layer.kind}. ${t("place")}`}
+            onFocus={() => onSelect(index)}
+            onPointerDown={(event) => {
+              onSelect(index);
+              drag.current = { x: event.clientX, y: event.clientY, from: layer };
+              event.currentTarget.setPointerCapture(event.pointerId);
+            }}
+            onPointerMove={(event) => {
+              const size = box.current?.getBoundingClientRect();
+              const begun = drag.current;
+              if (!begun || !size) return;
+              onChange(index, {
+                x: bounded(begun.from.x + (event.clientX - begun.x) / size.width),
+                y: bounded(begun.from.y + (event.clientY - begun.y) / size.height),
+              });
+            }}
+            onPointerUp={() => {
+              drag.current = null;
+            }}
+            onKeyDown={(event) => {
+              const steps: Record<string, [number, number]> = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] };
+              const move = steps[event.key];
+              if (!move) return;
+              event.preventDefault();
+              onChange(index, { x: bounded(layer.x + move[0]), y: bounded(layer.y + move[1]) });
+            }}
+          >
+            <div class="inert" inert>
+              <Content layer={layer.kind === "text" && !layer.text ? { ...layer, text: t("text_add") } : layer} item={{} as Item} ratio={ratio} own />
+            </div>
+          </div>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+interface PanelProps {
+  layer: Layer;
+  onChange: (changes: Partial<Layer>) => void;
+  onRemove: () => void;
+  onDone: () => void;
+}
+
+function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
+  return (
+    <section class="panel layer-panel" aria-label={layer.kind}>
+      {layer.kind === "text" && (
+        <>
+          <textarea
+            rows={2}
+            maxLength={500}
+            value={layer.text}
+            placeholder={t("text_add")}
+            aria-label={t("addText")}
+            ref={(element) => void (element && !layer.text && element.focus())}
+            onInput={(event) => onChange({ text: event.currentTarget.value })}
+          />
+          <Row label={t("font")}>
+            {FONTS.map((font) => (
+              <button key={font} type="button" class={`font-chip text ${font}`} aria-pressed={layer.font === font} onClick={() => onChange({ font })}>
+                Aa
+                <span class="hidden-text">{font}</span>
+              </button>
+            ))}
+            <button
+              type="button"
+              class="font-chip boxed-chip"
+              aria-pressed={Boolean(layer.background)}
+              aria-label={t("color", { name: "□" })}
+              onClick={() => onChange({ background: layer.background ? null : "#10131CCC" })}
+            >
+              A
+            </button>
+          </Row>
+          <Row label={t("color", { name: "" })}>
+            {Object.entries(COLORS).map(([name, color]) => (
+              <button
+                key={color}
+                type="button"
+                class="swatch"
+                aria-label={t("color", { name })}
+                aria-pressed={layer.color === color}
+                style={{ background: color }}
+                onClick={() => onChange({ color })}
+              />
+            ))}
+          </Row>
+        </>
+      )}
+      <div class="pair">
+        <label>
+          <span>{t("size")}</span>
+          <input
+            type="range"
+            min="0.04"
+            max="0.5"
+            step="0.01"
+            value={layer.h}
+            onInput={(event) => {
+              const h = Number(event.currentTarget.value);
+              onChange(layer.kind === "sticker" ? { h, w: Math.min(1, h * 1.78) } : { h });
+            }}
+          />
+        </label>
+        <label>
+          <span>{t("rotation")}</span>
+          <input type="range" min="-45" max="45" step="1" value={layer.rotation ?? 0} onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })} />
+        </label>
+      </div>
+      <div class="choices">
+        <button type="button" class="button small danger" onClick={onRemove}>
+          {t("remove")}
+        </button>
+        <button type="button" class="button small" onClick={onDone}>
+          {t("apply")}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+function AddSheet({ kind, onAdd, onClose }: { kind: Exclude<Adding, null>; onAdd: (layer: Layer) => void; onClose: () => void }) {
+  const at = { x: 0.5, y: 0.5, rotation: 0 };
+  if (kind === "sticker") {
+    return (
+      <Sheet title={t("sticker")} onClose={onClose}>
+        <div class="stickers">
+          {STICKERS.map((emoji) => (
+            <button key={emoji} type="button" aria-label={emoji} onClick={() => onAdd({ ...at, kind: "sticker", sticker_id: emoji, w: 0.27, h: 0.15 })}>
+              {emoji}
+            </button>
+          ))}
+        </div>
+      </Sheet>
+    );
+  }
+  return (
+    <Sheet title={t(kind)} onClose={onClose}>
+      <form
+        class="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const form = new FormData(event.currentTarget);
+          const text = String(form.get("text") ?? "").trim();
+          if (!text) return;
+          const options = form.getAll("option").map(String).map((each) => each.trim()).filter(Boolean);
+          const made: Record<Exclude<Adding, "sticker" | null>, () => Layer> = {
+            poll: () => ({ ...at, kind: "poll", question: text, options, w: 0.72, h: 0.22 }),
+            question: () => ({ ...at, kind: "question", prompt: text, w: 0.72, h: 0.14 }),
+            mention: () => ({ ...at, kind: "mention", user_id: text.replace(/^@/, ""), w: 0.5, h: 0.06 }),
+            hashtag: () => ({ ...at, kind: "hashtag", tag: text.replace(/^#/, ""), w: 0.5, h: 0.06 }),
+            link: () => ({ ...at, kind: "link", url: /^https:\/\//.test(text) ? text : `https://${text}`, title: null, w: 0.6, h: 0.06 }),
+          };
+          if (kind !== "poll" || options.length >= 2) onAdd(made[kind]());
+        }}
+      >
+        <label>
+          <span>{t(kind)}</span>
+          <input name="text" maxLength={kind === "link" ? 2048 : 200} required autocapitalize={kind === "mention" ? "off" : undefined} />
+        </label>
+        {kind === "poll" &&
+          [1, 2, 3, 4].map((n) => (
+            <label key={n}>
+              <span>{t("option", { n })}</span>
+              <input name="option" maxLength={80} required={n <= 2} />
+            </label>
+          ))}
+        <button type="submit" class="button primary">
+          {t("add")}
+        </button>
+      </form>
+    </Sheet>
+  );
+}
+
+function Tool({ icon, label, onClick }: { icon: Parameters<typeof IconButton>[0]["icon"]; label: string; onClick: () => void }) {
+  return (
+    <button type="button" class="tool" onClick={onClick}>
+      <span>
+        <Icon name={icon} />
+      </span>
+      {label}
+    </button>
+  );
+}
+
+function Row({ label, children }: { label: string; children: preact.ComponentChildren }) {
+  return (
+    <div class="chip-row" role="group" aria-label={label}>
+      {children}
+    </div>
+  );
+}
+
+function Select({ name, label, options }: { name: string; label: string; options: [string, string][] }) {
+  return (
+    <label>
+      <span>{label}</span>
+      <select name={name}>
+        {options.map(([value, text]) => (
+          <option key={value} value={value}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

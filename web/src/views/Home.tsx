@@ -1,0 +1,212 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Item, type Ring, StoriesError } from "stories-client";
+import { explain, go, refreshTray, say, session, setFollowing, tray, trayError } from "../state";
+import { span, t } from "../text";
+import { Avatar, Empty, Icon, RingAvatar, Sheet, useNow } from "../ui/parts";
+
+export function Home({ known, onKnown }: { known: Item[] | null; onKnown: (items: Item[]) => void }) {
+  const [adding, setAdding] = useState(false);
+  return (
+    <main class="home">
+      <h1 class="hidden-text">{t("stories")}</h1>
+      <Tray onAdd={() => setAdding(true)} />
+      <section aria-labelledby="for-you">
+        <h2 id="for-you">{t("forYou")}</h2>
+        <Grid path="for-you" known={known} onKnown={onKnown} />
+      </section>
+      {adding && <AddPerson onClose={() => setAdding(false)} />}
+    </main>
+  );
+}
+
+function Tray({ onAdd }: { onAdd: () => void }) {
+  const found = tray.value;
+  const user = session.value?.user ?? "";
+  if (!found) {
+    return (
+      <div class="tray" aria-busy="true">
+        {[0, 1, 2, 3, 4, 5].map((each) => (
+          <span key={each} class="tray-item skeleton">
+            <span class="ring" />
+            <span class="line" />
+          </span>
+        ))}
+      </div>
+    );
+  }
+  return (
+    <section class="tray-section" aria-label={t("trayLabel")}>
+      {trayError.value && (
+        <p class="banner" role="status">
+          <span class="spinner small" />
+          {t("offline")}
+          <button type="button" class="quiet" onClick={() => void refreshTray()}>
+            {t("retry")}
+          </button>
+        </p>
+      )}
+      <ul class="tray">
+        <li class="tray-item own">
+          <a href={found.mine ? `#/u/${encodeURIComponent(user)}` : "#/new"}>
+            <RingAvatar user={user} ring={found.mine ? found.mine.ring : "none"} size={66} />
+            <span class="name">{t("yours")}</span>
+          </a>
+          <a class="plus" href="#/new" aria-label={t("create")}>
+            <Icon name="plus" />
+          </a>
+        </li>
+        {found.items.map((ring: Ring) => (
+          <li key={ring.author_id} class="tray-item">
+            <a
+              href={`#/u/${encodeURIComponent(ring.author_id)}`}
+              aria-label={`${t("author", { name: ring.author_id })}, ${ring.ring === "unseen" ? t("unseen") : t("seen")}`}
+            >
+              <RingAvatar user={ring.author_id} ring={ring.ring} size={66} />
+              <span class="name">{ring.author_id}</span>
+            </a>
+          </li>
+        ))}
+        <li class="tray-item">
+          <button type="button" onClick={onAdd}>
+            <span class="ring add">
+              <Icon name="user-plus" />
+            </span>
+            <span class="name">{t("add")}</span>
+          </button>
+        </li>
+      </ul>
+    </section>
+  );
+}
+
+/** Cards of stories that loads on as one scrolls. */
+export function Grid({ path, known, onKnown }: { path: "for-you" | { tag: string }; known?: Item[] | null; onKnown?: (items: Item[]) => void }) {
+  const { api } = session.value ?? {};
+  const [items, setItems] = useState<Item[] | null>(known ?? null);
+  const [all, setAll] = useState(false);
+  const pages = useRef<AsyncGenerator<Item> | null>(null);
+  const end = useRef<HTMLDivElement>(null);
+  const reading = useRef(false);
+  const kind = typeof path === "string" ? path : path.tag;
+
+  const more = async (fresh = false) => {
+    if (!api || (reading.current && !fresh)) return;
+    reading.current = true;
+    if (fresh) pages.current = null;
+    pages.current ??= path === "for-you" ? api.forYou() : api.hashtag(kind);
+    const found: Item[] = [];
+    try {
+      while (found.length < 20) {
+        const { value, done } = await pages.current.next();
+        if (done) {
+          setAll(true);
+          break;
+        }
+        found.push(value);
+      }
+    } catch (error) {
+      setAll(true);
+      if (!(error instanceof StoriesError && error.status === 404)) say(explain(error));
+    }
+    setItems((before) => {
+      const next = fresh ? found : [...(before ?? []), ...found.filter((each) => !before?.some((other) => other.id === each.id))];
+      onKnown?.(next);
+      return next;
+    });
+    reading.current = false;
+  };
+  useEffect(() => {
+    void more(true);
+  }, [kind, api, tray.value?.mine?.latest_at, tray.value?.items.length]);
+  useEffect(() => {
+    const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && !all && items && void more(), { rootMargin: "400px" });
+    if (end.current) seen.observe(end.current);
+    return () => seen.disconnect();
+  }, [all, items]);
+
+  const now = useNow(1000);
+  if (!items) {
+    return (
+      <div class="grid" aria-busy="true">
+        {[0, 1, 2, 3, 4, 5].map((each) => (
+          <span key={each} class="story-card skeleton" />
+        ))}
+      </div>
+    );
+  }
+  if (!items.length) {
+    return (
+      <Empty icon="sparkles" title={t("empty")} hint={t("emptyHint")}>
+        <a class="button primary" href="#/new">
+          {t("create")}
+        </a>
+      </Empty>
+    );
+  }
+  return (
+    <>
+      <ul class="grid">
+        {items.filter((item) => Date.parse(item.expires_at) > now).map((item) => (
+          <li key={item.id}>
+            <StoryCard item={item} />
+          </li>
+        ))}
+      </ul>
+      <div ref={end} />
+    </>
+  );
+}
+
+export function StoryCard({ item }: { item: Item }) {
+  return (
+    <a
+      class="story-card"
+      href={`#/s/${item.id}`}
+      style={{ backgroundColor: item.preview?.color ?? "" }}
+    >
+      <img src={item.poster_url} alt="" loading="lazy" />
+      <span class="chips">
+        <span class="chip">{item.label || t("label")}</span>
+        {item.kind === "video" && (
+          <span class="chip dark">
+            <Icon name="play" filled /> {span(item.duration_ms ?? 0)}
+          </span>
+        )}
+      </span>
+      <span class="card-foot">
+        {item.caption && <span class="card-caption">{item.caption}</span>}
+        <span class="card-who">
+          <Avatar user={item.author_id} size={28} />
+          <b>{item.author_id}</b>
+          <small>{span(Date.now() - Date.parse(item.posted_at))}</small>
+        </span>
+      </span>
+    </a>
+  );
+}
+
+export function AddPerson({ onClose }: { onClose: () => void }) {
+  return (
+    <Sheet title={t("followPeople")} onClose={onClose}>
+      <form
+        class="stack"
+        onSubmit={async (event) => {
+          event.preventDefault();
+          const name = (event.currentTarget.elements.namedItem("name") as HTMLInputElement).value.trim();
+          if (!name) return;
+          await setFollowing(name, true);
+          onClose();
+          go("/");
+        }}
+      >
+        <label>
+          <span>{t("name")}</span>
+          <input name="name" autocomplete="off" autocapitalize="off" spellcheck={false} placeholder={t("followHint")} />
+        </label>
+        <button type="submit" class="button primary">
+          {t("follow")}
+        </button>
+      </form>
+    </Sheet>
+  );
+}

@@ -1,0 +1,218 @@
+import { useEffect, useState } from "preact/hooks";
+import type { Item, OwnStory } from "stories-client";
+import { attempt, following, say, session, setFollowing, signOut, type Theme, theme, tray } from "../state";
+import { type Key, type Language, language, languages, span, speak, t } from "../text";
+import { Avatar, Empty, Icon, IconButton } from "../ui/parts";
+import { Activity, confirmDelete } from "./Activity";
+import { AddPerson, StoryCard } from "./Home";
+
+export function Me() {
+  const { api, user = "" } = session.value ?? {};
+  const [stories, setStories] = useState<OwnStory[] | null>(null);
+  const [items, setItems] = useState<Record<string, Item>>({});
+  const [watching, setWatching] = useState<string | null>(null);
+  const [adding, setAdding] = useState(false);
+  const read = async () => {
+    if (!api) return;
+    const found: OwnStory[] = [];
+    try {
+      for await (const each of api.mine()) found.push(each);
+      setStories(found);
+      setItems(Object.fromEntries((await api.reel(user)).map((each) => [each.id, each])));
+    } catch {
+      setStories((before) => before ?? []);
+    }
+  };
+  useEffect(() => {
+    void read();
+  }, [api, tray.value?.mine?.latest_at, tray.value?.mine?.stories]);
+  return (
+    <main class="me">
+      <header class="profile">
+        <Avatar user={user} size={88} />
+        <div class="grow">
+          <h1>{user}</h1>
+          <p>
+            <b>{following.value.size}</b> {t("following")} · <b>{stories?.filter((each) => each.state === "live").length ?? 0}</b> {t("live")}
+          </p>
+        </div>
+        <a class="button primary wide" href="#/new">
+          <Icon name="plus" /> {t("create")}
+        </a>
+      </header>
+      <section>
+        <h2>{t("yourStories")}</h2>
+        {stories?.length === 0 && <Empty icon="image" title={t("empty")} hint={t("yourStoriesNone")} />}
+        <ul class="mine">
+          {stories?.map((story) => (
+            <OwnCard
+              key={story.id}
+              story={story}
+              item={items[story.id]}
+              onActivity={() => setWatching(story.id)}
+              onDelete={async () => {
+                if (await confirmDelete(story.id)) await read();
+              }}
+            />
+          ))}
+        </ul>
+      </section>
+      <Mentions />
+      <section>
+        <h2>{t("people")}</h2>
+        {following.value.size === 0 && <p class="note">{t("noFollowing")}</p>}
+        <ul class="people cards">
+          {[...following.value].map((name) => (
+            <li key={name}>
+              <Avatar user={name} size={40} />
+              <b class="grow">{name}</b>
+              <button type="button" class="button small" onClick={() => void setFollowing(name, false)}>
+                {t("unfollow")}
+              </button>
+            </li>
+          ))}
+        </ul>
+        <button type="button" class="button" onClick={() => setAdding(true)}>
+          <Icon name="user-plus" /> {t("followPeople")}
+        </button>
+      </section>
+      <Settings />
+      {watching && <Activity id={watching} onClose={() => setWatching(null)} />}
+      {adding && <AddPerson onClose={() => setAdding(false)} />}
+    </main>
+  );
+}
+
+/** Stories that mention the reader; nothing where there are none. */
+function Mentions() {
+  const { api } = session.value ?? {};
+  const [items, setItems] = useState<Item[]>([]);
+  useEffect(() => {
+    void (async () => {
+      const found: Item[] = [];
+      for await (const each of api?.mentions() ?? []) if (found.push(each) === 20) break;
+      setItems(found);
+    })().catch(() => undefined); // a server without mentions
+  }, [api]);
+  if (!items.length) return null;
+  return (
+    <section>
+      <h2>{t("mentions")}</h2>
+      <ul class="grid">
+        {items.map((item) => (
+          <li key={item.id}>
+            <StoryCard item={item} />
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+interface CardProps {
+  story: OwnStory;
+  item?: Item;
+  onActivity: () => void;
+  onDelete: () => void;
+}
+
+function OwnCard({ story, item, onActivity, onDelete }: CardProps) {
+  const [counts, setCounts] = useState<{ viewers: number; reactions: number; comments: number } | null>(null);
+  useEffect(() => {
+    if (item) session.value?.api.counts(item).then(setCounts, () => undefined);
+  }, [item?.id]);
+  const reason = story.state === "refused" && story.reason ? t(`reason_${story.reason}` as Key) : null;
+  return (
+    <li class="own-card">
+      <a href={item ? `#/u/${encodeURIComponent(story.author_id)}/${story.id}` : undefined} class="own-poster">
+        <span class="hidden-text">{t("watch")}</span>
+        {item ? <img src={item.poster_url} alt="" /> : <Icon name="clock" />}
+        <span class={`chip ${story.state === "live" ? "" : "dark"}`}>{t(`state_${story.state}` as Key) || story.state}</span>
+      </a>
+      <div class="own-text">
+        <b class="clip">{story.caption ?? reason ?? t("label")}</b>
+        {story.expires_at && <small>{t("left", { time: span(Date.parse(story.expires_at) - Date.now()) })}</small>}
+        <div class="own-counts">
+          <button type="button" class="quiet" onClick={onActivity} disabled={!item}>
+            <Icon name="eye" /> {counts?.viewers ?? 0}
+            <span class="hidden-text">{t("viewers")}</span>
+          </button>
+          <span>
+            <Icon name="heart" /> {counts?.reactions ?? 0}
+          </span>
+          <span>
+            <Icon name="message-circle" /> {counts?.comments ?? 0}
+          </span>
+          <span class="spread" />
+          <IconButton icon="trash-2" class="small" label={t("delete")} onClick={onDelete} />
+        </div>
+      </div>
+    </li>
+  );
+}
+
+function Settings() {
+  const [history, setHistory] = useState<boolean | null>(null);
+  const { api } = session.value ?? {};
+  useEffect(() => {
+    api?.call<{ view_history: boolean }>("GET", "/v1/me/privacy").then((found) => setHistory(found.view_history), () => undefined);
+  }, [api]);
+  return (
+    <section>
+      <h2>{t("settings")}</h2>
+      <div class="settings">
+        <label>
+          <span>{t("theme")}</span>
+          <select
+            value={theme.value}
+            onChange={(event) => {
+              theme.value = event.currentTarget.value as Theme;
+            }}
+          >
+            {(["auto", "light", "dark"] as const).map((each) => (
+              <option key={each} value={each}>
+                {t(`theme_${each}`)}
+              </option>
+            ))}
+          </select>
+        </label>
+        <label>
+          <span>{t("language")}</span>
+          <select
+            value={language.value}
+            onChange={(event) => {
+              localStorage.setItem("language", event.currentTarget.value);
+              void speak(event.currentTarget.value as Language);
+            }}
+          >
+            {languages.map(([code, name]) => (
+              <option key={code} value={code}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+        {history !== null && (
+          <label>
+            <span>{t("listMe")}</span>
+            <input
+              type="checkbox"
+              role="switch"
+              checked={history}
+              onChange={async (event) => {
+                const view_history = event.currentTarget.checked;
+                setHistory(view_history);
+                const saved = api?.call("PUT", "/v1/me/privacy", { body: { view_history } }).then(() => true) ?? Promise.resolve(null);
+                if ((await attempt(saved)) === null) setHistory(!view_history);
+                else say(t("saved"));
+              }}
+            />
+          </label>
+        )}
+        <button type="button" class="button" onClick={signOut}>
+          <Icon name="log-out" /> {t("signOut")}
+        </button>
+      </div>
+    </section>
+  );
+}

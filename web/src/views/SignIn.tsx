@@ -1,0 +1,75 @@
+import { useEffect, useState } from "preact/hooks";
+import { attempt, signIn, signInByName, signInWithToken } from "../state";
+import { t } from "../text";
+import { Avatar } from "../ui/parts";
+
+const NAMES = ["ann", "bob", "carol", "dave"];
+
+export function SignIn() {
+  const [byName, setByName] = useState<boolean | null>(null);
+  useEffect(() => {
+    void signInByName().then(setByName);
+    const handed = (event: MessageEvent) => {
+      const { token } = (event.data ?? {}) as { token?: unknown };
+      if (event.origin === location.origin && typeof token === "string") signInWithToken(token);
+    };
+    addEventListener("message", handed);
+    return () => removeEventListener("message", handed);
+  }, []);
+  if (byName === null) return <main class="sign-in" aria-busy="true" />;
+  return (
+    <main class="sign-in">
+      <div class="hero">
+        <Mark />
+        <h1>{t("welcome")}</h1>
+        <p>{t("welcomeHint")}</p>
+      </div>
+      <form
+        class="panel stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const value = (event.currentTarget.elements.namedItem("who") as HTMLInputElement).value.trim();
+          if (!value) return;
+          if (byName) void attempt(signIn(value));
+          else void attempt((async () => signInWithToken(value))());
+        }}
+      >
+        <h2>{byName ? t("accounts") : t("token")}</h2>
+        {byName && (
+          <div class="names">
+            {NAMES.map((name) => (
+              <button key={name} type="button" onClick={() => void attempt(signIn(name))}>
+                <Avatar user={name} size={56} />
+                {name}
+              </button>
+            ))}
+          </div>
+        )}
+        <label>
+          <span class="hidden-text">{byName ? t("name") : t("token")}</span>
+          <input name="who" autocomplete="off" autocapitalize="off" spellcheck={false} placeholder={byName ? t("name") : t("token")} />
+        </label>
+        <button type="submit" class="button primary">
+          {t("signIn")}
+        </button>
+        <p class="note">{byName ? t("accountsHint") : t("tokenHint")}</p>
+      </form>
+    </main>
+  );
+}
+
+export function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 64 64" aria-hidden="true">
+      <defs>
+        <linearGradient id="mark" x1="0" y1="0" x2="1" y2="1">
+          <stop stop-color="#16c7ff" />
+          <stop offset=".55" stop-color="#2a6cff" />
+          <stop offset="1" stop-color="#6b4dff" />
+        </linearGradient>
+      </defs>
+      <circle cx="32" cy="32" r="27" fill="none" stroke="url(#mark)" stroke-width="7" stroke-dasharray="76 9" />
+      <path fill="url(#mark)" d="M27 21.5a2 2 0 0 1 3-1.7l15 10.5a2 2 0 0 1 0 3.4l-15 10.5a2 2 0 0 1-3-1.7z" />
+    </svg>
+  );
+}

@@ -1,0 +1,189 @@
+/** Journeys in a real Chromium against the stack at STORIES_URL: `node journeys.mjs [NAME…]`. Exits with 1 on a failure. */
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { readFile } from "node:fs/promises";
+import { call, launch, post, SCENES, visit } from "./stage.mjs";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const browser = await launch();
+const unique = () => Math.random().toString(36).slice(2, 8);
+const LONG = { timeout: 20_000 };
+
+async function accessible(page, where) {
+  const results = await page.evaluate(async (source) => {
+    const policy = window.trustedTypes;
+    if (!window.axe) new Function(policy ? source : source)();
+    return (await window.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+  }, axe);
+  assert.deepEqual(results, [], `axe on ${where}`);
+}
+
+async function pair() {
+  const [ann, bob] = [`ann-${unique()}`, `bob-${unique()}`];
+  await call(bob, "PUT", `/v1/following/${ann}`);
+  return [ann, bob];
+}
+
+const ringOf = (page, author) => page.locator(".tray").getByRole("link", { name: new RegExp(`Story of ${author}`) });
+const shown = (page, caption) => page.locator(".player .caption-line", { hasText: caption });
+const shortest = (lifetimes) => lifetimes.find((each) => /^\d+s$/.test(each)) ?? lifetimes.at(-1);
+
+const journeys = {
+  /** Post in one browser; it appears in another's tray; watch, react, comment; delete; gone from the other. */
+  async life() {
+    const [ann, bob] = await pair();
+    const [hers, his] = [await visit(browser, ann), await visit(browser, bob)];
+    await his.getByRole("link", { name: "Your story" }).waitFor(LONG);
+
+    await hers.goto(hers.url().replace(/#.*/, "#/new"));
+    await hers.locator("input[type=file]").setInputFiles(`${SCENES}/sea.jpg`);
+    await hers.getByLabel("Caption").fill("hello from ann");
+    await hers.getByRole("button", { name: "Share story" }).click();
+    await hers.getByText("Your story is live").waitFor(LONG);
+
+    const ring = ringOf(his, ann);
+    await ring.waitFor(LONG);
+    await ring.click();
+    await shown(his, "hello from ann").waitFor(LONG);
+    await his.getByRole("button", { name: "Pause" }).click();
+    await his.getByRole("button", { name: "React" }).click();
+    await his.getByRole("button", { name: "👏" }).click();
+    await his.getByRole("button", { name: /Add a comment/ }).click();
+    await his.getByRole("textbox", { name: "Add a comment…" }).fill("well done");
+    await his.keyboard.press("Enter");
+    await his.getByText("well done").waitFor(LONG);
+    await his.getByRole("dialog", { name: "Comments" }).getByRole("button", { name: "Close" }).click();
+    await his.getByRole("button", { name: "Close" }).click();
+    await his.getByRole("link", { name: new RegExp(`Story of ${ann}, seen`) }).waitFor(LONG);
+
+    await hers.goto(hers.url().replace(/#.*/, `#/u/${ann}`));
+    await hers.getByRole("button", { name: "Pause" }).click();
+    await hers.getByRole("button", { name: /Viewers/ }).click();
+    await hers.getByText(bob).waitFor(LONG);
+    await hers.getByText("👏").waitFor(LONG);
+    await hers.getByRole("dialog", { name: "Viewers" }).getByRole("button", { name: "Close" }).click();
+
+    await ring.click();
+    await shown(his, "hello from ann").waitFor(LONG);
+    await his.getByRole("button", { name: "Pause" }).click();
+    await hers.getByRole("button", { name: "More" }).click();
+    await hers.getByRole("dialog", { name: "Your story" }).getByRole("button", { name: "Delete" }).click();
+    const question = hers.getByRole("dialog", { name: /Delete this story/ });
+    await question.getByRole("button", { name: "Delete" }).click();
+    await hers.getByText("Complete").waitFor(LONG);
+    await shown(his, "hello from ann").waitFor({ state: "detached", timeout: 20_000 });
+    await ring.waitFor({ state: "detached", timeout: 20_000 });
+  },
+
+  /** A story ends while it is watched: the player leaves it at its end. */
+  async expiry() {
+    const [ann, bob] = await pair();
+    const { lifetimes } = await call(ann, "GET", "/v1/config");
+    const short = shortest(lifetimes);
+    const his = await visit(browser, bob);
+    const story = await post(ann, "dusk.jpg", { caption: "soon gone", lifetime: short });
+    await ringOf(his, ann).click(LONG);
+    await shown(his, "soon gone").waitFor(LONG);
+    await his.getByRole("button", { name: "Pause" }).click();
+    const left = Date.parse(story.expires_at) - Date.now();
+    await shown(his, "soon gone").waitFor({ state: "detached", timeout: left + 5000 });
+    const late = Date.now() - Date.parse(story.expires_at);
+    assert.ok(late > -100 && late < 1500, `left the screen ${late} ms after its end`);
+  },
+
+  /** Everything by keyboard: sign in, open, next, mute, pause, comment, close; focus returns to the ring. */
+  async keyboard() {
+    const [ann, bob] = await pair();
+    await post(ann, "sea.jpg", { caption: "one" });
+    await post(ann, "dusk.jpg", { caption: "two" });
+    const page = await visit(browser, null);
+    await page.getByRole("textbox").focus();
+    await page.keyboard.type(bob);
+    await page.keyboard.press("Enter");
+    const ring = ringOf(page, ann);
+    await ring.waitFor(LONG);
+    for (let presses = 0; presses < 30 && !(await ring.evaluate((each) => each === document.activeElement)); presses++) await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await shown(page, "one").waitFor(LONG);
+    await page.keyboard.press("k");
+    await page.getByRole("button", { name: "Play" }).waitFor(LONG);
+    await page.keyboard.press("ArrowRight");
+    await shown(page, "two").waitFor(LONG);
+    await page.keyboard.press("k");
+    await page.keyboard.press("c");
+    await page.getByRole("textbox", { name: "Add a comment…" }).waitFor(LONG);
+    await page.keyboard.type("typed");
+    await page.keyboard.press("Enter");
+    await page.getByText("typed").waitFor(LONG);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog", { name: "Comments" }).waitFor({ state: "detached" });
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    assert.ok(await ring.evaluate((each) => each === document.activeElement), "focus returns to the ring");
+  },
+
+  /** A file that is no media is refused in words. */
+  async refusal() {
+    const [ann] = await pair();
+    const page = await visit(browser, ann, { path: "/new" });
+    await page.locator("input[type=file]").setInputFiles({ name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture") });
+    await page.getByRole("button", { name: "Share story" }).click();
+    await page.getByRole("alert").waitFor(LONG);
+    assert.match(await page.getByRole("alert").innerText(), /not a photo or clip|damaged/);
+  },
+
+  /** Views made offline are sent when the network is back. */
+  async offline() {
+    const [ann, bob] = await pair();
+    const story = await post(ann, "sea.jpg", { caption: "seen offline" });
+    const page = await visit(browser, bob, { path: `/u/${ann}` });
+    await shown(page, "seen offline").waitFor(LONG);
+    await page.context().setOffline(true);
+    await page.getByRole("button", { name: "Close" }).click();
+    await page.waitForFunction((key) => (localStorage.getItem(key) ?? "").includes("play_id"), `views.${bob}`);
+    await page.context().setOffline(false);
+    for (let tries = 0; ; tries++) {
+      const { total } = await call(ann, "GET", `/v1/stories/${story.id}/viewers`);
+      if (total === 1) break;
+      assert.ok(tries < 100, "the view arrives");
+      await page.waitForTimeout(200);
+    }
+  },
+
+  /** No findings of axe in any view, in both themes, and nothing in the console that the policy blocked. */
+  async accessibility() {
+    const [ann, bob] = await pair();
+    await post(ann, "sea.jpg", { caption: "look" });
+    await post(bob, "dusk.jpg", { caption: "mine" });
+    for (const theme of ["light", "dark"]) {
+      for (const [path, seen] of [["/", `Story of ${ann}`], ["/me", "Your stories"], ["/new", "Choose a photo or clip"], [`/u/${ann}`, "look"]]) {
+        const page = await visit(browser, bob, { theme, path, width: path === "/" ? 390 : 1440 });
+        await (path === "/" ? page.getByRole("link", { name: new RegExp(seen) }) : page.getByText(seen)).first().waitFor(LONG);
+        if (path.startsWith("/u/")) await page.keyboard.press("k");
+        await page.waitForTimeout(500);
+        await accessible(page, `${path}, ${theme}`);
+        const blocked = page.problems.filter((each) => /Content Security Policy|TrustedHTML|is not a function|undefined/.test(each));
+        assert.deepEqual(blocked, []);
+        await page.context().close();
+      }
+    }
+  },
+};
+
+let failed = false;
+for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(journeys)) {
+  const began = Date.now();
+  try {
+    await journeys[name]();
+    console.log(`ok ${name} ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  } catch (error) {
+    failed = true;
+    console.log(`FAILED ${name}: ${error.stack}`);
+    for (const [number, context] of browser.contexts().entries()) {
+      for (const page of context.pages()) await page.screenshot({ path: `/tmp/journey-${name}-${number}.png` }).catch(() => undefined);
+    }
+  }
+  for (const context of browser.contexts()) await context.close();
+}
+await browser.close();
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,68 @@
+/** A browser and people with stories, for journeys and screenshots: against the stack at STORIES_URL. */
+import { readFile } from "node:fs/promises";
+import { chromium } from "playwright-core";
+
+export const URL_ = process.env.STORIES_URL ?? "http://127.0.0.1:8080";
+export const SCENES = process.env.SCENES ?? "/tmp/scenes";
+
+export const launch = () =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--font-render-hinting=none"],
+  });
+
+export async function token(user) {
+  const response = await fetch(`${URL_}/dev/sign-in`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ user }),
+  });
+  return (await response.json()).token;
+}
+
+export async function call(user, method, path, body, headers = {}) {
+  const response = await fetch(URL_ + path, {
+    method,
+    headers: { Authorization: `Bearer ${await token(user)}`, ...(body && { "Content-Type": "application/json" }), ...headers },
+    body: body && JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+  return response.status === 204 ? null : response.json();
+}
+
+/** Post a file of the scenes as a user; returns the live story. */
+export async function post(user, name, choices = {}) {
+  const type = name.endsWith(".mp4") ? "video/mp4" : "image/jpeg";
+  const bytes = await readFile(name.startsWith("/") ? name : `${SCENES}/${name}`);
+  const draft = await call(user, "POST", "/v1/stories", { media: { content_type: type, size: bytes.length }, ...choices });
+  const form = new FormData();
+  for (const [key, value] of Object.entries(draft.upload.fields)) form.append(key, value);
+  form.append("file", new Blob([bytes], { type }));
+  await fetch(draft.upload.url, { method: "POST", body: form });
+  for (;;) {
+    const answer = await call(user, "POST", `/v1/stories/${draft.id}/publish?wait=20`);
+    if (answer.state === "live") return answer;
+  }
+}
+
+export const item = async (user, author, id) =>
+  (await call(user, "GET", `/v1/users/${author}/stories`)).items.find((each) => each.id === id);
+
+/** A page of a user who is signed in. */
+export async function visit(browser, user, { width = 1440, height = 900, theme = "light", path = "/", touch = false, reducedMotion } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height },
+    deviceScaleFactor: width < 600 ? 2 : 1,
+    hasTouch: touch,
+    colorScheme: theme,
+    locale: "en-GB",
+    ...(reducedMotion && { reducedMotion }),
+  });
+  const page = await context.newPage();
+  const problems = [];
+  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  if (user) await page.addInitScript((name) => sessionStorage.setItem("user", name), user);
+  await page.goto(`${URL_}/app/#${path}`);
+  return Object.assign(page, { problems });
+}

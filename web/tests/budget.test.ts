@@ -1,0 +1,28 @@
+/** How much script the tray and the player need. */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+
+const built = fileURLToPath(new URL("../../deploy/gateway/app/", import.meta.url));
+const files = readdirSync(built);
+const size = (name: string) => gzipSync(readFileSync(built + name)).length;
+
+test("tray and player take under 40 kB of compressed script", () => {
+  const first = files.filter((name) => name.endsWith(".js") && !/^(Create|Me|text\.)/.test(name));
+  expect(first.map(size).reduce((sum, each) => sum + each, 0)).toBeLessThan(40_000);
+});
+
+test("making a story is a chunk of its own", () => {
+  expect(files.filter((name) => /^Create-.*\.js$/.test(name))).toHaveLength(1);
+});
+
+test("everything together fits into a ConfigMap beside the API document", () => {
+  const bytes = files.map((name) => readFileSync(built + name).length).reduce((sum, each) => sum + each, 0);
+  expect(bytes).toBeLessThan(250_000);
+});
+
+test("no page carries a script or style of its own", () => {
+  const page = readFileSync(`${built}index.html`, "utf8");
+  expect(page).not.toMatch(/<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=/);
+});
