@@ -29,7 +29,7 @@ async def busy_users(world: World) -> Client:
     async def post_and_follow(number: int) -> None:
         person, one, other = (people[(number + step) % PEOPLE] for step in range(3))
         await person.follow(one, other)
-        for name in ("muted", "blocked", "close-friends"):
+        for name in ("muted", "blocked", "close-friends", "hidden-from"):
             for which in (1, 2):
                 await person.done("PUT", f"/v1/{name}/{name}-{which}")
         story = await person.post()

@@ -17,7 +17,7 @@ ALSO_GOOD = {
     "/v1/me/privacy": {"view_history": True},
     "/v1/me/hidden-words": {"words": []},
 }
-QUERIES = {"/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
+QUERIES = {"/v1/stories/{story_id}/explain": "?viewer=ann", "/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
 
 
 async def send_valid_request(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:

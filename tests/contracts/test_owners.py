@@ -23,7 +23,7 @@ PUBLIC = {("GET", "/v1/stories/{story_id}")}
 ABOUT_ONESELF = {
     *(
         (method, f"/v1/{mine}/{{user_id}}")
-        for mine in ("following", "blocked", "muted", "close-friends")
+        for mine in ("following", "blocked", "muted", "close-friends", "hidden-from")
         for method in ("PUT", "DELETE")
     ),
     ("DELETE", "/v1/followers/{user_id}"),
@@ -187,7 +187,9 @@ async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
         if "{user_id}" not in operation.path:
             continue
         name, ids = (operation.method, operation.path), {"user_id": household.ann.id}
-        body = {"json": {"up_to": household.hidden["close friends"]}} if operation.takes_json else {}
+        good = GOOD[operation.path] if operation.takes_json else {}
+        hidden = {"up_to": household.hidden["close friends"]} if "up_to" in good else {}
+        body = {"json": {**good, **hidden}} if operation.takes_json else {}
         answer = await household.eve.call(operation.method, operation.at(**ids), **body)
         if name in ABOUT_ONESELF:
             assert answer.status_code == 204, operation
@@ -234,5 +236,5 @@ async def nothing_hidden(household: Household) -> None:
 
 async def edges_of(person: Person) -> dict[str, set[str]]:
     """A user's edges, by list."""
-    names = ("following", "blocked", "muted", "close-friends")
+    names = ("following", "blocked", "muted", "close-friends", "hidden-from")
     return {name: {each["user_id"] for each in await person.pages(f"/v1/{name}")} for name in names}

@@ -60,6 +60,8 @@ async def test_malformed_bodies_are_rejected(author: Author, documented: list[Op
     taking = [operation for operation in documented if operation.takes_json]
     assert len(taking) >= 8
     for operation in taking:
+        if what in {"empty", "null"} and not operation.about["requestBody"].get("required"):
+            continue
         answer = await ann.call(operation.method, operation.at(**ids), content=content, headers=JSON)
         accepted = {400, 422} if what == "deep" else {status}
         assert answer.status_code in accepted, (operation.method, operation.path, answer.text)
@@ -120,7 +122,7 @@ async def test_cursor_is_valid_only_for_its_user_and_route(world: World) -> None
 
 async def test_malformed_ids_in_paths_are_404(author: Author, documented: list[Operation]) -> None:
     ann, ids = author
-    with_ids = [operation for operation in documented if "{" in operation.path and "/admin/" not in operation.path]
+    with_ids = [operation for operation in documented if "_id}" in operation.path and "/admin/" not in operation.path]
     assert len(with_ids) > 25
     for operation in with_ids:
         for malformed in NO_USERS if "{user_id}" in operation.path else NO_STORIES:

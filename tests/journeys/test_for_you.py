@@ -1,4 +1,4 @@
-"""For You: public live stories, newest first."""
+"""For You: public live stories, ranked."""
 
 import asyncio
 

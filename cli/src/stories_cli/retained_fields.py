@@ -34,6 +34,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_ingest.leases": frozenset({"_id", "holder", "until", "position"}),
     "stories_feed.stories": NOTHING,
     "stories_feed.ended": frozenset({"_id", "at", "how", "marked_at"}),
+    "stories_feed.leases": frozenset({"_id", "holder", "until"}),
     "stories_engagement.stories": NOTHING,
     "stories_engagement.views": frozenset(
         {"_id", "author_id", "expires_at", "viewers", "plays", "ended", "how", "since", "erase_at"}
@@ -95,6 +96,7 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-deleted": frozenset({"story_id", "author_id", "deleted_at", "by"}),
     "story-viewed": NOTHING,
     "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),
+    "story-notified": NOTHING,
     "story-insights-sealed": frozenset(
         {
             *("story_id", "sealed_at", "series_id", "part", "reach", "plays", "completion_rate", "mean_watch_ms"),

@@ -10,9 +10,11 @@ from stories_shared.kafka.topics import Topics
 
 SERVED = {
     *("/v1/tray", "/v1/rings", "/v1/users/{user_id}/stories", "/v1/reels", "/v1/stories/{story_id}", "/v1/for-you"),
+    *("/v1/live", "/v1/live/token", "/v1/hashtags", "/v1/hashtags/{tag}/stories", "/v1/me/mentions"),
+    "/v1/stories/{story_id}/explain",
     *("/v1/users/{user_id}/seen", "/v1/followers", "/v1/followers/{user_id}"),
-    *(f"/v1/{name}" for name in ("following", "blocked", "muted", "close-friends")),
-    *(f"/v1/{name}/{{user_id}}" for name in ("following", "blocked", "muted", "close-friends")),
+    *(f"/v1/{name}" for name in ("following", "blocked", "muted", "close-friends", "hidden-from")),
+    *(f"/v1/{name}/{{user_id}}" for name in ("following", "blocked", "muted", "close-friends", "hidden-from")),
 }
 
 
@@ -33,7 +35,11 @@ def test_marks_outlive_every_record_that_could_be_replayed(lifetimes) -> None:
 
 
 def test_index_starts_at_the_committed_offsets_of_its_topics() -> None:
-    assert GROUPS == {"feed.story-posted": "story-posted", "feed.story-deleted": "story-deleted"}
+    assert GROUPS == {
+        "feed.story-posted": "story-posted",
+        "feed.story-deleted": "story-deleted",
+        "feed.story-engaged": "story-engaged",
+    }
 
 
 @pytest.mark.servers
@@ -57,6 +63,6 @@ async def test_a_wrong_method_is_405_with_an_allow_header(feed, method, path, al
 @pytest.mark.servers
 async def test_every_consumer_has_a_group_of_the_feed(feed) -> None:
     subscribers = feed.app.state.runtime.subscribers
-    assert len(subscribers) == 14
+    assert len(subscribers) == 16
     prefix = feed.settings.kafka_topic_prefix
     assert all(each.group_id.startswith(f"{prefix}feed.") for each in subscribers)

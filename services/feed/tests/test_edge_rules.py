@@ -10,6 +10,7 @@ from stories_feed.testing.builders import NOON
 
 FOLLOW, BLOCK = EdgeKey(Kind.FOLLOW, "ann", "bob"), EdgeKey(Kind.BLOCK, "ann", "bob")
 CLOSE, MUTE = EdgeKey(Kind.CLOSE_FRIEND, "ann", "bob"), EdgeKey(Kind.MUTE, "ann", "bob")
+HIDE = EdgeKey(Kind.HIDE, "ann", "bob")
 SECOND = timedelta(seconds=1)
 
 
@@ -21,7 +22,7 @@ def graph(*changes: tuple[EdgeKey, bool, int]) -> EdgeSet:
     return known
 
 
-keys = st.sampled_from([each for key in (FOLLOW, BLOCK, CLOSE, MUTE) for each in (key, key.reversed)])
+keys = st.sampled_from([each for key in (FOLLOW, BLOCK, CLOSE, MUTE, HIDE) for each in (key, key.reversed)])
 changes = st.lists(st.tuples(keys, st.booleans(), st.integers(0, 6)), max_size=12)
 
 
@@ -49,7 +50,7 @@ def test_changes_hold_every_edge_in_its_present_state(events) -> None:
     assert written == {key: known.in_force(key) for key in known.latest}
 
 
-@pytest.mark.parametrize(("key", "wins"), [(FOLLOW, False), (BLOCK, True), (MUTE, True), (CLOSE, False)])
+@pytest.mark.parametrize(("key", "wins"), [(FOLLOW, False), (BLOCK, True), (MUTE, True), (CLOSE, False), (HIDE, True)])
 def test_on_a_tie_the_change_that_shows_less_wins(key, wins) -> None:
     assert graph((key, True, 1), (key, False, 1)).in_force(key) is wins
     assert graph((key, False, 1), (key, True, 1)).in_force(key) is wins

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiokafka import TopicPartition
+from stories_feed.domain.ranking import FreshnessAndEngagement, RankedStories
 from stories_feed.jobs import GROUPS, LiveIndexConsumer
 from stories_feed.metrics import FeedMetrics
 from stories_feed.store.stories import MongoStories
@@ -141,7 +142,13 @@ async def test_a_story_stored_while_an_index_loads_is_in_the_index(feed, people)
 
     store = StoringDuringLoad(feed.mongo, system_now)
     index_consumer = LiveIndexConsumer(
-        feed.kafka, store, FeedMetrics(MetricsRegistry()), 2.0, timedelta(days=1), system_now
+        feed.kafka,
+        store,
+        FeedMetrics(MetricsRegistry()),
+        2.0,
+        timedelta(days=1),
+        system_now,
+        RankedStories(FreshnessAndEngagement(1.0, {})),
     )
     task = asyncio.create_task(index_consumer.tail.run())
     try:

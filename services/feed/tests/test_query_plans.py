@@ -66,10 +66,12 @@ async def test_every_query_has_an_index(recorded) -> None:
     await stories.known_keys(ids)
     await stories.live(NOON)
     await stories.deleted_since(NOON - DAY)
+    [first, *_] = await stories.unannounced(20)
+    assert await stories.advance(first, (NOON, "bob"), NOON)
     await stories.save_engagement([Engagement(ids[0], "reaction", 3, 1)])
 
     kinds = list(Kind)
-    keys = [EdgeKey(kinds[n % 4], f"u{n % 40}", f"v{n}") for n in range(300)]
+    keys = [EdgeKey(kinds[n % len(kinds)], f"u{n % 40}", f"v{n}") for n in range(300)]
     keys += [EdgeKey(Kind.FOLLOW, f"w{n}", "u1") for n in range(300)]
 
     def update(graph: EdgeSet) -> None:
@@ -83,6 +85,11 @@ async def test_every_query_has_an_index(recorded) -> None:
     await edges.relations("u0", {f"v{n}": list(Kind) for n in range(40)})
     await edges.follow_list("u0")
     await edges.muted("u1")
+    await edges.versions([f"u{n}" for n in range(40)])
+    for number in range(60):
+        await edges.set_notify(EdgeKey(Kind.FOLLOW, f"w{number}", "u1"), notify=number < 50)
+    for page in (None, (NOON - 340 * SECOND, "w1")):
+        assert await edges.notified_followers("u1", page, 20)
     outbox = Outbox("edges", mongo["edges"], events_of, AcceptingPublisher(), now)
     await outbox.publish_now(str(keys[0]))
     await outbox.pending()
@@ -90,6 +97,7 @@ async def test_every_query_has_an_index(recorded) -> None:
 
     await seen.mark([Seen(f"u{n}", n, NOON + DAY) for n in range(300)])
     await seen.seen("u1", NOON)
+    await seen.versions([f"u{n}" for n in range(40)], NOON)
 
     for number in range(300):
         await user_data.begin_erasure(f"gone{number}", NOON)

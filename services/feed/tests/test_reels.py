@@ -156,7 +156,7 @@ async def test_an_admin_sees_any_live_story_by_id_only(feed, people) -> None:
 UNKNOWN = "01a00000-0000-7000-8000-000000000000"
 
 
-@pytest.mark.parametrize("path", [f"/v1/stories/{UNKNOWN}", "/v1/stories/x", "/v1/users/-/stories", "/v1/live"])
+@pytest.mark.parametrize("path", [f"/v1/stories/{UNKNOWN}", "/v1/stories/x", "/v1/users/-/stories", "/v1/nowhere"])
 async def test_an_unknown_resource_is_404(feed, path) -> None:
     answer = await feed.call("GET", path, "bob")
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:stories:not-found")

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from stories_feed.domain.edges import EdgeChange, EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex
+from stories_feed.domain.ranking import FreshnessAndEngagement, RankedStories
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import (
@@ -21,8 +22,9 @@ from stories_feed.testing.in_memory import (
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import Ending, EndStories
 from stories_feed.usecases.erasure import EraseUser
+from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import BuildItems, StoredStory, StoryContent
-from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadForYou, ReadReel, ReadReels, ReadStory
+from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeen, Seen, StoreEngagement
 from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
@@ -57,6 +59,8 @@ class UseCases:
     def __init__(self) -> None:
         self.now = HandClock(NOON)
         self.index, self.log_status = LiveIndex(), FakeLogStatus()
+        self.ranked = RankedStories(FreshnessAndEngagement(4 * 3600, {"reaction": 1.0}))
+        self.index.subscribe(self.ranked.on_change)
         self.publisher, self.relay = RecordingPublisher(), NoopRelay()
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.user_data = MemoryUserData(self.stories, self.edges, self.seen)
@@ -66,7 +70,7 @@ class UseCases:
         build_items = BuildItems(visible_stories, self.stories, media, tickets, ttl_policy)
         self.new_stories: list[str] = []
         self.apply_to_index = ApplyToIndex(
-            self.index, DAY, self.now, lambda story: self.new_stories.append(story.story_id)
+            self.index, DAY, self.now, lambda story: self.new_stories.append(story.story_id), self.ranked.engage
         )
         self.store_stories = StoreStories(self.stories, self.user_data, self.now)
         self.end = EndStories(self.stories, self.publisher, self.now)
@@ -76,7 +80,7 @@ class UseCases:
         self.reel = ReadReel(visible_stories, build_items, self.seen)
         self.story = ReadStory(visible_stories, build_items, self.seen)
         self.reels = ReadReels(visible_stories, build_items, self.seen)
-        self.for_you = ReadForYou(visible_stories, build_items, self.seen, self.edges)
+        self.for_you = ReadForYou(self.ranked, visible_stories, build_items, self.seen, self.edges)
         self.change_edge = ChangeEdge(self.edges, self.relay, self.now)
         self.apply_edge_events = ApplyEdgeEvents(self.edges)
         self.erase_user = EraseUser(self.user_data, self.publisher, self.now)
@@ -371,7 +375,7 @@ async def test_for_you_skips_the_viewers_own_stories(use_cases) -> None:
 
 
 async def test_for_you_scans_a_bounded_number_of_stories(use_cases, monkeypatch) -> None:
-    monkeypatch.setattr("stories_feed.usecases.reels.MAX_SCANNED", 10)
+    monkeypatch.setattr("stories_feed.usecases.for_you.MAX_SCANNED", 10)
     expected = posted("ann", NOON - 50 * SECOND)
     await use_cases.live(expected, *(posted("bob", NOON - number * SECOND) for number in range(25)))
     found, position, pages = [], None, 0
@@ -383,13 +387,13 @@ async def test_for_you_scans_a_bounded_number_of_stories(use_cases, monkeypatch)
 
 
 async def test_for_you_makes_a_bounded_number_of_store_queries(use_cases) -> None:
-    for number in range(60):
+    for number in range(220):
         await use_cases.live(posted(f"x{number}", NOON - number * SECOND))
         block = EdgeKey(Kind.BLOCK, f"x{number}", "bob")
         await use_cases.edges.change(
             [block], lambda graph, block=block: graph.apply(block, EdgeChange(True, NOON)), publish=False
         )
-    expected = posted("ann", NOON - 100 * SECOND)
+    expected = posted("ann", NOON - 300 * SECOND)
     await use_cases.live(expected)
     batches, relations = [], use_cases.edges.relations
 

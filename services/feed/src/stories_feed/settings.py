@@ -1,10 +1,21 @@
 """Settings of the feed, beside those of every service."""
 
 from datetime import timedelta
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from stories_shared.rollout.file import PolicyError, read
 from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
+
+
+def policy_file(path: Path) -> Path:
+    """The path of a rollout policy. Raises ValueError for a file that is none."""
+    try:
+        read(path)
+    except PolicyError as error:
+        raise ValueError(str(error)) from error
+    return path
 
 
 class FeedSettings(Settings, ObjectStoreSettings):
@@ -21,5 +32,21 @@ class FeedSettings(Settings, ObjectStoreSettings):
     restricted_ttl: Duration = Field(
         timedelta(minutes=5),
         description="the maximum lifetime of URLs and tickets of stories with a restricted audience",
+    )
+    rollout_file: Annotated[Path, AfterValidator(policy_file)] | None = Field(
+        None, description="a YAML file that says who may view stories; see docs/guides/rollout.md"
+    )
+    rank_tau: Duration = Field(
+        timedelta(hours=4), description="For You: how much older a story may be with twice the engagement"
+    )
+    rank_reaction: float = Field(1.0, ge=0, le=1000, description="For You: how much a reaction counts")
+    rank_comment: float = Field(2.0, ge=0, le=1000, description="For You: how much a comment counts")
+    rank_share: float = Field(3.0, ge=0, le=1000, description="For You: how much a share counts")
+    rank_answer: float = Field(1.0, ge=0, le=1000, description="For You: how much an answer to a sticker counts")
+    notify_per_second: int = Field(
+        2_000, ge=1, le=100_000, description="followers to whom new stories are announced in a second, in all"
+    )
+    live_connections: int = Field(
+        5_000, ge=1, description="connections for live updates that each replica takes; further ones get 503"
     )
     limit_edges: int = Field(120, ge=1, description="changes of edges a user may make in a minute, on each replica")

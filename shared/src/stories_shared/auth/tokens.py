@@ -7,8 +7,8 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -26,6 +26,7 @@ MAX_TOKEN_BYTES = 8 * 1024  # contract
 LEEWAY = timedelta(seconds=30)  # contract
 MAX_CACHED_TOKENS = 10_000  # about 5 MB; an active client's signature is not verified on every request
 
+LAST_DATE = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 LAST_SECOND = 2**53  # what a NumericDate can hold exactly; NaN and infinities are not below it either
 
 SIGNATURES = jwt.PyJWS(algorithms=ALGORITHMS)
@@ -38,6 +39,8 @@ class Caller:
     user_id: str
     country: str | None = None
     roles: frozenset[str] = frozenset()
+    expires_at: datetime | None = field(default=None, compare=False)
+    """When the token ends."""
 
     @property
     def is_admin(self) -> bool:
@@ -129,7 +132,8 @@ class Authenticator:
         user_id = claims.get(self.user_claim)
         if not isinstance(user_id, str) or not USER_ID_TEXT.fullmatch(user_id):
             raise Unauthenticated("the token names no user")
-        return Caller(user_id, country_of(claims.get("country")), roles_of(claims.get("roles")))
+        expires_at = datetime.fromtimestamp(min(expires, LAST_DATE), UTC)
+        return Caller(user_id, country_of(claims.get("country")), roles_of(claims.get("roles")), expires_at)
 
 
 def header_of(token: str) -> tuple[str, str | None]:

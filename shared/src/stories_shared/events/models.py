@@ -358,6 +358,19 @@ class StoryErased(Event, frozen=True, kw_only=True):
     erased_at: Time
 
 
+class StoryNotified(Event, frozen=True, kw_only=True):
+    """A new story is to be announced to these followers of its author, each at most once. For push gateways."""
+
+    topic: ClassVar[str] = "story-notified"
+    key_field: ClassVar[str] = "author_id"
+    time_fields: ClassVar[tuple[str, ...]] = ("at",)
+
+    story_id: StoryId
+    author_id: UserId
+    user_ids: Annotated[tuple[UserId, ...], Meta(min_length=1, max_length=500)]
+    at: Time
+
+
 class UserEdge(Event, frozen=True, kw_only=True):
     """An edge from one user to another. The latest ``at`` of a pair of topics counts."""
 
@@ -421,6 +434,18 @@ class UserCloseFriendRemoved(UserEdge, frozen=True, kw_only=True):
     """``target_id`` is no longer a close friend of ``user_id``."""
 
     topic: ClassVar[str] = "user-close-friend-removed"
+
+
+class UserHidden(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` hides all stories from ``target_id``."""
+
+    topic: ClassVar[str] = "user-hidden"
+
+
+class UserUnhidden(UserEdge, frozen=True, kw_only=True):
+    """``user_id`` no longer hides all stories from ``target_id``."""
+
+    topic: ClassVar[str] = "user-unhidden"
 
 
 class UserErased(Event, frozen=True, kw_only=True):
@@ -508,6 +533,7 @@ EVENTS: dict[str, type[Event]] = {
         StoryEngaged,
         StoryInsightsSealed,
         StoryErased,
+        StoryNotified,
         CommentCreated,
         CommentRemoved,
         StoryReacted,
@@ -519,6 +545,8 @@ EVENTS: dict[str, type[Event]] = {
         UserUnmuted,
         UserCloseFriendAdded,
         UserCloseFriendRemoved,
+        UserHidden,
+        UserUnhidden,
         UserErased,
         UserDataErased,
         UserSuspended,

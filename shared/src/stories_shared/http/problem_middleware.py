@@ -47,7 +47,10 @@ class ProblemMiddleware:
             await self.app(scope, receive, send)
             return
         if scope["method"] == "HEAD":
-            inner = dict(scope) | {"method": "GET"}  # the server goes by its own scope and sends no body
+            inner = dict(scope) | {
+                "method": "GET",
+                "stories.head": True,
+            }  # the server goes by its own scope and sends no body
             await self(inner, receive, send)
             scope.update((name, inner[name]) for name in ("route", "path_params") if name in inner)
             return

@@ -66,6 +66,7 @@ def raw_route(  # noqa: PLR0913, RUF100
     limit: str | None = None,
     tags: tuple[str, ...] = (),
     deadline_s: float | None = None,
+    authenticate: Callable[[Request], Awaitable[Caller]] = authenticate,
     refusals: tuple[str, ...] = (),
 ) -> Callable[[Endpoint], Endpoint]:
     """``@raw_route(router, "GET", "/v1/tray", summary=…, query=PAGING, answers={200: Tray}, limit="reads")``.
@@ -75,7 +76,8 @@ def raw_route(  # noqa: PLR0913, RUF100
     declare ``refusals=("rate-limited",)``. ``answers`` are types or schemas by status of success, ``refusals`` slugs
     of the route's own problems; those of all routes are added. Read a body with ``strict_json.read_document``.
     ``parameters`` are schemas of path parameters, which the endpoint validates. Exceeding ``deadline_s`` is 503; the
-    endpoint must not await anything that swallows a cancellation then.
+    endpoint must not await anything that swallows a cancellation then. ``authenticate`` finds the caller, by the bearer
+    token if nothing else is given.
     """
     if any(status >= 400 for status in answers or {}):
         raise ValueError(f"{method} {path}: declare problems with refusals=, not answers=")
@@ -96,7 +98,9 @@ def raw_route(  # noqa: PLR0913, RUF100
     def add(endpoint: Endpoint) -> Endpoint:
         router.add_route(
             path,
-            cast("Any", RawEndpoint(path, endpoint, operation, deadline_s)),  # Starlette takes an ASGI application too
+            cast(
+                "Any", RawEndpoint(path, endpoint, operation, deadline_s, authenticate)
+            ),  # Starlette takes an ASGI application too
             methods=[method],
             name=endpoint.__name__,
         )
@@ -108,8 +112,16 @@ def raw_route(  # noqa: PLR0913, RUF100
 class RawEndpoint:
     """The ASGI application of a raw endpoint; the OpenAPI document finds routes by it."""
 
-    def __init__(self, path: str, endpoint: Endpoint, operation: OperationDoc, deadline_s: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str,
+        endpoint: Endpoint,
+        operation: OperationDoc,
+        deadline_s: float | None = None,
+        authenticate: Callable[[Request], Awaitable[Caller]] = authenticate,
+    ) -> None:
         self.endpoint, self.operation, self.deadline_s = endpoint, operation, deadline_s
+        self.authenticate = authenticate
         self.template = RouteTemplate(path)
         self.names = tuple(operation.query)
 
@@ -120,7 +132,7 @@ class RawEndpoint:
 
     async def answer(self, request: Request) -> Response:
         """Authenticate, count, parse the query and call the endpoint."""
-        caller = await authenticate(request)
+        caller = await self.authenticate(request)
         if self.operation.limit is not None:
             consume(request, self.operation.limit, caller.user_id)
         parameters = query(request, *self.names)

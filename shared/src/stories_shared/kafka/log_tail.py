@@ -8,7 +8,7 @@ while the process was running. So stale data can be told from fresh data.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -70,6 +70,7 @@ class LogTail:
         stale_after_s: after how many seconds without a fetch to its end a partition is stale.
         start: returns the start offsets by topic (without prefix) and partition. It is awaited first, so a snapshot
             that it loads is older than the first record read. Other partitions are read from their beginning.
+        may_be_stale: events whose partitions make no key stale.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class LogTail:
         name: str,
         stale_after_s: float = 2.0,
         start: Callable[[], Awaitable[Offsets]] | None = None,
+        may_be_stale: Collection[type[Event]] = (),
     ) -> None:
         self.kafka = kafka
         self.topics = {kafka.topic(event.topic): event for event in topics}
@@ -87,6 +89,7 @@ class LogTail:
         self.name = name
         self.stale_after_s = stale_after_s
         self.start = start
+        self._unjudged = {kafka.topic(event.topic) for event in may_be_stale}
         self.ready = False
         self.iterations = 0
         self.positions: dict[TopicPartition, int] = {}
@@ -107,6 +110,8 @@ class LogTail:
         hashed = key_hash(key)
         oldest = time.monotonic() - self.stale_after_s
         for topic, counts in self._partition_counts.items():
+            if topic in self._unjudged:
+                continue
             if not counts:
                 return True
             for count in counts:
@@ -193,7 +198,8 @@ class LogTail:
                 self.ends[partition] = end
             caught_up = end is not None and self.positions.get(partition, 0) >= end
             self._freshness[partition].record_fetch(consumer.last_poll_timestamp(partition), caught_up, now)
-        self._oldest = min((freshness.at for freshness in self._freshness.values()), default=float("-inf"))
+        judged = (each.at for partition, each in self._freshness.items() if partition.topic not in self._unjudged)
+        self._oldest = min(judged, default=float("-inf"))
 
     def _reached_initial_ends(self, consumer: AIOKafkaConsumer) -> bool:
         ends = self._initial_ends or {}

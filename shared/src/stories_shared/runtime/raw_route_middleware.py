@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from stories_shared.http.event_stream import EventStreamResponse
 from stories_shared.http.problem_middleware import problem_from_error
 from stories_shared.http.problems import unavailable
 from stories_shared.http.raw_routes import RawEndpoint
@@ -44,7 +45,7 @@ class RawRouteMiddleware:
         if endpoint is None:
             await self.app(scope, receive, send)
             return
-        began, status = time.perf_counter(), 500
+        began, status, streamed = time.perf_counter(), 500, False
         self.metrics.http_in_flight.inc()
         try:
             scope["route"] = endpoint.template
@@ -58,6 +59,13 @@ class RawRouteMiddleware:
                 except Exception as error:  # noqa: BLE001  (as for all routes: it becomes a problem document)
                     response = problem_from_error(error, scope).response()
             status = response.status_code
+            if isinstance(response, EventStreamResponse):
+                response.raw_headers += added
+                # Timed until its headers: it lasts as long as the client wants it.
+                self.metrics.answered("GET", endpoint.template.path, status, time.perf_counter() - began)
+                streamed = True
+                await response(scope, receive, send)
+                return
             headers = [*response.raw_headers, *added]
             if not any(name == b"cache-control" for name, _ in response.raw_headers):
                 headers.append(NO_STORE)
@@ -65,7 +73,8 @@ class RawRouteMiddleware:
             await send({"type": "http.response.body", "body": response.body})
         finally:
             self.metrics.http_in_flight.dec()
-            self.metrics.answered("GET", endpoint.template.path, status, time.perf_counter() - began)
+            if not streamed:
+                self.metrics.answered("GET", endpoint.template.path, status, time.perf_counter() - began)
 
     def find(self, scope: Scope) -> RawEndpoint | None:
         """The raw route of a plain request, or None. Sets the path parameters in the scope."""

@@ -1,4 +1,4 @@
-"""Edges between two users: follow, block, mute, close friend. The latest change counts, in any order of arrival.
+"""Edges between two users: follow, block, mute, close friend, hide. The latest change counts, in any order of arrival.
 
 An edge stores the latest change and its time. A follow or a close friend is in force only while neither user blocks the
 other and the latest change of both blocks is older. So a block removes both follows and both close friends, unblocking
@@ -32,10 +32,12 @@ class Kind(StrEnum):
     """Hides the target from the user's tray and For You."""
     CLOSE_FRIEND = "close-friend"
     """Lets the target see the user's stories for close friends."""
+    HIDE = "hidden-from"
+    """Hides all of the user's stories from the target."""
 
 
 # Which of two changes with the same time wins: the one that shows less.
-TIE_BREAK = {Kind.FOLLOW: False, Kind.BLOCK: True, Kind.MUTE: True, Kind.CLOSE_FRIEND: False}
+TIE_BREAK = {Kind.FOLLOW: False, Kind.BLOCK: True, Kind.MUTE: True, Kind.CLOSE_FRIEND: False, Kind.HIDE: True}
 REMOVED_BY_BLOCK = (Kind.FOLLOW, Kind.CLOSE_FRIEND)
 
 
@@ -64,7 +66,7 @@ class EdgeKey:
     @property
     def dependencies(self) -> "frozenset[EdgeKey]":
         """Every edge that must be loaded before this one is changed, including itself."""
-        if self.kind is Kind.MUTE:
+        if self.kind in {Kind.MUTE, Kind.HIDE}:
             return frozenset((self,))
         if self.kind is Kind.BLOCK:
             return frozenset((self, self.reversed, *self.removed_by_block))

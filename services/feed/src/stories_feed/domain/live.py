@@ -4,7 +4,7 @@ It holds ids, times, audiences, hidden users and revisions, never content. Stori
 ended ones leave an ended mark, so that a late or redelivered event cannot restore them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -33,6 +33,10 @@ class LiveStory:
     series_id: str | None = None
     part: int = 1
     revision: int = 1
+    hashtags: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    engaged: Mapping[str, tuple[int, int]] | None = field(default=None, compare=False)
+    """What its document knew of its engagement when the index was loaded: ``seq`` and total by kind."""
     size: int = 0
     """Size of its content as JSON, in bytes."""
     seen_key: int | None = field(default=None, compare=False)
@@ -49,8 +53,35 @@ class LiveStory:
         return self.posted_at, self.series_id or self.story_id, -self.part, self.story_id
 
 
+@dataclass(frozen=True, slots=True)
+class Appeared:
+    """A story is new to the index."""
+
+    story: LiveStory
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A newer revision of a story replaced an older one."""
+
+    story: LiveStory
+    previous: LiveStory
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A story left the index: it was deleted or has expired."""
+
+    story: LiveStory
+
+
+Change = Appeared | Changed | Ended
+
+
 class LiveIndex:
     """Every live story by id, by author and by time.
+
+    Other indexes and live updates in the same process subscribe to its changes.
 
     Args:
         on_drop: called with the id of each story, or superseded revision of one, that leaves the index.
@@ -64,6 +95,11 @@ class LiveIndex:
         self._expiries: list[tuple[datetime, str]] = []
         self._ended: set[str] = set()
         self._mark_expiries: list[tuple[datetime, str]] = []
+        self._subscribers: list[Callable[[Change], None]] = []
+
+    def subscribe(self, on_change: Callable[[Change], None]) -> None:
+        """Call ``on_change`` with every later change, after it was made. It must not block or raise."""
+        self._subscribers.append(on_change)
 
     @property
     def live_stories(self) -> int:
@@ -99,6 +135,7 @@ class LiveIndex:
         self._newest.add(story.recency_key)
         if current is None or current.expires_at != story.expires_at:
             heappush(self._expiries, (story.expires_at, story.story_id))
+        self._publish(Appeared(story) if current is None else Changed(story, current))
         return current is None
 
     def end(self, story_id: str, forget_at: datetime) -> LiveStory | None:
@@ -162,7 +199,12 @@ class LiveIndex:
         story = self._stories.pop(story_id, None)
         if story is not None:
             self._remove_from_lists(story)
+            self._publish(Ended(story))
         return story
+
+    def _publish(self, change: Change) -> None:
+        for on_change in self._subscribers:
+            on_change(change)
 
     def _mark(self, story_id: str, forget_at: datetime) -> None:
         """Add an ended mark. The first one stays: later events are about a story that was posted before its end."""

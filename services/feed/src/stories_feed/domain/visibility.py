@@ -1,6 +1,6 @@
 """Who may see a story and comment on it. One rule for tray, rings, reels, For You and single stories."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -36,6 +36,8 @@ class Relation:
     """The viewer is a close friend of the author."""
     blocked: bool = False
     """Either of them blocks the other."""
+    hidden: bool = False
+    """The author hides all stories from the viewer."""
     muted: bool = False
     """The viewer mutes the author."""
 
@@ -45,17 +47,43 @@ class Relation:
         return self.follows and self.followed
 
 
+NO_ACCESS = Relation(blocked=True)
+
+
 def may_see(viewer_id: str, relation: Relation, story: Access) -> bool:
-    """Whether the viewer may see the story while it is live."""
-    if relation.own:
-        return True
-    if relation.blocked or viewer_id in story.hide_from:
-        return False
+    """Whether the viewer may see the story while it is live: every one of ``ACCESS_RULES`` passes."""
+    return relation.own or (
+        not_blocked(viewer_id, relation, story)
+        and not_hidden(viewer_id, relation, story)
+        and in_audience(viewer_id, relation, story)
+    )
+
+
+def not_blocked(_viewer_id: str, relation: Relation, _story: Access) -> bool:
+    """Whether neither of them blocks the other."""
+    return not relation.blocked
+
+
+def not_hidden(viewer_id: str, relation: Relation, story: Access) -> bool:
+    """Whether the author hides neither this story nor all stories from the viewer."""
+    return not relation.hidden and viewer_id not in story.hide_from
+
+
+def in_audience(_viewer_id: str, relation: Relation, story: Access) -> bool:
+    """Whether the viewer belongs to the story's audience."""
     if story.audience == "everyone":
         return True
     if story.audience == "followers":
         return relation.follows
     return relation.friend if story.audience == "friends" else relation.close
+
+
+ACCESS_RULES: Mapping[str, Callable[[str, Relation, Access], bool]] = {
+    "block": not_blocked,
+    "hide_from": not_hidden,
+    "audience": in_audience,
+}
+"""The rules of `may_see` by name. They do not apply to the author."""
 
 
 def may_comment(relation: Relation, comments: str) -> bool:

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
 from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import CurrentCaller
-from stories_shared.http.bodies import UserId
+from stories_shared.http.bodies import Body, UserId
 from stories_shared.http.deadline import DeadlineRoute, with_deadline
 from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, PageParams, read_page
@@ -19,7 +20,7 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
-from stories_feed.routes.responses import Edge, EdgePage, as_json
+from stories_feed.routes.responses import Edge, EdgePage, Followed, FollowedPage, as_json
 from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeLists
 
 PATHS = {
@@ -27,12 +28,14 @@ PATHS = {
     Kind.BLOCK: "blocked",
     Kind.MUTE: "muted",
     Kind.CLOSE_FRIEND: "close-friends",
+    Kind.HIDE: "hidden-from",
 }
 OPERATIONS = {
     Kind.FOLLOW: ("follow_user", "unfollow_user", "list_following"),
     Kind.BLOCK: ("block_user", "unblock_user", "list_blocked"),
     Kind.MUTE: ("mute_user", "unmute_user", "list_muted"),
     Kind.CLOSE_FRIEND: ("add_close_friend", "remove_close_friend", "list_close_friends"),
+    Kind.HIDE: ("hide_from_user", "unhide_from_user", "list_hidden_from"),
 }
 """Operation ids of adding, removing and listing."""
 SUMMARIES = {
@@ -40,12 +43,19 @@ SUMMARIES = {
     Kind.BLOCK: ("Block a user", "Unblock a user", "Users whom the caller blocks, newest first"),
     Kind.MUTE: ("Mute a user", "Unmute a user", "Users whom the caller mutes, newest first"),
     Kind.CLOSE_FRIEND: ("Add a close friend", "Remove a close friend", "The caller's close friends, newest first"),
+    Kind.HIDE: ("Hide all stories from a user", "Show them again", "Users from whom the caller hides, newest first"),
 }
 LIST_OPTIONS: dict[str, Any] = {
     "query": PAGING,
     "answers": {200: EdgePage},
     "limit": "reads",
 }
+
+
+class FollowOptions(Body):
+    """Options of a follow."""
+
+    notify: bool = Field(False, description="announce this author's new stories to the caller (`story-notified`)")
 
 
 def edge_routes(change_edge: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
@@ -103,11 +113,20 @@ def add_edge_routes(
         "response_model": None,
     }
 
-    @router.put(**edit_options, name=adding, summary=add_summary)
     async def put(caller: CurrentCaller, user_id: UserId) -> Response:
         """Idempotent. Yourself is refused."""
         await set_edge(change_edge, EdgeKey(kind, caller.user_id, user_id), on=True, editable=editable)
         return Response(status_code=204)
+
+    async def follow(caller: CurrentCaller, user_id: UserId, body: FollowOptions | None = None) -> Response:
+        """Idempotent. Yourself is refused; `notify` stays as it is where it is not sent."""
+        key = EdgeKey(kind, caller.user_id, user_id)
+        notify = body.notify if body is not None and "notify" in body.model_fields_set else None
+        await set_edge(change_edge, key, on=True, editable=editable, notify=notify)
+        return Response(status_code=204)
+
+    add = follow if kind is Kind.FOLLOW else put
+    router.put(**edit_options, name=adding, summary=add_summary)(add)
 
     @router.delete(**edit_options, name=removing, summary=remove_summary)
     async def delete(caller: CurrentCaller, user_id: UserId) -> Response:
@@ -122,17 +141,20 @@ def add_edge_routes(
         return listing(found, page, cursors, name, caller.user_id)
 
     listed.__name__ = listing_of
-    raw_route(router, "GET", f"/v1/{name}", summary=list_summary, **LIST_OPTIONS)(listed)
+    options = LIST_OPTIONS | ({"answers": {200: FollowedPage}} if kind is Kind.FOLLOW else {})
+    raw_route(router, "GET", f"/v1/{name}", summary=list_summary, **options)(listed)
 
 
-async def set_edge(change_edge: ChangeEdge, key: EdgeKey, *, on: bool, editable: bool) -> None:
+async def set_edge(
+    change_edge: ChangeEdge, key: EdgeKey, *, on: bool, editable: bool, notify: bool | None = None
+) -> None:
     """Switch an edge on or off: 422 for the caller themselves, 403 if the host application owns the graph."""
     if key.user == key.target:
         raise invalid("must not be yourself", "path", "user_id")
     if not editable:
         raise forbidden("external-graph")
     try:
-        await change_edge(key, on=on)
+        await change_edge(key, on=on, notify=notify)
     except TooManyEdges as error:
         raise invalid(str(error), "path", "user_id") from error
 
@@ -142,5 +164,8 @@ def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, 
     entries = found[: page.limit]
     last = entries[-1] if len(found) > page.limit else None
     cursor = cursors.encode(route, user_id, (last.since, last.user_id)) if last else None
+    if route == PATHS[Kind.FOLLOW]:
+        followed = [Followed(user_id=each.user_id, since=rfc3339(each.since), notify=each.notify) for each in entries]
+        return as_json(FollowedPage(items=followed, next_cursor=cursor))
     items = [Edge(user_id=entry.user_id, since=rfc3339(entry.since)) for entry in entries]
     return as_json(EdgePage(items=items, next_cursor=cursor))

@@ -80,6 +80,21 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     since: str
 
 
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """A followed user, since when, and whether the caller is notified of new stories."""
+
+    user_id: str
+    since: str
+    notify: Annotated[bool, Meta(description="whether new stories are announced to the caller")]
+
+
+class FollowedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of followed users, newest first."""
+
+    items: list[Followed]
+    next_cursor: str | None
+
+
 class EdgePage(msgspec.Struct, frozen=True, kw_only=True):
     """A page of a list of users, newest first."""
 

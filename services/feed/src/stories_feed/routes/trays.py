@@ -24,11 +24,17 @@ from stories_feed.routes.responses import (
     encode,
     user_ids_of,
 )
-from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, TrayEntry
+from stories_feed.usecases.explain import ViewPolicy
+from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, Tray, TrayEntry
 
 
 def tray_routes(
-    read_tray: ReadTray, read_rings: ReadRings, cursors: Cursors, ttl_policy: TtlPolicy, now: Clock
+    read_tray: ReadTray,
+    read_rings: ReadRings,
+    cursors: Cursors,
+    ttl_policy: TtlPolicy,
+    may_view: ViewPolicy,
+    now: Clock,
 ) -> APIRouter:
     """Routes of tray and rings."""
     router = APIRouter(tags=["Viewing"])
@@ -47,7 +53,8 @@ def tray_routes(
         viewer = caller.user_id
         page = read_page(query)
         after = cursors.position("tray", viewer, page, tuple[bool, float, str])
-        found = await read_tray(viewer, after, page.limit)
+        outside = may_view(viewer, caller.country) is not None
+        found = Tray([], None, None) if outside else await read_tray(viewer, after, page.limit)
         items = [encoded(entry) for entry in found.entries]
         mine = encoded(found.mine) if found.mine else None
         cursor = cursors.encode("tray", viewer, found.next) if found.next else None
@@ -74,6 +81,8 @@ def tray_routes(
     )
     async def get_rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         users = user_ids_of(query.get("user_ids"), MAX_RINGS)
+        if may_view(caller.user_id, caller.country) is not None:
+            return as_json(RingsResponse(rings=dict.fromkeys(users, "none")))
         return as_json(RingsResponse(rings=dict(await read_rings(caller.user_id, users))))
 
     return router

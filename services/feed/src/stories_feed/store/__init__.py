@@ -1,6 +1,7 @@
 """Repositories of the feed in MongoDB, and signed URLs of the object store."""
 
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.leases import Leases
 
 from stories_feed.store import edges, erasure, seen, stories
 
@@ -9,3 +10,4 @@ async def ensure(mongo: Mongo) -> None:
     """Create every collection and index that does not exist."""
     for part in (stories, edges, seen, erasure):
         await part.ensure(mongo)
+    await Leases.ensure(mongo)

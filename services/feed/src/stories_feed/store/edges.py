@@ -33,6 +33,7 @@ from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_o
 from stories_feed.usecases.trays import FollowList
 
 EDGES, CHOICES, ERASED = "edges", "choices", "erased"
+HIDDEN_BY = "hidden_by"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
 EMPTY = FollowList((), frozenset())
 
@@ -43,6 +44,7 @@ async def ensure(mongo: Mongo) -> None:
         EDGES,
         IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)], name="chosen"),
         IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)], name="choosers"),
+        IndexModel([("target", 1), ("at", 1), ("user", 1)], name="notified", partialFilterExpression={"notify": True}),
         IndexModel([("gone", 1)], name="kept", sparse=True, expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         outbox.outbox_index(),
     )
@@ -66,7 +68,7 @@ class MongoEdges:
         self._erased = mongo[ERASED]
         self._now = now
         self._edge_loader = DataLoader(self._edges, {"on": 1})
-        self._follow_list_loader = DataLoader(self._follow_lists, {"following": 1, "muted": 1})
+        self._follow_list_loader = DataLoader(self._follow_lists, {"following": 1, "muted": 1, HIDDEN_BY: 1})
 
     async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Load the edges around the keys, let ``update`` change them, and write them in one transaction.
@@ -101,13 +103,14 @@ class MongoEdges:
             raise TooManyEdges(f"at most {self._max_listed} follows and mutes per user")
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """The viewer's relation to each author, by the given kinds of edges; ``muted`` is never set."""
+        """The viewer's relation to each author, by the given kinds of edges."""
         ids = []
         for kinds, of_kinds in grouped(authors).items():
             for kind in kinds:
                 name = kind.value
-                ids += [f"{name}/{author}/{viewer_id}" for author in of_kinds]
-                if kind is not Kind.CLOSE_FRIEND:  # an author's own list
+                if (name, False) in FIELD_OF_EDGE:
+                    ids += [f"{name}/{author}/{viewer_id}" for author in of_kinds]
+                if (name, True) in FIELD_OF_EDGE:
                     ids += [f"{name}/{viewer_id}/{author}" for author in of_kinds]
         found = await self._edge_loader.get_many(ids)
         fields: dict[str, dict[str, bool]] = {}
@@ -124,7 +127,14 @@ class MongoEdges:
         document = await self._follow_list_loader.get(viewer_id)
         if document is None:
             return EMPTY
-        return FollowList(document.get("following", ()), frozenset(document.get("muted", ())))
+        return FollowList(
+            document.get("following", ()), frozenset(document.get("muted", ())), frozenset(document.get(HIDDEN_BY, ()))
+        )
+
+    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
+        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
+        found = self._follow_lists.find({"_id": {"$in": list(viewers)}}, {"n": 1})
+        return {document["_id"]: document["n"] async for document in found}
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
         """The users whom a viewer mutes."""
@@ -142,14 +152,30 @@ class MongoEdges:
         """The users who have an edge of this kind to a target, newest first."""
         return await self._page({"target": target, "kind": kind.value, "on": True}, "user", after, limit)
 
+    async def notified_followers(
+        self, author_id: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """The followers of an author who want to be notified, after a position, in the order of their follows."""
+        query: Document = {"target": author_id, "notify": True, "on": True}
+        if after is not None:
+            at, user = after
+            query["$or"] = [{"at": {"$gt": at}}, {"at": at, "user": {"$gt": user}}]
+        found = self._edges.find(query, {"user": 1, "at": 1}, sort=[("at", 1), ("user", 1)], limit=limit)
+        return [EdgeListEntry(document["user"], document["at"], notify=True) async for document in found]
+
+    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+        """Whether a follower is notified of the target's new stories, if the edge is in force."""
+        change = {"$set": {"notify": True}} if notify else {"$unset": {"notify": ""}}
+        await self._edges.update_one({"_id": str(key), "on": True}, change)
+
     async def _page(
         self, query: Document, other: str, after: EdgeListPosition | None, limit: int
     ) -> list[EdgeListEntry]:
         if after is not None:
             at, user = after
             query = {**query, "$or": [{"at": {"$lt": at}}, {"at": at, other: {"$gt": user}}]}
-        found = self._edges.find(query, {other: 1, "at": 1}, sort=[("at", -1), (other, 1)], limit=limit)
-        return [EdgeListEntry(document[other], document["at"]) async for document in found]
+        found = self._edges.find(query, {other: 1, "at": 1, "notify": 1}, sort=[("at", -1), (other, 1)], limit=limit)
+        return [EdgeListEntry(d[other], d["at"], d.get("notify", False)) async for d in found]
 
     async def _load(self, keys: Collection[EdgeKey], session: Session) -> EdgeSet:
         by_id = {str(key): key for key in dependencies_of(keys)}
@@ -173,6 +199,8 @@ FIELD_OF_EDGE = {
     (Kind.BLOCK.value, True): "blocked",
     (Kind.BLOCK.value, False): "blocked",
     (Kind.CLOSE_FRIEND.value, False): "close",
+    (Kind.HIDE.value, False): "hidden",
+    (Kind.MUTE.value, True): "muted",
 }
 """The field of a relation that an edge sets, by its kind and whether it is the viewer's."""
 NO_EDGES = Relation()
@@ -203,7 +231,7 @@ def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> Insert
         fields["gone"] = now
     if change.created:
         return InsertOne({"_id": str(key), **fields})
-    return UpdateOne({"_id": str(key)}, {"$set": fields, **({"$unset": {"gone": ""}} if change.in_force else {})})
+    return UpdateOne({"_id": str(key)}, {"$set": fields, "$unset": {"gone" if change.in_force else "notify": ""}})
 
 
 def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
@@ -214,11 +242,15 @@ def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
     size_delta: Counter[str] = Counter()
     for change in changes:
         key = change.key
-        users |= {key.user, key.target} if key.kind is Kind.BLOCK else {key.user}
-        name = LISTED_KINDS.get(key.kind)
-        if name and change.delta:
+        users |= {key.user, key.target} if key.kind in {Kind.BLOCK, Kind.HIDE} else {key.user}
+        if key.kind not in (*LISTED_KINDS, Kind.HIDE) or not change.delta:
+            continue
+        lists = added if change.in_force else removed
+        if key.kind is Kind.HIDE:  # of the one from whom it hides: that is who reads trays by it
+            lists[key.target].setdefault(HIDDEN_BY, []).append(key.user)
+        else:
             size_delta[key.user] += change.delta
-            (added if change.in_force else removed)[key.user].setdefault(name, []).append(key.target)
+            lists[key.user].setdefault(LISTED_KINDS[key.kind], []).append(key.target)
     for user in sorted(users):
         update: dict[str, Any] = {"$inc": {"n": 1, "size": size_delta[user]}}
         if user in added:

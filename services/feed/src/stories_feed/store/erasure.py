@@ -8,7 +8,7 @@ from stories_shared.clock import Clock
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_feed.domain.edges import MARK_RETENTION, AppliedChange, EdgeChange, EdgeKey, Kind
-from stories_feed.store.edges import CHOICES, EDGES, ERASED, LISTED_KINDS, follow_list_writes
+from stories_feed.store.edges import CHOICES, EDGES, ERASED, HIDDEN_BY, LISTED_KINDS, follow_list_writes
 from stories_feed.store.seen import SEEN
 from stories_feed.store.stories import STORIES, MongoStories
 from stories_feed.usecases.endings import Ending
@@ -57,11 +57,16 @@ class MongoUserData:
     async def erase(self, user_id: str, at: datetime) -> bool:
         """Erase one bounded batch of what is not later than ``at``; True while there may be more."""
         old = {"at": {"$lte": at}}
+        if hides := await self._edges.find({"user": user_id, "kind": Kind.HIDE.value, **old}, limit=BATCH).to_list(
+            None
+        ):
+            await self._erase_listed_edges(hides, at)
+            return True
         if own_edges := await self._edges.find({"user": user_id, **old}, {"_id": 1}, limit=BATCH).to_list(None):
             await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in own_edges]}, **old})
             return True
         if edges := await self._edges.find({"target": user_id, **old}, limit=BATCH).to_list(None):
-            await self._erase_edges_of_others(edges, at)
+            await self._erase_listed_edges(edges, at)
             return True
         posted = {"author_id": user_id, "posted_at": {"$lte": at}}
         stories = await self._documents.find(posted, {"_id": 1}, limit=BATCH).to_list(None)
@@ -87,14 +92,16 @@ class MongoUserData:
             await self._erased.update_one({"_id": mark["_id"], "at": mark["at"]}, {"$unset": {"look_again_at": ""}})
         return True
 
-    async def _erase_edges_of_others(self, edges: Sequence[Document], at: datetime) -> None:
-        """Erase edges of other users to this one, and remove it from their follow lists."""
+    async def _erase_listed_edges(self, edges: Sequence[Document], at: datetime) -> None:
+        """Erase edges, and remove them from the lists of other users."""
 
         async def write(session: Session) -> None:
             remaining = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
             found = await self._edges.find(remaining, session=session).to_list(None)
             await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in found]}}, session=session)
-            removed = [removal_of(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in LISTED_KINDS]
+            removed = [
+                removal_of(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in (*LISTED_KINDS, Kind.HIDE)
+            ]
             if removed:
                 await self._follow_lists.bulk_write(list(follow_list_writes(removed)), ordered=False, session=session)
 
@@ -111,8 +118,11 @@ class MongoUserData:
             for kind, name in LISTED_KINDS.items():
                 query = {"user": user_id, "kind": kind.value, "on": True}
                 lists[name] = [edge["target"] async for edge in self._edges.find(query, {"target": 1}, session=session)]
+            size = sum(map(len, lists.values()))
+            query = {"target": user_id, "kind": Kind.HIDE.value, "on": True}
+            lists[HIDDEN_BY] = [edge["user"] async for edge in self._edges.find(query, {"user": 1}, session=session)]
             if any(lists.values()):
-                update = {"$set": {**lists, "size": sum(map(len, lists.values()))}, "$inc": {"n": 1}}
+                update = {"$set": {**lists, "size": size}, "$inc": {"n": 1}}
                 await self._follow_lists.update_one({"_id": user_id}, update, session=session)
             else:
                 await self._follow_lists.delete_one({"_id": user_id}, session=session)

@@ -4,8 +4,8 @@ It holds the seen keys of stories, not their ids. A story's key is stored only i
 it. After that no document says which viewers saw the story.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from pymongo import IndexModel, UpdateOne
@@ -58,6 +58,14 @@ class MongoSeenMarks:
         """Keys of the stories that the viewer has seen and that may still be live."""
         found = await self._loader.get_many([f"{viewer_id}/{name}" for name in self._names(now)])
         return frozenset(key for document in found.values() for key in document.get("keys", ()))
+
+    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
+        """The number of each viewer's marks of stories that may still be live; none without marks."""
+        ids = [f"{viewer}/{name}" for viewer in viewers for name in self._names(now)]
+        counts: Counter[str] = Counter()
+        async for document in self._seen.find({"_id": {"$in": ids}}, {"marks": {"$size": {"$ifNull": ["$keys", []]}}}):
+            counts[document["_id"].partition("/")[0]] += document["marks"]
+        return counts
 
     def _names(self, now: datetime) -> Sequence[str]:
         """The names of the spans in which live stories may end. They change a few times a day."""

@@ -16,8 +16,10 @@ from stories_shared.mongo.client import DataLoader, Document, Mongo
 from stories_shared.runtime.logging import logger
 
 from stories_feed.domain.live import LiveStory
+from stories_feed.usecases.edges import EdgeListPosition
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import StoredStory, StoryContent
+from stories_feed.usecases.notifications import Announcement
 from stories_feed.usecases.seen import Engagement, SeenKey
 from stories_feed.usecases.trays import Preview
 
@@ -44,8 +46,11 @@ LIVE_FIELDS = {
     "series_id": 1,
     "part": 1,
     "revision": 1,
+    "hashtags": 1,
+    "mentions": 1,
     "size": 1,
     "seen_key": 1,
+    "engaged": 1,
 }
 PREVIEW_FIELDS = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
 decode = msgspec.json.Decoder(StoryContent).decode
@@ -57,6 +62,7 @@ async def ensure(mongo: Mongo) -> None:
         STORIES,
         IndexModel([("expires_at", 1)], name="last_resort", expireAfterSeconds=int(TTL_GRACE.total_seconds())),
         IndexModel([("author_id", 1)], name="author"),
+        IndexModel([("announce.since", 1)], name="unannounced", sparse=True),
     )
     await mongo.ensure(
         ENDED,
@@ -107,7 +113,7 @@ class MongoStories:
         for _ in range(MAX_ATTEMPTS):
             if not pending:
                 return
-            refused = await self._write(pending)
+            refused = await self._write(pending, stored)
             ended = await self._ended_among([story.story_id for story in pending])
             if ended:
                 await self._stories.delete_many({"_id": {"$in": list(ended)}})
@@ -221,12 +227,42 @@ class MongoStories:
         if engagements:
             await self._stories.bulk_write([engagement_write(each) for each in engagements], ordered=False)
 
-    async def _write(self, stories: Sequence[StoryPosted]) -> list[StoryPosted]:
-        """Write stories that are newer than the stored revision, and return those that were refused."""
+    async def unannounced(self, limit: int) -> Sequence[Announcement]:
+        """The stories that are to be announced, those that have waited longest."""
+        found = self._stories.find(
+            {"announce.since": {"$exists": True}},
+            {"author_id": 1, "announce": 1},
+            sort=[("announce.since", 1)],
+            limit=limit,
+        )
+        return [
+            Announcement(document["_id"], document["author_id"], position_of(document["announce"]))
+            async for document in found
+        ]
+
+    async def advance(self, announcement: Announcement, to: EdgeListPosition | None, now: datetime) -> bool:
+        """Save to which follower a story is announced, None for all; False if another replica did, or it ended."""
+        at, user = announcement.after or (None, None)
+        unchanged = {"_id": announcement.story_id, "announce.at": at, "announce.user": user}
+        if to is None:
+            change: Document = {"$unset": {"announce": ""}}
+        else:
+            change = {"$set": {"announce": {"since": now, "at": to[0], "user": to[1]}}}
+        result = await self._stories.update_one({**unchanged, "announce.since": {"$exists": True}}, change)
+        return bool(result.matched_count)
+
+    async def _write(self, stories: Sequence[StoryPosted], stored: Mapping[str, int]) -> list[StoryPosted]:
+        """Write stories that are newer than the stored revision, and return those that were refused.
+
+        A story that was not stored is to be announced; of a series its first part.
+        """
         writes = [
             UpdateOne(
                 {"_id": story.story_id, "revision": {"$not": {"$gte": story.revision}}},
-                {"$set": as_document(story), "$setOnInsert": {"seen_key": new_seen_key()}},
+                {
+                    "$set": as_document(story) | announcement_of(story, stored),
+                    "$setOnInsert": {"seen_key": new_seen_key()},
+                },
                 upsert=True,
             )
             for story in stories
@@ -300,6 +336,18 @@ def engagement_write(engagement: Engagement) -> UpdateOne:
     )
 
 
+def announcement_of(story: StoryPosted, stored: Mapping[str, int]) -> Document:
+    """The field that has a new story announced."""
+    if story.part > 1 or stored.get(story.story_id, 0) > 0:
+        return {}
+    return {"announce": {"since": story.posted_at, "at": None, "user": None}}
+
+
+def position_of(announce: Document) -> EdgeListPosition | None:
+    """The last follower to whom a story is announced."""
+    return None if announce["at"] is None else (announce["at"], announce["user"])
+
+
 def as_document(story: StoryPosted) -> Document:
     """The fields of a story's document beside its id."""
     body = encode(story)
@@ -312,6 +360,8 @@ def as_document(story: StoryPosted) -> Document:
         "series_id": story.series_id,
         "part": story.part,
         "revision": story.revision,
+        "hashtags": list(story.hashtags),
+        "mentions": list(story.mentions),
         "poster_key": story.media.poster_key,
         "size": len(body),
         "body": body,
@@ -330,6 +380,9 @@ def live_story_from_document(document: Document) -> LiveStory:
         series_id=document["series_id"],
         part=document["part"],
         revision=document["revision"],
+        hashtags=tuple(document.get("hashtags", ())),
+        mentions=tuple(document.get("mentions", ())),
         size=document["size"],
         seen_key=document["seen_key"],
+        engaged={kind: (each["seq"], each["total"]) for kind, each in document.get("engaged", {}).items()},
     )

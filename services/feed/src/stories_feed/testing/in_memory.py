@@ -1,5 +1,6 @@
 """In-memory implementations of the feed's ports. One contract suite runs over these and over the real stores."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
@@ -12,9 +13,10 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, dependencies_of
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.edges import EdgeListEntry, event_of
+from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
+from stories_feed.usecases.notifications import Announcement
 from stories_feed.usecases.seen import Engagement, Seen, SeenKey
 from stories_feed.usecases.stories import live_story_from_event
 from stories_feed.usecases.trays import FollowList, Preview
@@ -30,12 +32,15 @@ class MemoryStories:
         self.engaged: dict[tuple[str, str], Engagement] = {}
         self.keys: dict[str, SeenKey] = {}
         self.numbers = count(1)
+        self.unannounced_ids: dict[str, EdgeListPosition | None] = {}
 
     async def put(self, stories: Sequence[StoryPosted]) -> None:
         """Store each, unless it has ended or is not newer."""
         for story in stories:
             known = self.stories.get(story.story_id)
             if story.story_id not in self.marks and (known is None or known.revision < story.revision):
+                if known is None and story.part == 1:
+                    self.unannounced_ids[story.story_id] = None
                 self.stories[story.story_id] = story
                 key = self.keys.get(story.story_id)
                 self.keys[story.story_id] = SeenKey(key.key if key else next(self.numbers), story.expires_at)
@@ -45,7 +50,23 @@ class MemoryStories:
         for end in endings:
             self.marks.setdefault(end.story_id, (end, self.now()))
             self.stories.pop(end.story_id, None)
+            self.unannounced_ids.pop(end.story_id, None)
             self.keys.pop(end.story_id, None)
+
+    async def unannounced(self, limit: int) -> Sequence[Announcement]:
+        """Those that have waited longest."""
+        waiting = list(self.unannounced_ids.items())[:limit]
+        return [Announcement(story_id, self.stories[story_id].author_id, after) for story_id, after in waiting]
+
+    async def advance(self, announcement: Announcement, to: EdgeListPosition | None, now: datetime) -> bool:  # noqa: ARG002
+        """Save a position, if it is still the given one."""
+        story_id = announcement.story_id
+        if story_id not in self.unannounced_ids or self.unannounced_ids[story_id] != announcement.after:
+            return False
+        del self.unannounced_ids[story_id]
+        if to is not None:
+            self.unannounced_ids[story_id] = to
+        return True
 
     async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
         """Those that exist."""
@@ -113,6 +134,8 @@ class MemoryEdges:
         self.latest: dict[EdgeKey, EdgeChange] = {}
         self.published: list[Event] = []
         self.erased: dict[str, datetime] = {}
+        self.changes: Counter[str] = Counter()
+        self.notified: set[EdgeKey] = set()
 
     async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Update the edges at once."""
@@ -121,8 +144,28 @@ class MemoryEdges:
         update(graph)
         for change in graph.changes():
             self.latest[change.key] = change.latest
+            if not change.in_force:
+                self.notified.discard(change.key)
+            self.changes.update((change.key.user, change.key.target))
             if publish and change.key in keys:
                 self.published.append(event_of(change.key, change.latest))
+
+    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+        """Keep the choice with the edge."""
+        if self.in_force(key):
+            (self.notified.add if notify else self.notified.discard)(key)
+
+    async def notified_followers(
+        self, author_id: str, after: tuple[datetime, str] | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """In the order of their follows."""
+        found = [
+            EdgeListEntry(key.user, self.latest[key].at, notify=True)
+            for key in self.notified
+            if key.target == author_id and self.in_force(key)
+        ]
+        ordered = sorted(found, key=lambda each: each.position)
+        return [each for each in ordered if after is None or each.position > after][:limit]
 
     def in_force(self, key: EdgeKey) -> bool:
         """Whether an edge is in force."""
@@ -139,6 +182,8 @@ class MemoryEdges:
             followed=self.in_force(EdgeKey(Kind.FOLLOW, author, viewer)),
             close=self.in_force(EdgeKey(Kind.CLOSE_FRIEND, author, viewer)),
             blocked=self.in_force(block) or self.in_force(block.reversed),
+            hidden=self.in_force(EdgeKey(Kind.HIDE, author, viewer)),
+            muted=self.in_force(EdgeKey(Kind.MUTE, viewer, author)),
         )
 
     async def follow_list(self, viewer_id: str) -> FollowList:
@@ -147,7 +192,16 @@ class MemoryEdges:
         return FollowList(
             [key.target for key in in_force if key.kind is Kind.FOLLOW],
             frozenset(key.target for key in in_force if key.kind is Kind.MUTE),
+            frozenset(
+                key.user
+                for key in self.latest
+                if key.kind is Kind.HIDE and key.target == viewer_id and self.in_force(key)
+            ),
         )
+
+    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
+        """The number of changes of each viewer's edges."""
+        return {viewer: self.changes[viewer] for viewer in viewers if viewer in self.changes}
 
     async def muted(self, viewer_id: str) -> frozenset[str]:
         """The users whom a viewer mutes."""
@@ -191,6 +245,10 @@ class MemorySeen:
     async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
         """Marks that have not ended."""
         return frozenset(mark.seen_key for mark in self.marks if mark.viewer_id == viewer_id and mark.until > now)
+
+    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
+        """The number of each viewer's marks that have not ended."""
+        return Counter(mark.viewer_id for mark in self.marks if mark.viewer_id in viewers and mark.until > now)
 
 
 class MemoryUserData:

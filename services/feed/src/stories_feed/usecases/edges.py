@@ -13,9 +13,11 @@ from stories_shared.events import (
     UserCloseFriendRemoved,
     UserEdge,
     UserFollowed,
+    UserHidden,
     UserMuted,
     UserUnblocked,
     UserUnfollowed,
+    UserUnhidden,
     UserUnmuted,
 )
 from stories_shared.events.cloudevents import ReceivedEvent
@@ -32,6 +34,8 @@ EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
     (Kind.MUTE, False): UserUnmuted,
     (Kind.CLOSE_FRIEND, True): UserCloseFriendAdded,
     (Kind.CLOSE_FRIEND, False): UserCloseFriendRemoved,
+    (Kind.HIDE, True): UserHidden,
+    (Kind.HIDE, False): UserUnhidden,
 }
 """The event of each change: kind of edge, and whether it was switched on."""
 
@@ -49,6 +53,10 @@ class Edges(Protocol):
             update: may be called several times, each time with newly loaded edges.
             publish: whether the changes of these keys are to be published.
         """
+        ...
+
+    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+        """Whether a follower is notified of the target's new stories, if the edge is in force."""
         ...
 
 
@@ -72,8 +80,13 @@ class ChangeEdge:
     relay: OutboxRelay
     now: Clock
 
-    async def __call__(self, key: EdgeKey, *, on: bool) -> None:
+    async def __call__(self, key: EdgeKey, *, on: bool, notify: bool | None = None) -> None:
         """Store and publish the change. A new block returns only when Kafka has acknowledged it.
+
+        Args:
+            key: the edge.
+            on: whether it is switched on.
+            notify: of a follow, whether the user is notified of new stories; None changes nothing.
 
         Raises:
             TooManyEdges: the user has reached the limit of follows and mutes.
@@ -81,6 +94,8 @@ class ChangeEdge:
         """
         now = truncate_to_ms(self.now())
         await self.edges.change([key], lambda graph: graph.request(key, on=on, now=now), publish=True)
+        if on and notify is not None:
+            await self.edges.set_notify(key, notify=notify)
         if key.kind is Kind.BLOCK and on:
             await self.relay.publish_now(str(key))
         else:
@@ -137,6 +152,7 @@ class EdgeListEntry:
 
     user_id: str
     since: datetime
+    notify: bool = False
 
     @property
     def position(self) -> EdgeListPosition:

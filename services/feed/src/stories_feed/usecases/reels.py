@@ -1,14 +1,13 @@
-"""Reads of stories: an author's reel, several reels, one story, and For You."""
+"""Reads of stories: an author's reel, several reels, and one story."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import accumulate, zip_longest
-from typing import Protocol
 
 from stories_feed.domain.live import LiveStory, ReelPosition
-from stories_feed.domain.visibility import Relation, may_see
+from stories_feed.domain.visibility import may_see
 from stories_feed.usecases.items import BuildItems, ItemWithAccess
 from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
 
@@ -100,85 +99,6 @@ class ReadStory:
             return None
         items = await self.build_items(viewer_id, relations, seen, [story], admin=admin)
         return items[0] if items else None
-
-
-class MutedAuthors(Protocol):
-    """Mutes of viewers."""
-
-    async def muted(self, viewer_id: str) -> frozenset[str]:
-        """The authors whom a viewer mutes."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ReadForYou:
-    """Public live stories, newest first, except seen ones and those of the viewer and of blocked or muted authors."""
-
-    visible_stories: VisibleStories
-    build_items: BuildItems
-    marks: SeenBy
-    mutes: MutedAuthors
-
-    async def __call__(
-        self, viewer_id: str, before: RecencyPosition | None, limit: int
-    ) -> tuple[list[ItemWithAccess], RecencyPosition | None]:
-        """A page, and the position after which the next page begins. Stories of stale partitions are skipped."""
-        muted, seen = await asyncio.gather(
-            self.mutes.muted(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
-        )
-        selected: list[LiveStory] = []
-        relations: dict[str, Relation] = {}
-        scanned, rounds, at, more = 0, 0, before, True
-        while more and len(selected) < limit and scanned < MAX_SCANNED and rounds < MAX_ROUNDS:
-            found, count, at, more = self._scan(
-                viewer_id, at, muted, seen, limit - len(selected), MAX_SCANNED - scanned
-            )
-            scanned, rounds = scanned + count, rounds + 1
-            missing = {story.author_id for story in found} - relations.keys()
-            loaded, _ = await asyncio.gather(
-                self.visible_stories.relations(viewer_id, missing, FRIENDSHIP),
-                self.visible_stories.load_seen_keys(found if seen else ()),
-            )
-            relations |= loaded
-            selected += [
-                story
-                for story in found
-                if story.seen_key not in seen and may_see(viewer_id, relations.get(story.author_id, NO_ACCESS), story)
-            ]
-        page = bounded(selected)
-        if len(page) < len(selected):
-            selected, at, more = page, page[-1].recency_key, True
-        fresh = [story for story in selected if not self.visible_stories.log_status.stale(story.story_id)]
-        if selected and not fresh:
-            self.visible_stories.require_fresh(story.story_id for story in selected)
-        return await self.build_items(viewer_id, relations, seen, fresh), at if more else None
-
-    def _scan(
-        self,
-        viewer_id: str,
-        before: RecencyPosition | None,
-        muted: frozenset[str],
-        seen: frozenset[int],
-        limit: int,
-        max_scanned: int,
-    ) -> tuple[list[LiveStory], int, RecencyPosition | None, bool]:
-        found: list[LiveStory] = []
-        scanned, at = 0, before
-        for story in self.visible_stories.index.newest(before, self.visible_stories.now()):
-            if len(found) == limit or scanned == max_scanned:
-                return found, scanned, at, True
-            scanned, at = scanned + 1, story.recency_key
-            if (
-                story.audience == "everyone"
-                and story.author_id != viewer_id
-                and story.author_id not in muted
-                and story.seen_key not in seen
-            ):
-                found.append(story)
-        return found, scanned, at, False
-
-
-NO_ACCESS = Relation(blocked=True)
 
 
 def bounded(stories: list[LiveStory], at_least: int = 1) -> list[LiveStory]:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from stories_shared.clock import Clock
-from stories_shared.events import StoryDeleted, StoryPosted, encode
+from stories_shared.events import StoryDeleted, StoryEngaged, StoryPosted, encode
 from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.events.external_producers import is_authorized_deletion
 
@@ -62,12 +62,14 @@ class ApplyToIndex:
         max_lifetime: the maximum lifetime of a story.
         now: the clock.
         on_new_story: called with each story that was not in the index.
+        on_engagement: called with each total of engagement: story, kind, total, ``seq``.
     """
 
     index: LiveIndex
     max_lifetime: timedelta
     now: Clock
     on_new_story: Callable[[LiveStory], None]
+    on_engagement: Callable[[str, str, int, int], None] = lambda *_: None
 
     def __call__(self, record: ReceivedEvent[Any] | Tombstone) -> None:
         """Apply one event or tombstone. Redelivery is harmless: older revisions and ended stories are ignored."""
@@ -78,6 +80,8 @@ class ApplyToIndex:
             story = live_story_from_event(record.event)
             if self.index.put(story, now):
                 self.on_new_story(story)
+        elif isinstance(record.event, StoryEngaged):
+            self.on_engagement(record.event.story_id, record.event.kind, record.event.total, record.event.seq)
         elif isinstance(record.event, StoryDeleted) and is_authorized_deletion(record):
             self.end(record.event.story_id, now)
 
@@ -98,6 +102,8 @@ def live_story_from_event(story: StoryPosted) -> LiveStory:
         series_id=story.series_id,
         part=story.part,
         revision=story.revision,
+        hashtags=story.hashtags,
+        mentions=story.mentions,
         size=len(encode(story)),
     )
 

@@ -31,10 +31,14 @@ RingState = Literal["unseen", "seen", "none"]
 
 @dataclass(frozen=True, slots=True)
 class FollowList:
-    """The viewer's follows and mutes. Blocked authors are not in ``following``."""
+    """The viewer's follows and mutes, and who hides all stories from the viewer.
+
+    Blocked authors are not in ``following``.
+    """
 
     following: Sequence[str]
     muted: frozenset[str]
+    hidden_by: frozenset[str] = frozenset()
 
 
 class Follows(Protocol):
@@ -122,7 +126,7 @@ class ReadTray:
             self.follows.follow_list(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
         )
         index = self.visible_stories.index
-        authors = index.live_among(follow_list.following) - follow_list.muted
+        authors = index.live_among(follow_list.following) - follow_list.muted - follow_list.hidden_by
         ready = self._ready_rings(viewer_id, authors, seen)
         reels = await self._reels(viewer_id, authors - ready.keys())
         if seen:

@@ -14,10 +14,10 @@ from stories_feed.domain.ttl import MIN_REMAINING
 from stories_feed.domain.visibility import Relation, may_see
 
 AUDIENCE_EDGES: Mapping[str, frozenset[Kind]] = {
-    "everyone": frozenset((Kind.BLOCK,)),
-    "followers": frozenset((Kind.BLOCK, Kind.FOLLOW)),
-    "friends": frozenset((Kind.BLOCK, Kind.FOLLOW)),
-    "close_friends": frozenset((Kind.BLOCK, Kind.CLOSE_FRIEND)),
+    "everyone": frozenset((Kind.BLOCK, Kind.HIDE)),
+    "followers": frozenset((Kind.BLOCK, Kind.HIDE, Kind.FOLLOW)),
+    "friends": frozenset((Kind.BLOCK, Kind.HIDE, Kind.FOLLOW)),
+    "close_friends": frozenset((Kind.BLOCK, Kind.HIDE, Kind.CLOSE_FRIEND)),
 }
 """The kinds of edges that decide who may see a story, by its audience."""
 FRIENDSHIP = (Kind.FOLLOW,)
@@ -28,7 +28,7 @@ class Relations(Protocol):
     """Relations of viewers to authors."""
 
     async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """The relation to each author, by the given kinds of edges; ``muted`` is never set."""
+        """The relation to each author, by the given kinds of edges."""
         ...
 
 

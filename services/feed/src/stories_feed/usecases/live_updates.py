@@ -1,0 +1,492 @@
+"""Live updates: changes of rings and of the author's own stories, sent to the clients connected to this replica.
+
+A change of the index names an author. Of the connected viewers those who follow the author are found in memory, and
+what each may see is decided as for every read. What no index tells (stories seen on another device, follows, mutes and
+blocks) is found by comparing version numbers of the connected viewers' documents, once a second.
+
+A message's id is ``<epoch>-<change>-<edges>-<seen>``: this process, the last change of the index that was sent, and the
+versions of the viewer's edges and seen marks. A client that comes back with it gets what changed since, or ``reset``.
+"""
+
+import asyncio
+import secrets
+from array import array
+from bisect import bisect_left
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+from stories_shared.clock import Clock
+from stories_shared.errors import KAFKA, Unavailable
+
+from stories_feed.domain.edges import Kind
+from stories_feed.domain.live import Appeared, Change, Changed, Ended
+from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
+from stories_feed.usecases.explain import ViewPolicy
+from stories_feed.usecases.stories import ErasedUsers
+from stories_feed.usecases.trays import FollowList, Previews
+from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
+
+MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
+RESUMABLE_CHANGES = 10_000
+# A story that has no document by then gets none: its author was erased.
+DOCUMENT_WITHIN = timedelta(minutes=10)
+# So many viewers are looked at in one round of queries.
+VIEWERS_AT_ONCE = 200
+ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.HIDE, Kind.MUTE))
+HEARTBEAT = b":\n\n"
+RETRY_MS = 2_000
+encode = msgspec.json.Encoder().encode
+
+
+class FollowLists(Protocol):
+    """Follow lists of viewers, and the versions of their edges."""
+
+    async def follow_list(self, viewer_id: str) -> FollowList:
+        """The users whom a viewer follows and mutes."""
+        ...
+
+    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
+        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
+        ...
+
+
+class SeenVersions(SeenBy, Protocol):
+    """Seen marks, and their versions."""
+
+    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
+        """The number of each viewer's marks of stories that may still be live; none without marks."""
+        ...
+
+
+class Connection:
+    """The messages of one connected client, at most ``MAX_UNREAD`` of them unread."""
+
+    __slots__ = ("_abort", "_messages", "_on_close", "_waiting", "ended", "ends_at")
+
+    def __init__(self, ends_at: datetime | None, on_close: "Callable[[Connection], None]") -> None:
+        self.ends_at = ends_at
+        self.ended = False
+        self._messages: deque[bytes] = deque()
+        self._waiting: asyncio.Future[None] | None = None
+        self._abort: Callable[[], None] | None = None
+        self._on_close = on_close
+
+    def put(self, message: bytes) -> None:
+        """Send a message; a client with too many unread ones is dropped."""
+        if self.ended:
+            return
+        self._messages.append(message)
+        if len(self._messages) > MAX_UNREAD:
+            self._messages.clear()
+            self.end()
+            if self._abort is not None:
+                self._abort()
+        self._wake()
+
+    def end(self) -> None:
+        """End after the messages that wait."""
+        self.ended = True
+        self._wake()
+
+    def on_abort(self, abort: Callable[[], None]) -> None:
+        """Set what to call to drop a client that does not read."""
+        self._abort = abort
+
+    def close(self) -> None:
+        """The client has gone."""
+        self.ended = True
+        self._on_close(self)
+
+    async def next(self) -> bytes | None:
+        """Everything that waits, as one chunk; None at the end."""
+        while not self._messages:
+            if self.ended:
+                return None
+            self._waiting = asyncio.get_running_loop().create_future()
+            await self._waiting
+        chunk = b"".join(self._messages)
+        self._messages.clear()
+        return chunk
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+
+@dataclass(slots=True, eq=False)
+class Viewer:
+    """A viewer with at least one connection.
+
+    ``follows`` are sorted hashes of the ids of followed authors: eight bytes each, and a collision only costs a query.
+    """
+
+    viewer_id: str
+    country: str | None = None
+    admitted: bool = True
+    erased_at: datetime | None = None
+    connections: list[Connection] = field(default_factory=list)
+    follows: "array[int]" = field(default_factory=lambda: array("q"))
+    rings: dict[str, str] = field(default_factory=dict)
+    edges_version: int = 0
+    seen_version: int = 0
+    loaded: bool = False
+    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def follows_one_of(self, hashes: Iterable[int]) -> bool:
+        """Whether the viewer may follow one of these authors, given by their hashes."""
+        follows = self.follows
+        return any((at := bisect_left(follows, h)) < len(follows) and follows[at] == h for h in hashes)
+
+    def send(self, message: bytes) -> None:
+        """Send a message to every connection."""
+        for connection in self.connections:
+            connection.put(message)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedChange:
+    """A change of the index, kept for clients that come back."""
+
+    number: int
+    author_id: str
+    story_id: str
+    state: str
+
+
+class LiveUpdates:
+    """Every connection of this replica.
+
+    Args:
+        visible_stories: the index, and what viewers may see.
+        follow_lists: follow lists and their versions.
+        marks: seen marks and their versions.
+        stories: which stories have a document; one without is not announced yet.
+        users: erased users, whose connections end.
+        now: the clock.
+        max_connections: further ones are refused.
+        may_view: the rollout; nothing is announced to viewers outside.
+        wake: called when there is something to announce.
+    """
+
+    def __init__(
+        self,
+        visible_stories: VisibleStories,
+        follow_lists: FollowLists,
+        marks: SeenVersions,
+        stories: Previews,
+        users: ErasedUsers,
+        now: Clock,
+        max_connections: int,
+        may_view: ViewPolicy = lambda _user, _country: None,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._visible_stories = visible_stories
+        self._follow_lists = follow_lists
+        self._marks = marks
+        self._stories = stories
+        self._users = users
+        self._now = now
+        self._max_connections = max_connections
+        self._may_view = may_view
+        self._wake = wake
+        self._epoch = secrets.token_hex(4)
+        self._viewers: dict[str, Viewer] = {}
+        self._log: deque[LoggedChange] = deque(maxlen=RESUMABLE_CHANGES)
+        self._number = 0
+        self._announced = 0
+        self._pending: dict[str, Change] = {}
+        self._closed = False
+        self.connections = 0
+
+    def on_change(self, change: Change) -> None:
+        """Take a change of the index."""
+        if not self._visible_stories.log_status.loaded:
+            return
+        waiting = self._pending.get(change.story.story_id)
+        if isinstance(waiting, Appeared) and isinstance(change, Changed):
+            change = Appeared(change.story)
+        self._pending[change.story.story_id] = change
+        if len(self._pending) > RESUMABLE_CHANGES:
+            self._start_again()
+        self._wake()
+
+    def _start_again(self) -> None:
+        """Drop all connections: there is more to announce than is kept. Clients that come back get ``reset``."""
+        self._epoch = secrets.token_hex(4)
+        self._pending.clear()
+        self._log.clear()
+        self._end_all()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is to be announced."""
+        return bool(self._pending)
+
+    async def connect(
+        self, viewer_id: str, country: str | None, ends_at: datetime | None, last_id: str | None
+    ) -> Connection:
+        """A new connection, which begins with what changed since ``last_id``, or with ``reset``.
+
+        Raises:
+            Unavailable: the index is loading, the service stops, or there are too many connections.
+        """
+        if not self._visible_stories.log_status.loaded:
+            raise Unavailable(KAFKA, "the live index is still loading")
+        if self._closed or self.connections >= self._max_connections:
+            raise Unavailable("connections", "this replica takes no further connections")
+        viewer = self._viewers.setdefault(viewer_id, Viewer(viewer_id))
+        viewer.country = country
+        connection = Connection(ends_at, lambda closed: self._disconnect(viewer, closed))
+        viewer.connections.append(connection)
+        self.connections += 1
+        try:
+            since = self._announced
+            async with viewer.loading:
+                if not viewer.loaded:
+                    viewer.erased_at = (await self._users.erased([viewer_id])).get(viewer_id)
+                    await self._refresh(viewer)
+                    viewer.loaded = True
+                else:
+                    await self._refresh(viewer, await self._versions([viewer_id]))
+            connection.put(f"retry: {RETRY_MS}\nid: {self._id(viewer, since)}\n\n".encode())
+            await self._resume(viewer, connection, since, last_id)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _resume(self, viewer: Viewer, connection: Connection, since: int, last_id: str | None) -> None:
+        """Send what changed since a message, or ``reset``; without one, what changed while the connection was made."""
+        if last_id is not None:
+            epoch, _, rest = last_id.partition("-")
+            number, _, versions = rest.partition("-")
+            same = epoch == self._epoch and versions == f"{viewer.edges_version}-{viewer.seen_version}"
+            if not (same and number.isascii() and number.isdigit() and self._kept_since(int(number))):
+                connection.put(self._message(viewer, "reset", {}))
+                return
+            since = int(number)
+        changes = list(self._since(since)) if viewer.admitted else []
+        own = {change.story_id: change.state for change in changes if change.author_id == viewer.viewer_id}
+        for story_id, state in own.items():
+            connection.put(self._message(viewer, "story", {"id": story_id, "state": state}))
+        authors = {change.author_id for change in changes} - {viewer.viewer_id}
+        followed = {author for author in authors if viewer.follows_one_of((hash(author),))}
+        if followed:
+            rings, _ = await self._rings(viewer.viewer_id, followed)
+            for author in followed:
+                connection.put(self._message(viewer, "ring", {"author_id": author, "ring": rings.get(author, "none")}))
+
+    def _kept_since(self, number: int) -> bool:
+        first = self._log[0].number if self._log else self._number + 1
+        return first - 1 <= number <= self._number
+
+    def _since(self, number: int) -> Iterable[LoggedChange]:
+        """The changes after one, oldest first."""
+        behind = min(self._number - number, len(self._log))
+        return islice(self._log, len(self._log) - behind, None)
+
+    def _disconnect(self, viewer: Viewer, connection: Connection) -> None:
+        if connection in viewer.connections:
+            viewer.connections.remove(connection)
+            self.connections -= 1
+            if not viewer.connections:
+                self._viewers.pop(viewer.viewer_id, None)
+
+    def close(self) -> None:
+        """End every connection, and refuse new ones: the service stops."""
+        self._closed = True
+        self._end_all()
+
+    def _end_all(self) -> None:
+        for viewer in self._viewers.values():
+            for connection in viewer.connections:
+                connection.end()
+
+    def heartbeat(self) -> None:
+        """Send a comment to every client, which keeps proxies from closing the connection."""
+        for viewer in self._viewers.values():
+            viewer.send(HEARTBEAT)
+
+    async def announce(self) -> None:
+        """Send the changes of the index that wait. Stories without a document wait for it.
+
+        Raises:
+            Unavailable: MongoDB does not answer; the changes stay.
+        """
+        changes = await self._announceable()
+        if not changes:
+            return
+        by_author: dict[str, list[Change]] = defaultdict(list)
+        for change in changes:
+            self._number += 1
+            story = change.story
+            self._log.append(LoggedChange(self._number, story.author_id, story.story_id, state_of(change)))
+            by_author[story.author_id].append(change)
+        upto, hashes = self._number, [hash(author) for author in by_author]
+        viewers = [
+            viewer
+            for viewer in self._viewers.values()
+            if viewer.loaded and viewer.admitted and (viewer.viewer_id in by_author or viewer.follows_one_of(hashes))
+        ]
+        for number in range(0, len(viewers), VIEWERS_AT_ONCE):
+            together = viewers[number : number + VIEWERS_AT_ONCE]
+            await asyncio.gather(*(self._announce(viewer, by_author, upto) for viewer in together))
+        self._announced = upto
+        for change in changes:
+            if self._pending.get(change.story.story_id) is change:
+                del self._pending[change.story.story_id]
+
+    async def _announceable(self) -> list[Change]:
+        """The waiting changes, without new stories that have no document yet."""
+        changes = list(self._pending.values())
+        new = {c.story.story_id: c.story.revision for c in changes if isinstance(c, Appeared)}
+        if not (new and self._viewers):
+            return changes
+        found, index, now = await self._stories.previews(new), self._visible_stories.index, self._now()
+        for story_id in new.keys() - found.keys():
+            waiting = self._pending.get(story_id)
+            if waiting is not None and now - waiting.story.posted_at > DOCUMENT_WITHIN:
+                del self._pending[story_id]
+        changes = [change for change in changes if change.story.story_id in self._pending]
+        return [
+            change
+            for change in changes
+            if (name := change.story.story_id) not in new or name in found or index.get(name, now) is None
+        ]
+
+    async def _announce(self, viewer: Viewer, changes: Mapping[str, Sequence[Change]], upto: int) -> None:
+        """Send a viewer the changes of their own stories, and the rings of authors where they may know of the change.
+
+        All but the last message have the id of what was announced before, so that none is lost between two of them.
+        """
+        own = [change for change in changes.get(viewer.viewer_id, ()) if not isinstance(change, Changed)]
+        messages: list[tuple[str, Mapping[str, str]]] = [
+            ("story", {"id": change.story.story_id, "state": state_of(change)}) for change in own
+        ]
+        followed = {a for a in changes if a != viewer.viewer_id and viewer.follows_one_of((hash(a),))}
+        async with viewer.loading:
+            rings, relations = await self._rings(viewer.viewer_id, followed) if followed else ({}, {})
+            for author in followed:
+                relation = relations.get(author, NO_ACCESS)
+                shown = announced(relation) and any(
+                    may_see(viewer.viewer_id, relation, change.story)
+                    for change in changes[author]
+                    if not isinstance(change, Changed)
+                )
+                messages += self._update(viewer, author, rings.get(author, "none"), again=shown)
+            for number, (event, content) in enumerate(messages, 1):
+                viewer.send(self._message(viewer, event, content, upto if number == len(messages) else None))
+
+    def _update(
+        self, viewer: Viewer, author: str, ring: str, *, again: bool = False
+    ) -> Sequence[tuple[str, Mapping[str, str]]]:
+        """The message of a ring that is not what the viewer knows, or that is to be sent again."""
+        known = viewer.rings.get(author, "none")
+        if ring == known and not (again and ring != "none"):
+            return ()
+        if ring == "none":
+            del viewer.rings[author]
+        else:
+            viewer.rings[author] = ring
+        return (("ring", {"author_id": author, "ring": ring}),)
+
+    async def _rings(
+        self, viewer_id: str, authors: Collection[str]
+    ) -> tuple[Mapping[str, str], Mapping[str, Relation]]:
+        """The rings of followed authors whose stories the viewer may see, and the relations to all of them."""
+        relations, seen = await asyncio.gather(
+            self._visible_stories.edges.relations(viewer_id, dict.fromkeys(authors, ANNOUNCED_BY)),
+            self._marks.seen(viewer_id, self._now()),
+        )
+        allowed = {author: relation for author, relation in relations.items() if announced(relation)}
+        reels = self._visible_stories.visible_reels(viewer_id, allowed)
+        if seen:
+            await self._visible_stories.load_seen_keys(story for reel in reels.values() for story in reel)
+        rings = {author: ring.state for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
+        return rings, relations
+
+    async def look(self) -> None:
+        """Look for what the index does not tell: edges, stories seen elsewhere, erased users, ends of tokens."""
+        now = self._now()
+        for viewer in list(self._viewers.values()):
+            for connection in viewer.connections:
+                if connection.ends_at is not None and connection.ends_at <= now:
+                    connection.end()
+        viewers = [viewer for viewer in self._viewers.values() if viewer.loaded]
+        for number in range(0, len(viewers), VIEWERS_AT_ONCE):
+            await self._look_at(viewers[number : number + VIEWERS_AT_ONCE])
+
+    async def _look_at(self, viewers: Sequence[Viewer]) -> None:
+        names = [viewer.viewer_id for viewer in viewers]
+        versions, erased = await asyncio.gather(self._versions(names), self._users.erased(names))
+        changed = []
+        for viewer in viewers:
+            if erased.get(viewer.viewer_id) != viewer.erased_at:
+                for connection in viewer.connections:
+                    connection.end()
+            elif self._differs(viewer, versions[viewer.viewer_id]):
+                changed.append(viewer)
+        await asyncio.gather(*(self._refresh_locked(viewer, versions) for viewer in changed))
+
+    def _admits(self, viewer: Viewer) -> bool:
+        return self._may_view(viewer.viewer_id, viewer.country) is None
+
+    def _differs(self, viewer: Viewer, versions: tuple[int, int]) -> bool:
+        """Whether what the viewer knows is of other versions, or of before a change of the rollout."""
+        return versions != (viewer.edges_version, viewer.seen_version) or viewer.admitted != self._admits(viewer)
+
+    async def _versions(self, viewers: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        edges, seen = await asyncio.gather(
+            self._follow_lists.versions(viewers), self._marks.versions(viewers, self._now())
+        )
+        return {viewer: (edges.get(viewer, 0), seen.get(viewer, 0)) for viewer in viewers}
+
+    async def _refresh_locked(self, viewer: Viewer, versions: Mapping[str, tuple[int, int]]) -> None:
+        async with viewer.loading:
+            await self._refresh(viewer, versions)
+
+    async def _refresh(self, viewer: Viewer, versions: Mapping[str, tuple[int, int]] | None = None) -> None:
+        """Load what the viewer follows and has seen, and send the rings that differ. Versions are read first."""
+        if versions is None:
+            versions = await self._versions([viewer.viewer_id])
+        edges_version, seen_version = versions[viewer.viewer_id]
+        if viewer.loaded and not self._differs(viewer, versions[viewer.viewer_id]):
+            return
+        viewer.admitted = self._admits(viewer)
+        follow_list = await self._follow_lists.follow_list(viewer.viewer_id)
+        viewer.follows = array("q", sorted(map(hash, follow_list.following)))
+        following = follow_list.following if viewer.admitted else ()
+        live = self._visible_stories.index.live_among(following) - follow_list.muted - follow_list.hidden_by
+        rings, _ = await self._rings(viewer.viewer_id, live)
+        viewer.edges_version, viewer.seen_version = edges_version, seen_version
+        if viewer.loaded:
+            for author in {*viewer.rings, *rings}:
+                for event, content in self._update(viewer, author, rings.get(author, "none")):
+                    viewer.send(self._message(viewer, event, content))
+        else:
+            viewer.rings = dict(rings)
+
+    def _id(self, viewer: Viewer, number: int) -> str:
+        return f"{self._epoch}-{number}-{viewer.edges_version}-{viewer.seen_version}"
+
+    def _message(self, viewer: Viewer, event: str, content: Mapping[str, str], number: int | None = None) -> bytes:
+        return b"id: %b\nevent: %b\ndata: %b\n\n" % (
+            self._id(viewer, self._announced if number is None else number).encode(),
+            event.encode(),
+            encode(content),
+        )
+
+
+def state_of(change: Change) -> str:
+    """The state of a story after a change, as its author is told."""
+    return "ended" if isinstance(change, Ended) else "live"
+
+
+def announced(relation: Relation) -> bool:
+    """Whether an author's stories are announced to a viewer, if the viewer may see them."""
+    return relation.follows and not relation.muted

@@ -1,0 +1,135 @@
+"""Announces new stories to the followers who want to be notified, for a push gateway to consume.
+
+Each story keeps its position in the author's followers. The position is saved before its batch is published, so no user
+is announced a story twice; a crash in between loses that batch.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.events import StoryNotified
+from stories_shared.events.outgoing import OutgoingEvent
+
+from stories_feed.domain.edges import Kind
+from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.domain.visibility import NO_ACCESS, may_see
+from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition
+from stories_feed.usecases.endings import EventPublisher
+from stories_feed.usecases.explain import ViewPolicy
+from stories_feed.usecases.visible_stories import AUDIENCE_EDGES, Relations
+
+MAX_USERS = 500  # contract: in one event
+# Stories that are looked at in one iteration, one batch of each.
+MAX_STORIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A story that is not announced to all followers yet, and the last one it was announced to."""
+
+    story_id: str
+    author_id: str
+    after: EdgeListPosition | None
+
+
+class Announcements(Protocol):
+    """The repository of stories that are to be announced."""
+
+    async def unannounced(self, limit: int) -> Sequence[Announcement]:
+        """Those that have waited longest."""
+        ...
+
+    async def advance(self, announcement: Announcement, to: EdgeListPosition | None, now: datetime) -> bool:
+        """Save a position, or that the story is announced to all; False if another replica did, or the story ended."""
+        ...
+
+
+class NotifiedFollowers(Protocol):
+    """Followers who want to be notified."""
+
+    async def notified_followers(
+        self, author_id: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """Those of an author after a position, in the order of their follows."""
+        ...
+
+
+@dataclass(slots=True)
+class AnnounceStories:
+    """Announces a bounded number of users' stories in each iteration, one batch of each story in turn.
+
+    Args:
+        announcements: the stories.
+        followers: whom to announce them to.
+        relations: who may see them.
+        index: stories that are not in it are not announced.
+        publisher: publishes the events.
+        may_view: the rollout; a user's country is not known here.
+        per_second: how many users at most.
+        ready: whether Kafka answers; otherwise a batch would be lost.
+        now: the clock.
+    """
+
+    announcements: Announcements
+    followers: NotifiedFollowers
+    relations: Relations
+    index: LiveIndex
+    publisher: EventPublisher
+    may_view: ViewPolicy
+    per_second: int
+    ready: Callable[[], bool]
+    now: Clock
+
+    async def __call__(self) -> int:
+        """One iteration, to be called once a second. Returns the number of followers looked at."""
+        left = self.per_second
+        while left > 0 and self.ready() and (waiting := await self.announcements.unannounced(MAX_STORIES)):
+            looked_at = 0
+            for announcement in waiting:
+                if left > 0:
+                    taken = await self._batch(announcement, min(MAX_USERS, left))
+                    looked_at, left = looked_at + max(taken, 0), left - max(taken, 0)
+            if looked_at == 0:
+                break
+        return self.per_second - left
+
+    async def _batch(self, announcement: Announcement, limit: int) -> int:
+        story = self.index.get(announcement.story_id, self.now())
+        if story is None:
+            return 0  # this replica does not know it yet, or it ended and its document is about to go
+        followers = await self.followers.notified_followers(announcement.author_id, announcement.after, limit)
+        to = followers[-1].position if len(followers) == limit else None
+        if not await self.announcements.advance(announcement, to, self.now()):
+            return 0
+        users = await self._allowed(story, [follower.user_id for follower in followers])
+        if users and self.index.get(story.story_id, self.now()) is not None:
+            event = StoryNotified(
+                story_id=story.story_id,
+                author_id=story.author_id,
+                user_ids=tuple(users),
+                at=truncate_to_ms(self.now()),
+            )
+            await self.publisher.publish_all([OutgoingEvent(event)])
+        return len(followers)
+
+    async def _allowed(self, story: LiveStory, users: Sequence[str]) -> list[str]:
+        """The users who may see the story and do not mute its author, in their order."""
+        wanted: Mapping[str, frozenset[Kind]] = {
+            story.author_id: AUDIENCE_EDGES[story.audience] | {Kind.FOLLOW, Kind.MUTE}
+        }
+        found = await asyncio.gather(*(self.relations.relations(user, wanted) for user in users))
+        relations = {
+            user: relation.get(story.author_id, NO_ACCESS) for user, relation in zip(users, found, strict=True)
+        }
+        return [
+            user
+            for user, relation in relations.items()
+            if relation.follows
+            and not relation.muted
+            and may_see(user, relation, story)
+            and self.may_view(user, None) in {None, "country"}
+        ]
