@@ -1,7 +1,7 @@
 """Records an example of every operation from a running stack: `python -m tools.record_examples DATA_FOLDER`.
 
 Calls go through the gateway. Ids, times, hosts, signatures and tickets are replaced, so that what is committed is the
-same whoever records it: a file for each operation in `docs/openapi/examples/`. `make docs` adds them to the documents.
+same on every machine: a file for each operation in `docs/openapi/examples/`. `make docs` adds them to the documents.
 """
 
 import io
