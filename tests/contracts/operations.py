@@ -43,6 +43,11 @@ class Operation:
         return "requestBody" in self.about
 
     @property
+    def takes_ticket(self) -> bool:
+        """Whether it has the header `Story-Ticket`."""
+        return any(each["name"] == "Story-Ticket" for each in self.about["parameters"])
+
+    @property
     def queries(self) -> set[str]:
         """Names of its query parameters."""
         return {each["name"] for each in self.about["parameters"] if each["in"] == "query"}

@@ -105,5 +105,5 @@ async def test_the_configuration_is_public(world: World) -> None:
     assert config["audiences"] == ["everyone", "followers", "friends", "close_friends"]
     assert set(config) == {
         *("lifetimes", "max_clip_ms", "max_parts", "max_upload_bytes", "content_types"),
-        *("audiences", "comments", "layer_kinds", "limits", "codecs"),
+        *("audiences", "comments", "layer_kinds", "limits", "version", "codecs", "follows", "features", "batch"),
     }

@@ -28,7 +28,7 @@ PYTHONS = re.compile(r"\(\?(?:P|#|[aiLmsux]+[):-]|\()")
 def patterns() -> list[str]:
     """All published patterns, each once."""
     docs = CHECKOUT / "docs"
-    pages = [docs / "openapi.json", *(docs / "openapi").iterdir(), *SCHEMAS.iterdir()]
+    pages = [docs / "openapi.json", *(docs / "openapi").glob("*.json"), *SCHEMAS.iterdir()]
     documents = [json.loads(page.read_text()) for page in pages]
     documents.append(yaml.safe_load((docs / "asyncapi.yaml").read_text()))
     return sorted({pattern for document in documents for pattern in found_in(document)})

@@ -543,6 +543,28 @@ def test_share_links_redirect_to_the_configured_app(
     assert answer.headers["location"] == "https://app.example/stories/0198-a?from=share"
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "holds"),
+    [
+        ("/docs", "text/html", b"/docs/redoc.standalone.js"),
+        ("/docs/start.js", "text/javascript", b"/v1/openapi.json"),
+        ("/docs/redoc.standalone.js", "text/javascript", b"Redoc"),
+    ],
+)
+def test_reference_is_served_whole_with_a_strict_policy(
+    gateway: RunningGateway, path: str, kind: str, holds: bytes
+) -> None:
+    answer = gateway.http.get(path)
+    assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, kind)
+    assert holds in answer.content
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'" in policy
+    assert "http" not in policy
+    assert gateway.http.head(path).status_code == 200
+    refused = gateway.http.post(path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+
+
 def test_the_web_client_has_a_strict_policy_and_its_own_caching(
     another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
 ) -> None:

@@ -201,10 +201,10 @@ async def test_ticket_alone_decides_about_an_unknown_story(service: ServiceHarne
     ticket = a_ticket(story, "bob")
     assert (await service.request("PUT", f"{base}/reaction", "bob", ticket, json={"emoji": "❤️"})).status_code == 204
     assert (await service.request("GET", f"{base}/counts", "bob", ticket)).json()["reactions"] == 1
-    assert (await service.request("GET", f"{base}/counts", "ann")).status_code == 404
+    assert (await service.request("GET", f"{base}/counts", "ann")).status_code == 422
 
 
-async def test_invalid_tickets_get_404_and_are_counted_by_reason(service: ServiceHarness) -> None:
+async def test_refused_tickets_have_their_problem_and_are_counted(service: ServiceHarness) -> None:
     story, other = await service.post(), await service.post()
     path = f"/v1/stories/{story.story_id}/counts"
     good = service.tickets.sign(a_ticket(story, "bob"))
@@ -219,7 +219,10 @@ async def test_invalid_tickets_get_404_and_are_counted_by_reason(service: Servic
     ):
         before = service.metric("stories_tickets_refused_total", reason=reason)
         answer = await service.request("GET", path, "bob", ticket)
-        assert (answer.status_code, answer.json()["type"]) == (404, "urn:stories:not-found")
+        expected = {"missing": (422, "ticket-missing"), "expired": (403, "ticket-expired")}.get(
+            reason, (404, "not-found")
+        )
+        assert (answer.status_code, answer.json()["type"].removeprefix("urn:stories:")) == expected
         assert service.metric("stories_tickets_refused_total", reason=reason) == before + 1, reason
 
 

@@ -115,9 +115,17 @@ async def test_each_invalid_ticket_has_its_reason(ports: Ports) -> None:
     ports.access_state.block("bob", "ann", BlockState(True, NOON), NOON)
     assert await refusal(ports, "bob") == "blocked"
     ports.now.forward(minutes=30)
-    assert await refusal(ports, "bob") == "expired"
+    assert await refusal(ports, "bob") == "revision"
+    assert await refusal(ports, "bob", story_id=new_id()) == "story"
     ports.access_state.end(ports.story.story_id, NOON)
     assert await refusal(ports, "bob") == "ended"
+
+
+async def test_only_an_expired_ticket_that_is_not_revoked_is_expired(ports: Ports) -> None:
+    ports.now.forward(minutes=30)
+    assert await refusal(ports, "bob") == "expired"
+    ports.access_state.post(ports.story.story_id, live_story_of(ports.story))
+    assert await refusal(ports, "bob") == "expired"
 
 
 async def test_access_state_is_read_again_after_the_block_look_up(ports: Ports) -> None:

@@ -46,8 +46,7 @@ def test_index_starts_at_the_committed_offsets_of_its_topics() -> None:
 async def test_openapi_document_has_every_route_and_schema(feed) -> None:
     document = (await feed.http.get("/openapi.json")).json()
     assert set(document["paths"]) == SERVED
-    components = document["components"]
-    known = {f"#/components/{kind}/{name}" for kind, named in components.items() for name in named}
+    known = {f"#/components/{kind}/{name}" for kind, found in document["components"].items() for name in found}
     assert references(document) <= known
 
 

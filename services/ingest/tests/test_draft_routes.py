@@ -244,3 +244,15 @@ async def test_config_needs_no_token(ingest):
     assert "image/heic" in config["content_types"]
     assert ("hevc" in config["codecs"]["video"], "pcm" in config["codecs"]["audio"]) == (True, True)
     assert config["audiences"] == ["everyone", "followers", "friends", "close_friends"]
+    assert (config["follows"], config["batch"]) == ("open", {"rings": 100, "reels": 20, "views": 100})
+    assert {"photos", "renditions", "comments"} <= set(config["features"])
+    assert config["version"]
+
+
+async def test_me_is_the_caller_with_quota_and_eligibility(ingest):
+    ann = ingest.author("ann")
+    me = (await ann.http.get("/v1/me")).json()
+    assert (me["id"], me["country"], me["roles"]) == ("ann", None, [])
+    assert me["quota"] == (await ann.http.get("/v1/me/quota")).json()
+    assert me["eligibility"] == {"create": True, "view": True, "reason": None}
+    assert (await ingest.http.get("/v1/me")).status_code == 401

@@ -247,6 +247,7 @@ async def test_stories_are_listed_by_state(ann):
     await ann.create()
     live = (await ann.post())["id"]
     items = (await ann.http.get("/v1/me/stories", params={"state": "live"})).json()["items"]
+    assert all(each["media_url"] and each["poster_url"] for each in items)
     assert [item["id"] for item in items] == [live]
     assert (await ann.http.get("/v1/me/stories", params={"state": "ended"})).status_code == 422
 

@@ -81,7 +81,24 @@ def _document(service: str) -> Document:
         load(kind, {**read, "mongo_database": f"stories_{service}"})
     )
     described: Document = app.openapi()
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            _add_examples(operation)
     return described
+
+
+def _add_examples(operation: Document) -> None:
+    """Add the recorded examples of an operation (`tools/record_examples.py`) to its body and its answers."""
+    file = DOCS / "openapi" / "examples" / f"{operation['operationId']}.json"
+    if not file.exists():
+        return
+    recorded = json.loads(file.read_text())
+    parts = [(operation.get("requestBody", {}), recorded.get("request"))]
+    parts += [(operation["responses"].get(status, {}), body) for status, body in recorded["responses"].items()]
+    for part, example in parts:
+        content = part.get("content", {}).get("application/json")
+        if content is not None and example is not None:
+            content["example"] = example
 
 
 def _add(into: Document, found: Document, what: str) -> None:

@@ -73,6 +73,8 @@ class IngestSettings(ObjectStoreSettings, Settings):
     limit_shares: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
     limit_views: int = Field(6000, ge=1, description="as engagement reads it; told by `GET /v1/config`")
     limit_edges: int = Field(120, ge=1, description="as feed reads it; told by `GET /v1/config`")
+    limit_reports: int = Field(10, ge=1, description="as engagement reads it; told by `GET /v1/config`")
+    follows: Literal["open", "events"] = Field("open", description="as feed reads it; told by `GET /v1/config`")
 
     @property
     def own_limits(self) -> dict[str, int]:
@@ -88,4 +90,5 @@ class IngestSettings(ObjectStoreSettings, Settings):
             "shares": self.limit_shares,
             "views": self.limit_views,
             "edges": self.limit_edges,
+            "reports": self.limit_reports,
         }

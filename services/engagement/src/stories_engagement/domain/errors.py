@@ -8,7 +8,8 @@ REASONS = (
 
 
 class AccessDenied(Exception):
-    """The caller may not access this story now. Clients get the same 404 as for a story that never existed.
+    """The caller may not access this story now. Clients get the same 404 as for a story that never existed, but for
+    a `missing` ticket (422) and one that has `expired` (403).
 
     `reason`, one of `REASONS`, is for the metric alone: the ticket is `missing`, `malformed`, `forged`, `foreign`
     (another viewer's), another `story`'s, `expired`; the story has `ended`; `blocked`; the ticket's `revision`; the

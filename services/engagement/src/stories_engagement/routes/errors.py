@@ -3,7 +3,16 @@
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.http.problems import Problem, conflict, forbidden, invalid, not_found, unavailable, wrong_state
+from stories_shared.http.problems import (
+    Problem,
+    conflict,
+    forbidden,
+    invalid,
+    not_found,
+    problem,
+    unavailable,
+    wrong_state,
+)
 
 from stories_engagement.domain.errors import (
     AccessDenied,
@@ -24,6 +33,9 @@ DOMAIN_ERRORS = (
 )
 """Errors raised before anything was changed."""
 
+TICKET_PROBLEMS = {"missing": "ticket-missing", "expired": "ticket-expired"}
+"""Reasons that tell a caller nothing about a story; all others are a plain 404."""
+
 
 def problem_from_error(error: Exception) -> Problem:
     """The problem for a domain error."""
@@ -41,6 +53,8 @@ def problem_from_error(error: Exception) -> Problem:
         return conflict("answer-final")
     if isinstance(error, ReplicaStale):
         return unavailable("this replica is behind; retry shortly")
+    if isinstance(error, AccessDenied) and error.reason in TICKET_PROBLEMS:
+        return problem(TICKET_PROBLEMS[error.reason])
     return not_found()
 
 

@@ -53,7 +53,7 @@ class CheckAccess:
     """Checks access to stories. Authors need no ticket. The ticket alone decides while the story is unknown here.
 
     Raises:
-        AccessDenied: with the reason for the metric; clients get a plain 404.
+        AccessDenied: with the reason for the metric; for most of them clients get a plain 404.
         ReplicaStale: this replica has fallen behind.
     """
 
@@ -73,8 +73,8 @@ class CheckAccess:
         if text is None:
             if known is None:
                 self._require_fresh(story_id, user_id)  # it may be the caller's own story, not consumed yet
-            raise AccessDenied("missing")
-        ticket = self.ticket(user_id, text)
+            raise AccessDenied("ended" if self.access_state.has_ended(story_id, now) else "missing")
+        ticket = self.ticket(user_id, text, story_id)
         if await self.blocks.among(user_id, [ticket.author_id]):
             raise AccessDenied("blocked")
         now = self.now()  # the look-up took time, in which the story may have changed or ended
@@ -82,8 +82,6 @@ class CheckAccess:
             raise AccessDenied("ended")
         self._require_fresh(ticket.story_id, user_id, ticket.author_id)
         known = self.access_state.story(story_id, now)
-        if ticket.story_id != story_id:
-            raise AccessDenied("story")
         if known is None:
             return StoryAccess(
                 story_id=story_id,
@@ -99,8 +97,8 @@ class CheckAccess:
             raise AccessDenied("revision")
         return access_to(story_id, user_id, known, friend=ticket.friend)
 
-    def ticket(self, user_id: str, text: str) -> Ticket:
-        """The ticket, if it is valid for this caller and the story is live. Does not check blocks."""
+    def ticket(self, user_id: str, text: str, story_id: str | None = None) -> Ticket:
+        """The ticket, if it is valid for this caller, of this story if given, which is live. Does not check blocks."""
         now = self.now()
         try:
             ticket = self.tickets.read(text, user_id, now, TICKET_READ_GRACE)
@@ -108,8 +106,12 @@ class CheckAccess:
             raise AccessDenied(refused.reason) from refused
         if ticket.expires_at <= now or self.access_state.has_ended(ticket.story_id, now):
             raise AccessDenied("ended")
+        if story_id not in {None, ticket.story_id}:
+            raise AccessDenied("story")
         if ticket.ends_at <= now:
-            raise AccessDenied("expired")
+            known = self.access_state.story(ticket.story_id, now)
+            revoked = known is not None and ticket.access_revision < known.access_revision
+            raise AccessDenied("revision" if revoked else "expired")
         self._require_fresh(ticket.story_id, user_id, ticket.author_id)
         return ticket
 

@@ -140,13 +140,14 @@ class ReelItem(msgspec.Struct, frozen=True, kw_only=True):
     ticket: Annotated[
         str, Meta(description="what the viewer may do, signed; for the header `Story-Ticket` and `POST /v1/views`")
     ]
+    ticket_expires_at: Annotated[str, Meta(description="when the ticket ends; ask for the story again before")]
     captions_url: str | None
     preview: Annotated[Preview | None, Meta(description="what to show until the media is there")]
 
 
 decode = msgspec.json.Decoder(ReelItem).decode
 # Stand for what differs between viewers while an item is encoded for all of them; unguessable, so in no user's text.
-SEEN, TICKET = secrets.token_hex(16), secrets.token_hex(16)
+SEEN, TICKET, TICKET_END = (secrets.token_hex(16) for _ in range(3))
 
 
 class ReadyItem(msgspec.Struct, frozen=True):
@@ -156,6 +157,7 @@ class ReadyItem(msgspec.Struct, frozen=True):
     """Until when its URLs are used."""
     before_seen: bytes
     before_ticket: bytes
+    before_ticket_end: bytes
     after: bytes
     sign_for: SignFor
     """Signs the story's ticket."""
@@ -164,13 +166,18 @@ class ReadyItem(msgspec.Struct, frozen=True):
     def of(cls, item: ReelItem, until: datetime, sign_for: SignFor) -> "ReadyItem":
         """Encode an item with the stand-ins, and split it there."""
         before_seen, rest = encode(item).split(b'"%b"' % SEEN.encode())
-        before_ticket, after = rest.split(TICKET.encode())
-        return cls(until, before_seen, before_ticket, after, sign_for)
+        before_ticket, rest = rest.split(TICKET.encode())
+        before_ticket_end, after = rest.split(TICKET_END.encode())
+        return cls(until, before_seen, before_ticket, before_ticket_end, after, sign_for)
 
-    def body(self, seen: bool, ticket: str) -> bytes:
+    def body(self, seen: bool, ticket: str, ticket_end: str) -> bytes:
         """The item for one viewer."""
         return b"".join(
-            (self.before_seen, b"true" if seen else b"false", self.before_ticket, ticket.encode(), self.after)
+            (
+                *(self.before_seen, b"true" if seen else b"false"),
+                *(self.before_ticket, ticket.encode(), self.before_ticket_end, ticket_end.encode()),
+                self.after,
+            )
         )
 
 
@@ -320,7 +327,7 @@ class BuildItems:
             ready = stored.ready[comment] = self._ready(stored, comment, now)
         ends_at = self.ttl_policy.ticket_end(story.audience, story.expires_at, now)
         ticket = ready.sign_for(viewer_id, epoch_ms(ends_at), relation.follows, relation.friend)
-        return ItemWithAccess(ready.body(seen, ticket), story, seen, comment)
+        return ItemWithAccess(ready.body(seen, ticket, rfc3339(ends_at)), story, seen, comment)
 
     def _ready(self, stored: StoredStory, comment: bool, now: datetime) -> ReadyItem:
         story = stored.content
@@ -383,6 +390,7 @@ class BuildItems:
                 download=story.download,
             ),
             ticket=TICKET,
+            ticket_expires_at=TICKET_END,
             captions_url=captions.url if captions else None,
             preview=story.preview,
         )

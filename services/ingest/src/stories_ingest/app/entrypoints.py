@@ -5,13 +5,14 @@ from faststream.kafka import KafkaRouter
 from stories_shared.auth.tickets import Tickets
 from stories_shared.events.ids import new_id
 from stories_shared.events.layers import KINDS as LAYER_KINDS
+from stories_shared.runtime.service import version_of
 from stories_shared.runtime.settings import duration_text
 
 from stories_ingest.app.parts import Parts
 from stories_ingest.domain.media import AUDIO_CODECS, VIDEO_CODECS
 from stories_ingest.domain.story import AUDIENCES, COMMENTS, PHOTOS, VIDEOS
 from stories_ingest.handlers import event_handlers
-from stories_ingest.routes.config import AcceptedCodecs, ConfigResponse, config_route
+from stories_ingest.routes.config import FEATURES, AcceptedCodecs, BatchResponse, ConfigResponse, config_route
 from stories_ingest.routes.drafts import draft_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
@@ -62,7 +63,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     )
     me_router = me_routes(
         parts.read,
-        ListStories(parts.stories, parts.stories, parts.now),
+        ListStories(parts.stories, parts.stories, parts.bucket, parts.now),
         ReadQuota(parts.stories, parts.bounds, parts.now),
         parts.cursors,
         parts.bounds,
@@ -73,7 +74,9 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
 
 def config_of(settings: IngestSettings) -> ConfigResponse:
     """The settings that clients may read."""
+    switched = {"photos": settings.still_images, "renditions": bool(settings.renditions)}
     return ConfigResponse(
+        version=version_of("ingest"),
         lifetimes=[duration_text(lifetime) for lifetime in settings.story_lifetimes],
         max_clip_ms=settings.max_clip_ms,
         max_parts=settings.max_parts,
@@ -83,6 +86,9 @@ def config_of(settings: IngestSettings) -> ConfigResponse:
         audiences=list(AUDIENCES),
         comments=list(COMMENTS),
         layer_kinds=list(LAYER_KINDS),
+        follows=settings.follows,
+        features=sorted({*FEATURES, *(name for name, on in switched.items() if on)}),
+        batch=BatchResponse(rings=100, reels=20, views=100),
         limits=settings.all_limits,
     )
 

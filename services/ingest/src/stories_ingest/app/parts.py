@@ -78,7 +78,7 @@ class Parts:
         retention = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
         self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
-        self.read = ReadStory(self.stories, self.stories, now)
+        self.read = ReadStory(self.stories, self.stories, self.bucket, now)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
         self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)
         self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)

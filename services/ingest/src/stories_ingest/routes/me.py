@@ -3,6 +3,7 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from stories_shared.auth.tokens import Caller
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
 from stories_shared.http.deadline import DeadlineRoute
@@ -14,6 +15,7 @@ from stories_ingest.domain.story import State
 from stories_ingest.routes.errors import requester_of, translate_errors
 from stories_ingest.routes.responses import (
     EligibilityResponse,
+    MeResponse,
     QuotaResponse,
     StoryResponse,
     story_response,
@@ -38,6 +40,21 @@ def me_routes(
     """The routes of the caller's own stories and quota."""
     router = APIRouter(route_class=DeadlineRoute, tags=["My stories"], dependencies=[rate_limited("reads")])
 
+    async def quota_of(user_id: str) -> QuotaResponse:
+        with translate_errors():
+            usage = await read_quota(user_id)
+        return QuotaResponse(
+            live=usage.live,
+            max_live=bounds.live,
+            posted_24h=usage.posted_24h,
+            max_posted_24h=bounds.posted_24h,
+            retry_after_s=usage.retry_after_s,
+        )
+
+    def eligibility_of(caller: Caller) -> EligibilityResponse:
+        found = rollout.eligibility(caller.user_id, caller.country)
+        return EligibilityResponse.model_validate(found, from_attributes=True)
+
     @router.get("/v1/me/stories/{story_id}")
     async def get_my_story(story_id: StoryId, caller: CurrentCaller) -> StoryResponse:
         """Everything of a story, in any state until it ends."""
@@ -55,24 +72,25 @@ def me_routes(
         cursor = cursors.encode(route, caller.user_id, [found.stories[-1].story.id]) if found.more else None
         return Page(items=[story_response(own) for own in found.stories], next_cursor=cursor)
 
+    @router.get("/v1/me")
+    async def get_me(caller: CurrentCaller) -> MeResponse:
+        """Who the caller is, by their token, and what they may post."""
+        return MeResponse(
+            id=caller.user_id,
+            country=caller.country,
+            roles=sorted(caller.roles),
+            quota=await quota_of(caller.user_id),
+            eligibility=eligibility_of(caller),
+        )
+
     @router.get("/v1/me/quota")
     async def get_quota(caller: CurrentCaller) -> QuotaResponse:
         """How much may still be posted; only what went live counts."""
-        with translate_errors():
-            usage = await read_quota(caller.user_id)
-        return QuotaResponse(
-            live=usage.live,
-            max_live=bounds.live,
-            posted_24h=usage.posted_24h,
-            max_posted_24h=bounds.posted_24h,
-            retry_after_s=usage.retry_after_s,
-        )
+        return await quota_of(caller.user_id)
 
     @router.get("/v1/eligibility")
     async def get_eligibility(caller: CurrentCaller) -> EligibilityResponse:
         """Whether the caller may create and view stories according to the rollout policy."""
-        return EligibilityResponse.model_validate(
-            rollout.eligibility(caller.user_id, caller.country), from_attributes=True
-        )
+        return eligibility_of(caller)
 
     return router

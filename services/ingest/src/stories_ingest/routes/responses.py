@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Field, WithJsonSchema
+from stories_shared.auth.tokens import USER_ID
 from stories_shared.clock import rfc3339
 from stories_shared.runtime.settings import duration_text
 
@@ -99,6 +100,8 @@ class StoryResponse(BaseModel):
     series_id: str | None
     part: int
     parts: int
+    media_url: Annotated[str | None, Field(description="the media, a presigned URL of a live story; else null")]
+    poster_url: Annotated[str | None, Field(description="a still picture, a presigned URL of a live story; else null")]
     part_ids: Annotated[
         list[str], Field(description="ids of all parts of a split clip, in order; empty if it is not split")
     ]
@@ -155,6 +158,16 @@ class EligibilityResponse(BaseModel):
     ]
 
 
+class MeResponse(BaseModel):
+    """The caller, and what they may post."""
+
+    id: Annotated[str, Field(pattern=USER_ID, description="the caller's user id, as the token names it")]
+    country: Annotated[str | None, Field(description="the token's country, ISO 3166-1 alpha-2; null without one")]
+    roles: Annotated[list[str], Field(description="the token's roles, such as `admin`")]
+    quota: Annotated[QuotaResponse, Field(description="how much the caller may still post")]
+    eligibility: Annotated[EligibilityResponse, Field(description="what the rollout policy lets the caller do")]
+
+
 def timestamp_or_none(at: datetime | None) -> str | None:
     """The time in RFC 3339, or None."""
     return rfc3339(at) if at else None
@@ -185,6 +198,8 @@ def story_fields(own: StoryWithParts) -> dict[str, Any]:
         "reason": story.reason,
         "vanishes_at": timestamp_or_none(story.vanishes_at),
         "publish_at": timestamp_or_none(story.publish_at),
+        "media_url": own.media_url,
+        "poster_url": own.poster_url,
         "part_ids": list(own.part_ids),
     }
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from stories_shared.s3.objects import Objects, TooLarge
@@ -10,6 +10,9 @@ from stories_shared.s3.objects import Objects, TooLarge
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
 from stories_ingest.domain.keys import final_prefix, staging_key
 from stories_ingest.domain.uploads import PresignedPost
+
+MAX_URL_TTL = timedelta(minutes=15)
+"""Of a URL for a story's author (contract)."""
 
 ERASED_AT_ONCE = 6
 """Concurrent erasures. Each makes two of the client's 16 concurrent calls, so some stay free for requests."""
@@ -26,6 +29,13 @@ class Bucket:
         """A form for exactly this key, type and size."""
         url, fields = self.objects.presign_post(key, content_type, size, until)
         return PresignedPost(url, fields, until)
+
+    def media_url(self, key: str, expires_at: datetime, now: datetime) -> str | None:
+        """A URL of whole seconds, at most a quarter of an hour; None with less than a second left."""
+        seconds = int(min(MAX_URL_TTL, expires_at - now).total_seconds())
+        if seconds < 1:
+            return None
+        return self.objects.presign_get(key, seconds, now, cache_control=f"private, max-age={seconds}")
 
     async def etag(self, key: str) -> str | None:
         """The ETag of the object, None when it does not exist."""

@@ -15,10 +15,12 @@ from stories_ingest.usecases.ports import SeriesRepository, StoryRepository
 
 @dataclass(frozen=True, slots=True)
 class StoryWithParts:
-    """A story as its author sees it, with the ids of the live parts of its series."""
+    """A story as its author sees it, with the ids of the live parts of its series and, while it is live, its URLs."""
 
     story: Story
     part_ids: tuple[str, ...]
+    media_url: str | None = None
+    poster_url: str | None = None
 
 
 class StoriesByAuthor(Protocol):
@@ -28,6 +30,13 @@ class StoriesByAuthor(Protocol):
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
         """Newest first, older than the id `before`, without expired stories."""
+
+
+class MediaUrls(Protocol):
+    """Signs URLs of media."""
+
+    def media_url(self, key: str, expires_at: datetime, now: datetime) -> str | None:
+        """A URL that ends before the story does; None with less than a second left."""
 
 
 class QuotaRepository(Protocol):
@@ -43,6 +52,7 @@ class ReadStory:
 
     stories: StoryRepository
     series: SeriesRepository
+    urls: MediaUrls
     now: Clock
 
     async def __call__(self, requester: Requester, story_id: str) -> StoryWithParts:
@@ -59,12 +69,14 @@ class ReadStory:
 
     async def with_parts(self, story: Story) -> StoryWithParts:
         """The story with the ids of its series."""
-        [own] = await with_parts(self.series, [story])
+        [own] = await with_parts(self.series, [story], self.urls, self.now())
         return own
 
 
-async def with_parts(series: SeriesRepository, stories: Sequence[Story]) -> list[StoryWithParts]:
-    """Each story with the ids of its series; one query for all."""
+async def with_parts(
+    series: SeriesRepository, stories: Sequence[Story], urls: MediaUrls, now: datetime
+) -> list[StoryWithParts]:
+    """Each story with the ids of its series, one query for all, and its URLs."""
     series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
     parts = await series.part_ids(series_ids) if series_ids else {}
 
@@ -73,7 +85,13 @@ async def with_parts(series: SeriesRepository, stories: Sequence[Story]) -> list
             return ()
         return parts.get(story.posted.series_id, ()) if story.posted.series_id else (story.id,)
 
-    return [StoryWithParts(story, tuple(page(story))) for story in stories]
+    def signed(story: Story) -> tuple[str | None, str | None]:
+        if story.posted is None:
+            return None, None
+        media, ends = story.posted.media, story.posted.expires_at
+        return urls.media_url(media.key, ends, now), urls.media_url(media.poster_key, ends, now)
+
+    return [StoryWithParts(story, tuple(page(story)), *signed(story)) for story in stories]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +108,14 @@ class ListStories:
 
     stories: StoriesByAuthor
     series: SeriesRepository
+    urls: MediaUrls
     now: Clock
 
     async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> StoryPage:
         """At most `limit` stories."""
-        found = await self.stories.page(author_id, state, before, self.now(), limit + 1)
-        return StoryPage(await with_parts(self.series, found[:limit]), len(found) > limit)
+        now = self.now()
+        found = await self.stories.page(author_id, state, before, now, limit + 1)
+        return StoryPage(await with_parts(self.series, found[:limit], self.urls, now), len(found) > limit)
 
 
 @dataclass(frozen=True, slots=True)
