@@ -97,7 +97,6 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
     "story-deleted": frozenset({"story_id", "author_id", "deleted_at", "by"}),
     "story-viewed": NOTHING,
     "story-engaged": frozenset({"story_id", "author_id", "kind", "total", "seq", "at"}),
-    "story-notified": NOTHING,
     "story-insights-sealed": frozenset(
         {
             *("story_id", "sealed_at", "series_id", "part", "reach", "plays", "completion_rate", "mean_watch_ms"),

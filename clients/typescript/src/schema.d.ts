@@ -616,6 +616,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who the caller is, by their token, and what they may post
+         * @description Who the caller is, by their token, and what they may post.
+         */
+        get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/hidden-words": {
         parameters: {
             query?: never;
@@ -738,7 +758,11 @@ export interface paths {
         get: operations["list_my_stories"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * End all of one's own live stories; each has a receipt
+         * @description End all of one's own live stories; each has a receipt.
+         */
+        delete: operations["delete_stories"];
         options?: never;
         head?: never;
         patch?: never;
@@ -858,8 +882,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Ask for a story; the answer holds a form for its upload
-         * @description Ask for a story; the answer holds a form for its upload.
+         * Ask for a story; the answer holds a form for its upload, null for a text story
+         * @description Ask for a story; the answer holds a form for its upload, null for a text story.
          */
         post: operations["create_story"];
         delete?: never;
@@ -1054,8 +1078,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused
-         * @description Post what was uploaded: 200 when it is live, 202 while it is worked on, 422 when it is refused.
+         * Post what was uploaded: 200 when it is live, 202 while it is worked on or scheduled, 422 when refused
+         * @description Post what was uploaded: 200 when it is live, 202 while it is worked on or scheduled, 422 when refused.
          */
         post: operations["publish_story"];
         delete?: never;
@@ -1142,6 +1166,26 @@ export interface paths {
          * @description Report a story to the admins. Its ticket serves 24 hours longer for this.
          */
         post: operations["report_story"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/stories/{story_id}/repost": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a draft of one's own that copies a story's media; it has no upload
+         * @description Make a draft of one's own that copies a story's media; it has no upload. Publish it as usual.
+         */
+        post: operations["repost_story"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1364,6 +1408,29 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last one. */
             next_cursor: string | null;
         };
+        /** @description The picture of a text story: one colour, or two and the angle of their gradient. */
+        Background: {
+            /** @description `#rrggbb`, or two of them. */
+            background: string | string[];
+            /** @description Degrees clockwise as in CSS; null for one colour. */
+            angle: number | null;
+        };
+        /** @description A text story's picture, drawn by the server: one colour, or two and the angle of their gradient as in CSS. */
+        BackgroundRequest: {
+            /** @description One colour, or two of a gradient. */
+            background: string | string[];
+            /** @description Degrees clockwise; 0 goes up, 180 is the default. */
+            angle?: number;
+        };
+        /** @description How many one request may ask for or report. */
+        Batch: {
+            /** @description Users of `GET /v1/rings`. */
+            rings: number;
+            /** @description Users of `GET /v1/reels`. */
+            reels: number;
+            /** @description Entries of `POST /v1/views`. */
+            views: number;
+        };
         /** @description A caption within the picture. */
         CaptionLayer: {
             /**
@@ -1465,8 +1532,10 @@ export interface components {
              */
             type: "urn:stories:comments-off" | "urn:stories:idempotency-running";
         } & WithRequired<components["schemas"]["Problem"], "type">;
-        /** @description The bounds and vocabularies of this installation. */
+        /** @description What this installation is: its version, bounds, vocabularies and features. */
         Config: {
+            /** @description The release that runs. */
+            version: string;
             /** @description How long a story may live; the first is the default. */
             lifetimes: string[];
             /** @description Milliseconds of a part; a longer clip is split or refused. */
@@ -1485,6 +1554,15 @@ export interface components {
             comments: ("everyone" | "friends" | "nobody")[];
             /** @description Kinds of layers. */
             layer_kinds: string[];
+            /**
+             * @description Whether users follow through this API, or only the host application decides.
+             * @enum {string}
+             */
+            follows: "open" | "events";
+            /** @description What is switched on; more names may come with any release. */
+            features: string[];
+            /** @description Bounds of requests about many. */
+            batch: components["schemas"]["Batch"];
             /** @description Requests per user and minute, by the limit's name. */
             limits: {
                 [key: string]: number;
@@ -1534,6 +1612,11 @@ export interface components {
             action: "keep" | "remove" | "remove_and_suspend";
             /** @description Length of the suspension, null: 30; of no meaning for other actions. */
             days?: number | null;
+        };
+        /** @description How many stories are being deleted. */
+        Deleting: {
+            /** @description Stories that are being deleted. */
+            deleting: number;
         };
         /** @description One event for one endpoint. `last_error` says in a word why the last attempt failed. */
         Delivery: {
@@ -1595,7 +1678,7 @@ export interface components {
              * @description The state.
              * @enum {string}
              */
-            state: "draft" | "processing" | "live" | "refused";
+            state: "draft" | "processing" | "live" | "scheduled" | "refused";
             /** @description The author's user id. */
             author_id: string;
             /**
@@ -1604,7 +1687,7 @@ export interface components {
              */
             created_at: string;
             /** @description The media to be uploaded. */
-            media: components["schemas"]["Media"];
+            media: components["schemas"]["Media"] | components["schemas"]["Background"];
             /** @description How long the story lives, one of `lifetimes` of `GET /v1/config`, such as `24h`. */
             lifetime: string;
             /**
@@ -1639,12 +1722,16 @@ export interface components {
             split: boolean;
             /** @description What is to be seen, for people who do not see it; at most 2,200 code points. */
             alt_text: string | null;
+            /** @description The original of a repost; else null. */
+            reposted_from: components["schemas"]["RepostedFrom"] | null;
             /** @description How far the media work has come, 0 to 1. */
             progress: number | null;
             /** @description Why the media was refused; null in other states. */
-            reason: ("not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out") | null;
+            reason: ("not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out" | "quota") | null;
             /** @description When a draft or a refused story vanishes; null for a live one. */
             vanishes_at: string | null;
+            /** @description When a scheduled story goes live; null for others. */
+            publish_at: string | null;
             /** @description When it went live; null before. */
             posted_at: string | null;
             /** @description When it ends. */
@@ -1671,6 +1758,10 @@ export interface components {
             part: number;
             /** @description How many parts the clip was split into. */
             parts: number;
+            /** @description The media, a presigned URL of a live story; else null. */
+            media_url: string | null;
+            /** @description A still picture, a presigned URL of a live story; else null. */
+            poster_url: string | null;
             /** @description Ids of all parts of a split clip, in order; empty if it is not split. */
             part_ids: string[];
             /** @description The upload form of a draft; null if a repeated request finds it past that. */
@@ -1996,6 +2087,14 @@ export interface components {
              */
             type: "urn:stories:invalid" | "urn:stories:ticket-missing" | "urn:stories:idempotency-reused";
         } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:invalid` or `urn:stories:ticket-missing` or `urn:stories:media-refused` or `urn:stories:idempotency-reused`. */
+        InvalidOrTicketMissingOrMediaRefusedOrIdempotencyReusedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:invalid" | "urn:stories:ticket-missing" | "urn:stories:media-refused" | "urn:stories:idempotency-reused";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
         /** @description `urn:stories:invalid` or `urn:stories:ticket-missing`. */
         InvalidOrTicketMissingProblem: {
             /**
@@ -2080,6 +2179,19 @@ export interface components {
             url: string;
             /** @description The title. */
             title?: string | null;
+        };
+        /** @description The caller, and what they may post. */
+        Me: {
+            /** @description The caller's user id, as the token names it. */
+            id: string;
+            /** @description The token's country, ISO 3166-1 alpha-2; null without one. */
+            country: string | null;
+            /** @description The token's roles, such as `admin`. */
+            roles: string[];
+            /** @description How much the caller may still post. */
+            quota: components["schemas"]["Quota"];
+            /** @description What the rollout policy lets the caller do. */
+            eligibility: components["schemas"]["Eligibility"];
         };
         /** @description What was promised to be uploaded. */
         Media: {
@@ -2337,7 +2449,7 @@ export interface components {
              * @description Why, where a type has several reasons.
              * @enum {string}
              */
-            reason: "country" | "percentage" | "denied" | "paused" | "not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out";
+            reason: "country" | "percentage" | "denied" | "paused" | "not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out" | "quota";
         };
         /** @description How far the media work has come, 0 to 1. */
         Processing: {
@@ -2681,6 +2793,11 @@ export interface components {
             can: components["schemas"]["Permissions"];
             /** @description What the viewer may do, signed; for the header `Story-Ticket` and `POST /v1/views`. */
             ticket: string;
+            /**
+             * Format: date-time
+             * @description When the ticket ends; ask for the story again before.
+             */
+            ticket_expires_at: string;
             /** @description The captions track as `text/vtt`, a presigned URL; null without one. */
             captions_url: string | null;
             /** @description What to show until the media is there. */
@@ -2787,6 +2904,16 @@ export interface components {
             /** @description The `cursor` of the next page; null on the last one. */
             next_cursor: string | null;
         };
+        /** @description The story that a repost copies, and its author. */
+        RepostedFrom: {
+            /**
+             * Format: uuid
+             * @description Id of the original.
+             */
+            story_id: string;
+            /** @description Its author. */
+            author_id: string;
+        };
         /** @description An author in the tray. ``poster_url`` is null while it is uncertain whether the story still exists. */
         Ring: {
             /** @description The author's user id. */
@@ -2831,6 +2958,24 @@ export interface components {
             passed: boolean;
             /** @description Why, for a person to read. */
             detail: string;
+        };
+        /** @description When a scheduled story goes live. */
+        Scheduled: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /**
+             * @description The state.
+             * @enum {string}
+             */
+            state: "scheduled";
+            /**
+             * Format: date-time
+             * @description When it goes live.
+             */
+            publish_at: string;
         };
         /** @description The last story of a reel that was seen. */
         SeenRequest: {
@@ -2886,7 +3031,7 @@ export interface components {
          * @description The state of a story. An ended story has a record of its own, `Ended`.
          * @enum {string}
          */
-        State: "draft" | "processing" | "live" | "refused";
+        State: "draft" | "processing" | "live" | "scheduled" | "refused";
         /** @description A sticker of the client's own set. */
         StickerLayer: {
             /**
@@ -2944,7 +3089,7 @@ export interface components {
              * @description The state.
              * @enum {string}
              */
-            state: "draft" | "processing" | "live" | "refused";
+            state: "draft" | "processing" | "live" | "scheduled" | "refused";
             /** @description The author's user id. */
             author_id: string;
             /**
@@ -2953,7 +3098,7 @@ export interface components {
              */
             created_at: string;
             /** @description The media to be uploaded. */
-            media: components["schemas"]["Media"];
+            media: components["schemas"]["Media"] | components["schemas"]["Background"];
             /** @description How long the story lives, one of `lifetimes` of `GET /v1/config`, such as `24h`. */
             lifetime: string;
             /**
@@ -2988,12 +3133,16 @@ export interface components {
             split: boolean;
             /** @description What is to be seen, for people who do not see it; at most 2,200 code points. */
             alt_text: string | null;
+            /** @description The original of a repost; else null. */
+            reposted_from: components["schemas"]["RepostedFrom"] | null;
             /** @description How far the media work has come, 0 to 1. */
             progress: number | null;
             /** @description Why the media was refused; null in other states. */
-            reason: ("not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out") | null;
+            reason: ("not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out" | "quota") | null;
             /** @description When a draft or a refused story vanishes; null for a live one. */
             vanishes_at: string | null;
+            /** @description When a scheduled story goes live; null for others. */
+            publish_at: string | null;
             /** @description When it went live; null before. */
             posted_at: string | null;
             /** @description When it ends. */
@@ -3020,6 +3169,10 @@ export interface components {
             part: number;
             /** @description How many parts the clip was split into. */
             parts: number;
+            /** @description The media, a presigned URL of a live story; else null. */
+            media_url: string | null;
+            /** @description A still picture, a presigned URL of a live story; else null. */
+            poster_url: string | null;
             /** @description Ids of all parts of a split clip, in order; empty if it is not split. */
             part_ids: string[];
         };
@@ -3045,6 +3198,11 @@ export interface components {
             download?: boolean;
             /** @description Whether the author sees who viewed the story. */
             view_list?: boolean;
+            /**
+             * Format: date-time
+             * @description Of a scheduled story.
+             */
+            publish_at?: string;
         };
         /** @description A story to be made. Only `media` is required; `lifetime` is one of `GET /v1/config`'s, by default its first. */
         StoryCreate: {
@@ -3068,8 +3226,21 @@ export interface components {
             download?: boolean;
             /** @description Whether the author sees who viewed the story. Default: `true`. */
             view_list?: boolean;
-            /** @description The media to be uploaded. */
-            media: components["schemas"]["MediaRequest"];
+            /** @description What will be uploaded: exactly this type (parameters are ignored) and exactly this size in bytes. */
+            media: {
+                /**
+                 * @description The media type.
+                 * @enum {string}
+                 */
+                content_type: "video/mp4" | "video/quicktime" | "video/webm" | "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif";
+                /** @description Bytes. */
+                size: number;
+            } | {
+                /** @description One colour, or two of a gradient. */
+                background: string | string[];
+                /** @description Degrees clockwise; 0 goes up, 180 is the default. */
+                angle?: number;
+            };
             /** @description How long the story lives, one of `lifetimes` of `GET /v1/config`, such as `24h`. */
             lifetime?: string | null;
             /** @description The caption, at most 2,200 code points. */
@@ -3098,6 +3269,14 @@ export interface components {
             items: components["schemas"]["Story"][];
             /** @description The `cursor` of the next page; null on the last one. */
             next_cursor: string | null;
+        };
+        /** @description When a story is to go live; without a body at once. */
+        StoryPublish: {
+            /**
+             * Format: date-time
+             * @description At most 30 days ahead.
+             */
+            at: string;
         };
         /** @description How far the erasure of an ended story has come; a store that has not answered is null. */
         StoryReceipt: {
@@ -3231,6 +3410,14 @@ export interface components {
              * @enum {string}
              */
             type: "urn:stories:ticket-expired" | "urn:stories:comments-friends-only";
+        } & WithRequired<components["schemas"]["Problem"], "type">;
+        /** @description `urn:stories:ticket-expired` or `urn:stories:not-in-rollout` or `urn:stories:suspended`. */
+        TicketExpiredOrNotInRolloutOrSuspendedProblem: {
+            /**
+             * @description The problem's type.
+             * @enum {string}
+             */
+            type: "urn:stories:ticket-expired" | "urn:stories:not-in-rollout" | "urn:stories:suspended";
         } & WithRequired<components["schemas"]["Problem"], "type">;
         /** @description `urn:stories:ticket-expired`. */
         TicketExpiredProblem: {
@@ -3535,6 +3722,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000008",
+                     *           "report_id": "0198c5d0-7d1c-7c3e-9f57-000000000006",
+                     *           "kind": "story",
+                     *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "comment_id": null,
+                     *           "author_id": "ann",
+                     *           "decision": {
+                     *             "action": "keep",
+                     *             "days": null,
+                     *             "until": null,
+                     *             "decided_by": "root",
+                     *             "decided_at": "2026-01-15T09:00:08.000Z"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["AuditEntryPage"];
                 };
             };
@@ -3621,6 +3830,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "open": {
+                     *         "media": 0,
+                     *         "feed": 0,
+                     *         "engagement": 0
+                     *       },
+                     *       "oldest_s": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["ErasureAudit"];
                 };
             };
@@ -3714,6 +3933,84 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000006",
+                     *           "kind": "story",
+                     *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "comment_id": null,
+                     *           "author_id": "ann",
+                     *           "reason": "spam",
+                     *           "text": null,
+                     *           "reports": 1,
+                     *           "reported_at": "2026-01-15T09:00:08.000Z",
+                     *           "state": "open",
+                     *           "copy": {
+                     *             "kind": "photo",
+                     *             "audience": "everyone",
+                     *             "caption": "first light #morning",
+                     *             "alt_text": "the sun over a field",
+                     *             "layers": [
+                     *               {
+                     *                 "kind": "poll",
+                     *                 "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *                 "x": 0.1,
+                     *                 "y": 0.2,
+                     *                 "w": 0.8,
+                     *                 "h": 0.2,
+                     *                 "rotation": 0,
+                     *                 "z": 0,
+                     *                 "question": "Tea?",
+                     *                 "options": [
+                     *                   "yes",
+                     *                   "no"
+                     *                 ]
+                     *               },
+                     *               {
+                     *                 "kind": "text",
+                     *                 "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *                 "x": 0.1,
+                     *                 "y": 0.2,
+                     *                 "w": 0.8,
+                     *                 "h": 0.2,
+                     *                 "rotation": 0,
+                     *                 "z": 0,
+                     *                 "text": "good morning",
+                     *                 "font": "classic",
+                     *                 "align": "center"
+                     *               }
+                     *             ],
+                     *             "sound": null,
+                     *             "captions_track": null,
+                     *             "posted_at": "2026-01-15T09:00:04.000Z",
+                     *             "expires_at": "2026-01-16T09:00:04.000Z"
+                     *           },
+                     *           "decision": null
+                     *         },
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000007",
+                     *           "kind": "comment",
+                     *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "comment_id": "0198c5d0-7d1c-7c3e-9f57-000000000005",
+                     *           "author_id": "bob",
+                     *           "reason": "rude",
+                     *           "text": "to me",
+                     *           "reports": 1,
+                     *           "reported_at": "2026-01-15T09:00:08.000Z",
+                     *           "state": "open",
+                     *           "copy": {
+                     *             "text": "what a sky",
+                     *             "reply_to": null,
+                     *             "created_at": "2026-11-28T20:35:41.404000Z"
+                     *           },
+                     *           "decision": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ReportPage"];
                 };
             };
@@ -3794,6 +4091,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "action": "keep",
+                 *       "days": null
+                 *     }
+                 */
                 "application/json": components["schemas"]["DecisionCreate"];
             };
         };
@@ -3807,6 +4110,67 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000006",
+                     *       "kind": "story",
+                     *       "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "comment_id": null,
+                     *       "author_id": "ann",
+                     *       "reason": "spam",
+                     *       "text": null,
+                     *       "reports": 1,
+                     *       "reported_at": "2026-01-15T09:00:08.000Z",
+                     *       "state": "decided",
+                     *       "copy": {
+                     *         "kind": "photo",
+                     *         "audience": "everyone",
+                     *         "caption": "first light #morning",
+                     *         "alt_text": "the sun over a field",
+                     *         "layers": [
+                     *           {
+                     *             "kind": "poll",
+                     *             "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *             "x": 0.1,
+                     *             "y": 0.2,
+                     *             "w": 0.8,
+                     *             "h": 0.2,
+                     *             "rotation": 0,
+                     *             "z": 0,
+                     *             "question": "Tea?",
+                     *             "options": [
+                     *               "yes",
+                     *               "no"
+                     *             ]
+                     *           },
+                     *           {
+                     *             "kind": "text",
+                     *             "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *             "x": 0.1,
+                     *             "y": 0.2,
+                     *             "w": 0.8,
+                     *             "h": 0.2,
+                     *             "rotation": 0,
+                     *             "z": 0,
+                     *             "text": "good morning",
+                     *             "font": "classic",
+                     *             "align": "center"
+                     *           }
+                     *         ],
+                     *         "sound": null,
+                     *         "captions_track": null,
+                     *         "posted_at": "2026-01-15T09:00:04.000Z",
+                     *         "expires_at": "2026-01-16T09:00:04.000Z"
+                     *       },
+                     *       "decision": {
+                     *         "action": "keep",
+                     *         "days": null,
+                     *         "until": null,
+                     *         "decided_by": "root",
+                     *         "decided_at": "2026-01-15T09:00:08.000Z"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Report"];
                 };
             };
@@ -3947,6 +4311,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "receipt_id": "0198c5d0-7d1c-7c3e-9f57-000000000009",
+                     *       "user_id": "zoe",
+                     *       "at": "2026-01-15T09:00:10.000Z",
+                     *       "erased": {
+                     *         "ingest": "2026-01-15T09:00:10.000Z",
+                     *         "feed": "2026-01-15T09:00:10.000Z",
+                     *         "engagement": "2026-01-15T09:00:10.000Z",
+                     *         "expiry": "2026-01-15T09:00:10.000Z"
+                     *       },
+                     *       "complete": true
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserErasure"];
                 };
             };
@@ -4045,6 +4423,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "receipt_id": "0198c5d0-7d1c-7c3e-9f57-000000000009",
+                     *       "user_id": "zoe",
+                     *       "at": "2026-01-15T09:00:10.000Z",
+                     *       "erased": {
+                     *         "ingest": null,
+                     *         "feed": null,
+                     *         "engagement": null,
+                     *         "expiry": null
+                     *       },
+                     *       "complete": false
+                     *     }
+                     */
                     "application/json": components["schemas"]["UserErasure"];
                 };
             };
@@ -4964,6 +5356,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "user_id": "mallory",
+                     *           "since": "2026-01-15T09:00:00.000Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["EdgePage"];
                 };
             };
@@ -5223,6 +5626,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "user_id": "bob",
+                     *           "since": "2026-01-15T09:00:00.000Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["EdgePage"];
                 };
             };
@@ -5561,6 +5975,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "reason": "rude",
+                 *       "text": "to me"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ReportCreate"];
             };
         };
@@ -5704,6 +6124,95 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "version": "0.1.0",
+                     *       "lifetimes": [
+                     *         "24h"
+                     *       ],
+                     *       "max_clip_ms": 15000,
+                     *       "max_parts": 10,
+                     *       "max_upload_bytes": 536870912,
+                     *       "content_types": [
+                     *         "video/mp4",
+                     *         "video/quicktime",
+                     *         "video/webm",
+                     *         "image/jpeg",
+                     *         "image/png",
+                     *         "image/webp",
+                     *         "image/heic",
+                     *         "image/heif",
+                     *         "image/avif"
+                     *       ],
+                     *       "codecs": {
+                     *         "video": [
+                     *           "av1",
+                     *           "h264",
+                     *           "hevc",
+                     *           "vp8",
+                     *           "vp9"
+                     *         ],
+                     *         "audio": [
+                     *           "aac",
+                     *           "alac",
+                     *           "opus",
+                     *           "pcm"
+                     *         ]
+                     *       },
+                     *       "audiences": [
+                     *         "everyone",
+                     *         "followers",
+                     *         "friends",
+                     *         "close_friends"
+                     *       ],
+                     *       "comments": [
+                     *         "everyone",
+                     *         "friends",
+                     *         "nobody"
+                     *       ],
+                     *       "layer_kinds": [
+                     *         "text",
+                     *         "caption",
+                     *         "sticker",
+                     *         "mention",
+                     *         "hashtag",
+                     *         "link",
+                     *         "poll",
+                     *         "quiz",
+                     *         "question",
+                     *         "promo_code",
+                     *         "music",
+                     *         "effect"
+                     *       ],
+                     *       "follows": "open",
+                     *       "features": [
+                     *         "answers",
+                     *         "comments",
+                     *         "for_you",
+                     *         "photos",
+                     *         "reactions",
+                     *         "renditions",
+                     *         "reports",
+                     *         "shares"
+                     *       ],
+                     *       "batch": {
+                     *         "rings": 100,
+                     *         "reels": 20,
+                     *         "views": 100
+                     *       },
+                     *       "limits": {
+                     *         "create": 30,
+                     *         "writes": 120,
+                     *         "reads": 1200,
+                     *         "comments": 30,
+                     *         "reactions": 120,
+                     *         "shares": 30,
+                     *         "views": 6000,
+                     *         "edges": 120,
+                     *         "reports": 10
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Config"];
                 };
             };
@@ -5748,6 +6257,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "create": true,
+                     *       "view": true,
+                     *       "reason": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Eligibility"];
                 };
             };
@@ -5827,6 +6343,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "user_id": "bob",
+                     *           "since": "2026-01-15T09:00:00.000Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["EdgePage"];
                 };
             };
@@ -6008,6 +6535,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "user_id": "ann",
+                     *           "since": "2026-01-15T09:00:00.000Z",
+                     *           "notify": false
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["FollowedPage"];
                 };
             };
@@ -6331,6 +6870,103 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "author_id": "ann",
+                     *           "kind": "photo",
+                     *           "label": "Story",
+                     *           "audience": "everyone",
+                     *           "posted_at": "2026-01-15T09:00:04.000Z",
+                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "duration_ms": null,
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "content_type": "image/jpeg",
+                     *           "size": 19410,
+                     *           "has_audio": false,
+                     *           "codecs": null,
+                     *           "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *           "download_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "renditions": [
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 720,
+                     *               "height": 1280,
+                     *               "size": 19410,
+                     *               "codecs": null
+                     *             },
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-2.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 607,
+                     *               "height": 1080,
+                     *               "size": 20155,
+                     *               "codecs": null
+                     *             }
+                     *           ],
+                     *           "urls_expire_at": "2026-01-15T09:15:04.000Z",
+                     *           "caption": "first light #morning",
+                     *           "layers": [
+                     *             {
+                     *               "kind": "poll",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "question": "Tea?",
+                     *               "options": [
+                     *                 "yes",
+                     *                 "no"
+                     *               ]
+                     *             },
+                     *             {
+                     *               "kind": "text",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "text": "good morning",
+                     *               "font": "classic",
+                     *               "align": "center"
+                     *             }
+                     *           ],
+                     *           "sound": null,
+                     *           "captions_track": null,
+                     *           "alt_text": "the sun over a field",
+                     *           "seen": false,
+                     *           "series_id": null,
+                     *           "part": 1,
+                     *           "parts": 1,
+                     *           "viewers_listed": true,
+                     *           "can": {
+                     *             "comment": true,
+                     *             "react": true,
+                     *             "share": true,
+                     *             "download": true
+                     *           },
+                     *           "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *           "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *           "captions_url": null,
+                     *           "preview": {
+                     *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
+                     *             "color": "#989898"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ReelPage"];
                 };
             };
@@ -6971,6 +7607,99 @@ export interface operations {
             };
         };
     };
+    get_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "ann",
+                     *       "country": null,
+                     *       "roles": [],
+                     *       "quota": {
+                     *         "live": 0,
+                     *         "max_live": 100,
+                     *         "posted_24h": 0,
+                     *         "max_posted_24h": 200,
+                     *         "retry_after_s": 0
+                     *       },
+                     *       "eligibility": {
+                     *         "create": true,
+                     *         "view": true,
+                     *         "reason": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Me"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
     get_hidden_words: {
         parameters: {
             query?: never;
@@ -6989,6 +7718,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "words": [
+                     *         "spoiler"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["HiddenWords"];
                 };
             };
@@ -7054,6 +7790,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "words": [
+                 *         "spoiler"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["HiddenWordsRequest"];
             };
         };
@@ -7067,6 +7810,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "words": [
+                     *         "spoiler"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["HiddenWords"];
                 };
             };
@@ -7339,6 +8089,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "view_history": true
+                     *     }
+                     */
                     "application/json": components["schemas"]["Privacy"];
                 };
             };
@@ -7404,6 +8159,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "view_history": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["PrivacyRequest"];
             };
         };
@@ -7417,6 +8177,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "view_history": true
+                     *     }
+                     */
                     "application/json": components["schemas"]["Privacy"];
                 };
             };
@@ -7527,6 +8292,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "live": 1,
+                     *       "max_live": 100,
+                     *       "posted_24h": 1,
+                     *       "max_posted_24h": 200,
+                     *       "retry_after_s": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["Quota"];
                 };
             };
@@ -7587,7 +8361,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only stories in this state. */
-                state?: "draft" | "processing" | "live" | "refused";
+                state?: "draft" | "processing" | "scheduled" | "live" | "refused";
                 /** @description How many items at most, 1 to 100. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
@@ -7608,7 +8382,162 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "state": "live",
+                     *           "author_id": "ann",
+                     *           "created_at": "2026-01-15T09:00:01.000Z",
+                     *           "media": {
+                     *             "content_type": "image/jpeg",
+                     *             "size": 26368
+                     *           },
+                     *           "lifetime": "24h",
+                     *           "audience": "everyone",
+                     *           "hide_from": [],
+                     *           "comments": "everyone",
+                     *           "reactions": true,
+                     *           "sharing": true,
+                     *           "download": false,
+                     *           "view_list": true,
+                     *           "caption": "first light #morning",
+                     *           "layers": [
+                     *             {
+                     *               "kind": "poll",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "question": "Tea?",
+                     *               "options": [
+                     *                 "yes",
+                     *                 "no"
+                     *               ]
+                     *             },
+                     *             {
+                     *               "kind": "text",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "text": "good morning",
+                     *               "font": "classic",
+                     *               "align": "center"
+                     *             }
+                     *           ],
+                     *           "captions_track": null,
+                     *           "sound": null,
+                     *           "split": true,
+                     *           "alt_text": "the sun over a field",
+                     *           "progress": null,
+                     *           "reason": null,
+                     *           "vanishes_at": null,
+                     *           "posted_at": "2026-01-15T09:00:04.000Z",
+                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "kind": "photo",
+                     *           "content_type": "image/jpeg",
+                     *           "size": 19410,
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "duration_ms": null,
+                     *           "has_audio": false,
+                     *           "codecs": null,
+                     *           "series_id": null,
+                     *           "part": 1,
+                     *           "parts": 1,
+                     *           "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *           "part_ids": [
+                     *             "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["StoryPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    delete_stories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deleting"];
                 };
             };
             /** @description Unauthorized. */
@@ -7685,6 +8614,82 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "state": "live",
+                     *       "author_id": "ann",
+                     *       "created_at": "2026-01-15T09:00:01.000Z",
+                     *       "media": {
+                     *         "content_type": "image/jpeg",
+                     *         "size": 26368
+                     *       },
+                     *       "lifetime": "24h",
+                     *       "audience": "everyone",
+                     *       "hide_from": [],
+                     *       "comments": "everyone",
+                     *       "reactions": true,
+                     *       "sharing": true,
+                     *       "download": false,
+                     *       "view_list": true,
+                     *       "caption": "first light #morning",
+                     *       "layers": [
+                     *         {
+                     *           "kind": "poll",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "question": "Tea?",
+                     *           "options": [
+                     *             "yes",
+                     *             "no"
+                     *           ]
+                     *         },
+                     *         {
+                     *           "kind": "text",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "text": "good morning",
+                     *           "font": "classic",
+                     *           "align": "center"
+                     *         }
+                     *       ],
+                     *       "captions_track": null,
+                     *       "sound": null,
+                     *       "split": true,
+                     *       "alt_text": "the sun over a field",
+                     *       "progress": null,
+                     *       "reason": null,
+                     *       "vanishes_at": null,
+                     *       "posted_at": "2026-01-15T09:00:04.000Z",
+                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "kind": "photo",
+                     *       "content_type": "image/jpeg",
+                     *       "size": 19410,
+                     *       "width": 720,
+                     *       "height": 1280,
+                     *       "duration_ms": null,
+                     *       "has_audio": false,
+                     *       "codecs": null,
+                     *       "series_id": null,
+                     *       "part": 1,
+                     *       "parts": 1,
+                     *       "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *       "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *       "part_ids": [
+                     *         "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Story"];
                 };
             };
@@ -7776,6 +8781,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "user_id": "carol",
+                     *           "since": "2026-01-15T09:00:00.000Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["EdgePage"];
                 };
             };
@@ -8037,6 +9053,104 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "reels": {
+                     *         "ann": [
+                     *           {
+                     *             "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *             "author_id": "ann",
+                     *             "kind": "photo",
+                     *             "label": "Story",
+                     *             "audience": "everyone",
+                     *             "posted_at": "2026-01-15T09:00:04.000Z",
+                     *             "expires_at": "2026-01-16T09:00:04.000Z",
+                     *             "duration_ms": null,
+                     *             "width": 720,
+                     *             "height": 1280,
+                     *             "content_type": "image/jpeg",
+                     *             "size": 19410,
+                     *             "has_audio": false,
+                     *             "codecs": null,
+                     *             "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *             "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *             "download_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *             "renditions": [
+                     *               {
+                     *                 "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *                 "content_type": "image/jpeg",
+                     *                 "width": 720,
+                     *                 "height": 1280,
+                     *                 "size": 19410,
+                     *                 "codecs": null
+                     *               },
+                     *               {
+                     *                 "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-2.jpg?X-Amz-Signature=example",
+                     *                 "content_type": "image/jpeg",
+                     *                 "width": 607,
+                     *                 "height": 1080,
+                     *                 "size": 20155,
+                     *                 "codecs": null
+                     *               }
+                     *             ],
+                     *             "urls_expire_at": "2026-01-15T09:15:04.000Z",
+                     *             "caption": "first light #morning",
+                     *             "layers": [
+                     *               {
+                     *                 "kind": "poll",
+                     *                 "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *                 "x": 0.1,
+                     *                 "y": 0.2,
+                     *                 "w": 0.8,
+                     *                 "h": 0.2,
+                     *                 "rotation": 0,
+                     *                 "z": 0,
+                     *                 "question": "Tea?",
+                     *                 "options": [
+                     *                   "yes",
+                     *                   "no"
+                     *                 ]
+                     *               },
+                     *               {
+                     *                 "kind": "text",
+                     *                 "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *                 "x": 0.1,
+                     *                 "y": 0.2,
+                     *                 "w": 0.8,
+                     *                 "h": 0.2,
+                     *                 "rotation": 0,
+                     *                 "z": 0,
+                     *                 "text": "good morning",
+                     *                 "font": "classic",
+                     *                 "align": "center"
+                     *               }
+                     *             ],
+                     *             "sound": null,
+                     *             "captions_track": null,
+                     *             "alt_text": "the sun over a field",
+                     *             "seen": false,
+                     *             "series_id": null,
+                     *             "part": 1,
+                     *             "parts": 1,
+                     *             "viewers_listed": true,
+                     *             "can": {
+                     *               "comment": true,
+                     *               "react": true,
+                     *               "share": true,
+                     *               "download": true
+                     *             },
+                     *             "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *             "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *             "captions_url": null,
+                     *             "preview": {
+                     *               "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
+                     *               "color": "#989898"
+                     *             }
+                     *           }
+                     *         ]
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["ReelBatch"];
                 };
             };
@@ -8125,6 +9239,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "rings": {
+                     *         "ann": "unseen",
+                     *         "carol": "none"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Rings"];
                 };
             };
@@ -8196,6 +9318,40 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "media": {
+                 *         "content_type": "image/jpeg",
+                 *         "size": 26368
+                 *       },
+                 *       "caption": "first light #morning",
+                 *       "layers": [
+                 *         {
+                 *           "kind": "poll",
+                 *           "x": 0.1,
+                 *           "y": 0.2,
+                 *           "w": 0.8,
+                 *           "h": 0.2,
+                 *           "question": "Tea?",
+                 *           "options": [
+                 *             "yes",
+                 *             "no"
+                 *           ]
+                 *         },
+                 *         {
+                 *           "kind": "text",
+                 *           "x": 0.1,
+                 *           "y": 0.2,
+                 *           "w": 0.8,
+                 *           "h": 0.2,
+                 *           "text": "good morning",
+                 *           "font": "classic",
+                 *           "align": "center"
+                 *         }
+                 *       ],
+                 *       "alt_text": "the sun over a field"
+                 *     }
+                 */
                 "application/json": components["schemas"]["StoryCreate"];
             };
         };
@@ -8214,6 +9370,94 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "state": "draft",
+                     *       "author_id": "ann",
+                     *       "created_at": "2026-01-15T09:00:01.000Z",
+                     *       "media": {
+                     *         "content_type": "image/jpeg",
+                     *         "size": 26368
+                     *       },
+                     *       "lifetime": "24h",
+                     *       "audience": "everyone",
+                     *       "hide_from": [],
+                     *       "comments": "everyone",
+                     *       "reactions": true,
+                     *       "sharing": true,
+                     *       "download": false,
+                     *       "view_list": true,
+                     *       "caption": "first light #morning",
+                     *       "layers": [
+                     *         {
+                     *           "kind": "poll",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "question": "Tea?",
+                     *           "options": [
+                     *             "yes",
+                     *             "no"
+                     *           ]
+                     *         },
+                     *         {
+                     *           "kind": "text",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "text": "good morning",
+                     *           "font": "classic",
+                     *           "align": "center"
+                     *         }
+                     *       ],
+                     *       "captions_track": null,
+                     *       "sound": null,
+                     *       "split": true,
+                     *       "alt_text": "the sun over a field",
+                     *       "progress": null,
+                     *       "reason": null,
+                     *       "vanishes_at": "2026-01-15T10:00:01.000Z",
+                     *       "posted_at": null,
+                     *       "expires_at": null,
+                     *       "kind": null,
+                     *       "content_type": null,
+                     *       "size": null,
+                     *       "width": null,
+                     *       "height": null,
+                     *       "duration_ms": null,
+                     *       "has_audio": null,
+                     *       "codecs": null,
+                     *       "series_id": null,
+                     *       "part": 1,
+                     *       "parts": 1,
+                     *       "media_url": null,
+                     *       "poster_url": null,
+                     *       "part_ids": [],
+                     *       "upload": {
+                     *         "method": "POST",
+                     *         "url": "https://media.example/stories",
+                     *         "fields": {
+                     *           "key": "staging/0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "Content-Type": "image/jpeg",
+                     *           "x-amz-algorithm": "AWS4-HMAC-SHA256",
+                     *           "x-amz-credential": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *           "x-amz-date": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *           "policy": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *           "x-amz-signature": "ZXhhbXBsZQ.c2lnbmF0dXJl"
+                     *         },
+                     *         "expires_at": "2026-01-15T09:15:01.000Z"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Draft"];
                 };
             };
@@ -8364,6 +9608,98 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "author_id": "ann",
+                     *       "kind": "photo",
+                     *       "label": "Story",
+                     *       "audience": "everyone",
+                     *       "posted_at": "2026-01-15T09:00:04.000Z",
+                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "duration_ms": null,
+                     *       "width": 720,
+                     *       "height": 1280,
+                     *       "content_type": "image/jpeg",
+                     *       "size": 19410,
+                     *       "has_audio": false,
+                     *       "codecs": null,
+                     *       "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *       "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *       "download_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *       "renditions": [
+                     *         {
+                     *           "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "content_type": "image/jpeg",
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "size": 19410,
+                     *           "codecs": null
+                     *         },
+                     *         {
+                     *           "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-2.jpg?X-Amz-Signature=example",
+                     *           "content_type": "image/jpeg",
+                     *           "width": 607,
+                     *           "height": 1080,
+                     *           "size": 20155,
+                     *           "codecs": null
+                     *         }
+                     *       ],
+                     *       "urls_expire_at": "2026-01-15T09:15:04.000Z",
+                     *       "caption": "first light #morning",
+                     *       "layers": [
+                     *         {
+                     *           "kind": "poll",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "question": "Tea?",
+                     *           "options": [
+                     *             "yes",
+                     *             "no"
+                     *           ]
+                     *         },
+                     *         {
+                     *           "kind": "text",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "text": "good morning",
+                     *           "font": "classic",
+                     *           "align": "center"
+                     *         }
+                     *       ],
+                     *       "sound": null,
+                     *       "captions_track": null,
+                     *       "alt_text": "the sun over a field",
+                     *       "seen": false,
+                     *       "series_id": null,
+                     *       "part": 1,
+                     *       "parts": 1,
+                     *       "viewers_listed": true,
+                     *       "can": {
+                     *         "comment": true,
+                     *         "react": true,
+                     *         "share": true,
+                     *         "download": true
+                     *       },
+                     *       "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *       "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *       "captions_url": null,
+                     *       "preview": {
+                     *         "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
+                     *         "color": "#989898"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["ReelItem"];
                 };
             };
@@ -8534,6 +9870,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "comments": "everyone",
+                 *       "download": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["StoryChanges"];
             };
         };
@@ -8547,6 +9889,82 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "state": "live",
+                     *       "author_id": "ann",
+                     *       "created_at": "2026-01-15T09:00:01.000Z",
+                     *       "media": {
+                     *         "content_type": "image/jpeg",
+                     *         "size": 26368
+                     *       },
+                     *       "lifetime": "24h",
+                     *       "audience": "everyone",
+                     *       "hide_from": [],
+                     *       "comments": "everyone",
+                     *       "reactions": true,
+                     *       "sharing": true,
+                     *       "download": true,
+                     *       "view_list": true,
+                     *       "caption": "first light #morning",
+                     *       "layers": [
+                     *         {
+                     *           "kind": "poll",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "question": "Tea?",
+                     *           "options": [
+                     *             "yes",
+                     *             "no"
+                     *           ]
+                     *         },
+                     *         {
+                     *           "kind": "text",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "text": "good morning",
+                     *           "font": "classic",
+                     *           "align": "center"
+                     *         }
+                     *       ],
+                     *       "captions_track": null,
+                     *       "sound": null,
+                     *       "split": true,
+                     *       "alt_text": "the sun over a field",
+                     *       "progress": null,
+                     *       "reason": null,
+                     *       "vanishes_at": null,
+                     *       "posted_at": "2026-01-15T09:00:04.000Z",
+                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "kind": "photo",
+                     *       "content_type": "image/jpeg",
+                     *       "size": 19410,
+                     *       "width": 720,
+                     *       "height": 1280,
+                     *       "duration_ms": null,
+                     *       "has_audio": false,
+                     *       "codecs": null,
+                     *       "series_id": null,
+                     *       "part": 1,
+                     *       "parts": 1,
+                     *       "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *       "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *       "part_ids": [
+                     *         "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Story"];
                 };
             };
@@ -8694,6 +10112,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "user_id": "bob",
+                     *           "option": 0,
+                     *           "text": null,
+                     *           "at": "2026-01-15T09:00:07.000Z"
+                     *         }
+                     *       ],
+                     *       "tallies": [
+                     *         1,
+                     *         0
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["GivenAnswerPage"];
                 };
             };
@@ -8791,6 +10226,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "option": 0
+                 *     }
+                 */
                 "application/json": components["schemas"]["AnswerRequest"];
             };
         };
@@ -8804,6 +10244,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "mine": 0,
+                     *       "tallies": [
+                     *         1,
+                     *         0
+                     *       ],
+                     *       "correct": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Answer"];
                 };
             };
@@ -9168,6 +10618,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000005",
+                     *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "author_id": "bob",
+                     *           "text": "what a sky",
+                     *           "reply_to": null,
+                     *           "replies": 0,
+                     *           "created_at": "2026-01-15T09:00:07.000Z",
+                     *           "can": {
+                     *             "delete": true
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["CommentPage"];
                 };
             };
@@ -9268,6 +10737,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "text": "what a sky"
+                 *     }
+                 */
                 "application/json": components["schemas"]["CommentCreate"];
             };
         };
@@ -9281,6 +10755,20 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000005",
+                     *       "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "author_id": "bob",
+                     *       "text": "what a sky",
+                     *       "reply_to": null,
+                     *       "replies": 0,
+                     *       "created_at": "2026-01-15T09:00:07.000Z",
+                     *       "can": {
+                     *         "delete": true
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Comment"];
                 };
             };
@@ -9434,6 +10922,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "views": 1,
+                     *       "viewers": 1,
+                     *       "reactions": 1,
+                     *       "comments": 1,
+                     *       "shares": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["Counts"];
                 };
             };
@@ -9708,7 +11205,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["StoryPublish"] | null;
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -9719,6 +11220,82 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "state": "live",
+                     *       "author_id": "ann",
+                     *       "created_at": "2026-01-15T09:00:01.000Z",
+                     *       "media": {
+                     *         "content_type": "image/jpeg",
+                     *         "size": 26368
+                     *       },
+                     *       "lifetime": "24h",
+                     *       "audience": "everyone",
+                     *       "hide_from": [],
+                     *       "comments": "everyone",
+                     *       "reactions": true,
+                     *       "sharing": true,
+                     *       "download": false,
+                     *       "view_list": true,
+                     *       "caption": "first light #morning",
+                     *       "layers": [
+                     *         {
+                     *           "kind": "poll",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "question": "Tea?",
+                     *           "options": [
+                     *             "yes",
+                     *             "no"
+                     *           ]
+                     *         },
+                     *         {
+                     *           "kind": "text",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *           "x": 0.1,
+                     *           "y": 0.2,
+                     *           "w": 0.8,
+                     *           "h": 0.2,
+                     *           "rotation": 0,
+                     *           "z": 0,
+                     *           "text": "good morning",
+                     *           "font": "classic",
+                     *           "align": "center"
+                     *         }
+                     *       ],
+                     *       "captions_track": null,
+                     *       "sound": null,
+                     *       "split": true,
+                     *       "alt_text": "the sun over a field",
+                     *       "progress": null,
+                     *       "reason": null,
+                     *       "vanishes_at": null,
+                     *       "posted_at": "2026-01-15T09:00:04.000Z",
+                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "kind": "photo",
+                     *       "content_type": "image/jpeg",
+                     *       "size": 19410,
+                     *       "width": 720,
+                     *       "height": 1280,
+                     *       "duration_ms": null,
+                     *       "has_audio": false,
+                     *       "codecs": null,
+                     *       "series_id": null,
+                     *       "part": 1,
+                     *       "parts": 1,
+                     *       "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *       "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *       "part_ids": [
+                     *         "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Story"];
                 };
             };
@@ -9731,7 +11308,26 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Processing"];
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "state": "processing",
+                     *       "progress": 0
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Processing"] | components["schemas"]["Scheduled"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
                 };
             };
             /** @description Unauthorized. */
@@ -9781,6 +11377,30 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["WrongStateProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
                 };
             };
             /** @description Unprocessable content; Media refused. */
@@ -9838,6 +11458,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "emoji": "❤️"
+                 *     }
+                 */
                 "application/json": components["schemas"]["ReactionRequest"];
             };
         };
@@ -10103,6 +11728,15 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "counts": {
+                     *         "❤️": 1
+                     *       },
+                     *       "total": 1,
+                     *       "mine": "❤️"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Reactions"];
                 };
             };
@@ -10204,6 +11838,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "ended": "deleted",
+                     *       "ended_at": "2026-01-15T09:00:08.000Z",
+                     *       "erased": {
+                     *         "media": "2026-01-15T09:00:08.000Z",
+                     *         "feed": "2026-01-15T09:00:08.000Z",
+                     *         "engagement": "2026-01-15T09:00:09.000Z"
+                     *       },
+                     *       "complete": true,
+                     *       "completed_at": "2026-01-15T09:00:09.000Z",
+                     *       "log_clears_by": "2026-01-23T01:53:09.000Z",
+                     *       "held": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["StoryReceipt"];
                 };
             };
@@ -10287,6 +11937,12 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "reason": "spam",
+                 *       "text": null
+                 *     }
+                 */
                 "application/json": components["schemas"]["ReportCreate"];
             };
         };
@@ -10414,6 +12070,133 @@ export interface operations {
             };
         };
     };
+    repost_story: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ticket` that came with the story. The story's author needs none. */
+                "Story-Ticket"?: components["parameters"]["StoryTicket"];
+                /**
+                 * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+                 * @example post-2026-11-28-1
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /**
+                     * @description The repost as its author sees it.
+                     * @example /v1/me/stories/0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
+                     */
+                    Location?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Draft"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Ticket expired; Not in the rollout; Suspended from creating stories. */
+            403: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TicketExpiredOrNotInRolloutOrSuspendedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Sharing is off; Request with this idempotency key in progress. */
+            409: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["SharingOffOrIdempotencyRunningProblem"];
+                };
+            };
+            /** @description Unprocessable content; Ticket missing; Media refused; Idempotency key reused with another body. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingOrMediaRefusedOrIdempotencyReusedProblem"];
+                };
+            };
+            /** @description Too many requests; Quota reached; Too many drafts. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedOrQuotaReachedOrTooManyDraftsProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
     share_story: {
         parameters: {
             query?: never;
@@ -10448,6 +12231,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "url": "https://stories.example/s/0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Share"];
                 };
             };
@@ -10562,6 +12350,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "method": "POST",
+                     *       "url": "https://media.example/stories",
+                     *       "fields": {
+                     *         "key": "staging/0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *         "Content-Type": "image/jpeg",
+                     *         "x-amz-algorithm": "AWS4-HMAC-SHA256",
+                     *         "x-amz-credential": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *         "x-amz-date": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *         "policy": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *         "x-amz-signature": "ZXhhbXBsZQ.c2lnbmF0dXJl"
+                     *       },
+                     *       "expires_at": "2026-01-15T09:15:01.000Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Upload"];
                 };
             };
@@ -10671,6 +12475,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "viewer_id": "bob",
+                     *           "viewed_at": "2026-01-15T09:00:05.000Z",
+                     *           "plays": 1,
+                     *           "reaction": "❤️"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null,
+                     *       "total": 1,
+                     *       "hidden": 0
+                     *     }
+                     */
                     "application/json": components["schemas"]["ViewerPage"];
                 };
             };
@@ -10778,6 +12597,23 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "author_id": "ann",
+                     *           "ring": "unseen",
+                     *           "stories": 1,
+                     *           "unseen": 1,
+                     *           "latest_at": "2026-01-15T09:00:04.000Z",
+                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example"
+                     *         }
+                     *       ],
+                     *       "mine": null,
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["TrayPage"];
                 };
             };
@@ -10860,6 +12696,11 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "up_to": "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                 *     }
+                 */
                 "application/json": components["schemas"]["SeenRequest"];
             };
         };
@@ -11008,6 +12849,103 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "author_id": "ann",
+                     *           "kind": "photo",
+                     *           "label": "Story",
+                     *           "audience": "everyone",
+                     *           "posted_at": "2026-01-15T09:00:04.000Z",
+                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "duration_ms": null,
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "content_type": "image/jpeg",
+                     *           "size": 19410,
+                     *           "has_audio": false,
+                     *           "codecs": null,
+                     *           "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *           "download_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "renditions": [
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 720,
+                     *               "height": 1280,
+                     *               "size": 19410,
+                     *               "codecs": null
+                     *             },
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-2.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 607,
+                     *               "height": 1080,
+                     *               "size": 20155,
+                     *               "codecs": null
+                     *             }
+                     *           ],
+                     *           "urls_expire_at": "2026-01-15T09:15:04.000Z",
+                     *           "caption": "first light #morning",
+                     *           "layers": [
+                     *             {
+                     *               "kind": "poll",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "question": "Tea?",
+                     *               "options": [
+                     *                 "yes",
+                     *                 "no"
+                     *               ]
+                     *             },
+                     *             {
+                     *               "kind": "text",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "text": "good morning",
+                     *               "font": "classic",
+                     *               "align": "center"
+                     *             }
+                     *           ],
+                     *           "sound": null,
+                     *           "captions_track": null,
+                     *           "alt_text": "the sun over a field",
+                     *           "seen": false,
+                     *           "series_id": null,
+                     *           "part": 1,
+                     *           "parts": 1,
+                     *           "viewers_listed": true,
+                     *           "can": {
+                     *             "comment": true,
+                     *             "react": true,
+                     *             "share": true,
+                     *             "download": true
+                     *           },
+                     *           "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *           "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *           "captions_url": null,
+                     *           "preview": {
+                     *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
+                     *             "color": "#989898"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ReelPage"];
                 };
             };
@@ -11096,6 +13034,21 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "views": [
+                 *         {
+                 *           "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                 *           "play_id": "play-2026-0001",
+                 *           "watched_ms": 4200,
+                 *           "completed": true,
+                 *           "taps": {
+                 *             "forward": 1
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["ViewReport"];
             };
         };
@@ -11109,6 +13062,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "accepted": 1,
+                     *       "rejected": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["ViewReportResult"];
                 };
             };
