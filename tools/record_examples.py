@@ -97,7 +97,7 @@ def scenario(record: Recorder) -> None:
     call("ann", "GET", "/v1/config")
     call("ann", "GET", "/v1/me")
     call("ann", "GET", "/v1/eligibility")
-    call("bob", "PUT", "/v1/following/{user_id}", user_id="ann")
+    call("bob", "PUT", "/v1/following/{user_id}", {"notify": True}, user_id="ann")
     call("ann", "PUT", "/v1/close-friends/{user_id}", user_id="bob")
     call("ann", "PUT", "/v1/blocked/{user_id}", user_id="mallory")
     call("ann", "PUT", "/v1/muted/{user_id}", user_id="carol")
@@ -107,7 +107,10 @@ def scenario(record: Recorder) -> None:
     call("bob", "GET", "/v1/following")
     poll = {"kind": "poll", **frame, "question": "Tea?", "options": ["yes", "no"]}
     text = {"kind": "text", **frame, "text": "good morning", "font": "classic", "align": "center"}
-    live = post(record, caption="first light #morning", layers=[poll, text], alt_text="the sun over a field")
+    call("ann", "PUT", "/v1/hidden-from/{user_id}", user_id="dave")
+    call("ann", "GET", "/v1/hidden-from")
+    caption = "first light with @bob #morning"
+    live = post(record, caption=caption, layers=[poll, text], alt_text="the sun over a field")
     own, theirs = {"story_id": live["id"]}, {"user_id": "ann"}
     call("ann", "GET", "/v1/me/stories/{story_id}", **own)
     call("ann", "GET", "/v1/me/stories?state=live")
@@ -117,6 +120,11 @@ def scenario(record: Recorder) -> None:
     call("bob", "GET", "/v1/tray")
     call("bob", "GET", "/v1/rings?user_ids=ann,carol")
     call("bob", "GET", "/v1/for-you")
+    call("bob", "GET", "/v1/hashtags?prefix=mor")
+    call("bob", "GET", "/v1/hashtags/{tag}/stories", tag="morning")
+    call("bob", "GET", "/v1/me/mentions")
+    call("ann", "GET", "/v1/stories/{story_id}/explain?viewer=bob", **own)
+    call("bob", "POST", "/v1/live/token")
     call("bob", "GET", "/v1/reels?user_ids=ann")
     call("bob", "GET", "/v1/users/{user_id}/stories", **theirs)
     item = call("bob", "GET", "/v1/stories/{story_id}", **own)
@@ -135,6 +143,9 @@ def scenario(record: Recorder) -> None:
     record.until("ann", f"/v1/stories/{live['id']}/viewers", lambda page: page["items"])
     call("ann", "GET", "/v1/stories/{story_id}/viewers", **own)
     call("ann", "GET", "/v1/stories/{story_id}/counts", **own)
+    call("ann", "GET", "/v1/stories/{story_id}/insights", **own)
+    call("ann", "GET", "/v1/me/insights")
+    call("bob", "POST", "/v1/stories/{story_id}/repost", None, ticket, **own)
     call("bob", "GET", "/v1/me/privacy")
     call("bob", "PUT", "/v1/me/privacy", {"view_history": True})
     call("ann", "PUT", "/v1/me/hidden-words", {"words": ["spoiler"]})
@@ -146,7 +157,19 @@ def scenario(record: Recorder) -> None:
     decision = {"action": "keep", "days": None}
     call("root", "POST", "/v1/admin/reports/{report_id}/decision", decision, report_id=report["id"])
     call("root", "GET", "/v1/admin/audit")
-    call("ann", "DELETE", "/v1/stories/{story_id}", **own)
+    hook = {"url": "https://example.com/stories", "events": ["story-posted", "story-expired"], "secret": None}
+    called = {"webhook_id": call("root", "POST", "/v1/admin/webhooks", hook)["id"]}
+    call("root", "GET", "/v1/admin/webhooks")
+    call("root", "GET", "/v1/admin/webhooks/{webhook_id}", **called)
+    call("root", "PATCH", "/v1/admin/webhooks/{webhook_id}", {"events": ["story-posted"]}, **called)
+    call("root", "POST", "/v1/admin/webhooks/{webhook_id}/test", **called)
+    deliveries = f"/v1/admin/webhooks/{called['webhook_id']}/deliveries"
+    record.until("root", deliveries, lambda page: page["items"])
+    sent = call("root", "GET", "/v1/admin/webhooks/{webhook_id}/deliveries", **called)["items"][0]
+    retry = "/v1/admin/webhooks/{webhook_id}/deliveries/{delivery_id}/retry"
+    call("root", "POST", retry, delivery_id=sent["id"], **called)
+    call("root", "DELETE", "/v1/admin/webhooks/{webhook_id}", **called)
+    call("ann", "DELETE", "/v1/me/stories")
     record.until("ann", f"/v1/stories/{live['id']}/receipt", lambda receipt: receipt["complete"])
     call("ann", "GET", "/v1/stories/{story_id}/receipt", **own)
     call("root", "GET", "/v1/admin/erasure")

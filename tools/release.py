@@ -23,8 +23,14 @@ PLACES = (
     ("*/pyproject.toml", r'(?m)^(version = "){old}(")$'),
     ("*/*/pyproject.toml", r'(?m)^(version = "){old}(")$'),
     ("docs/asyncapi.yaml", r"(?m)^(  version: ){old}()$"),
-    ("docs/openapi.json", r'(?m)^(  "version": "){old}(",?)$'),
-    ("docs/openapi/*.json", r'(?m)^(  "version": "){old}(",?)$'),
+    ("docs/openapi.json", r'(?m)^( +"version": "){old}(",?)$'),
+    ("docs/openapi/*.json", r'(?m)^( +"version": "){old}(",?)$'),
+    ("docs/openapi/examples/get_config.json", r'(?m)^( +"version": "){old}(",?)$'),
+    ("clients/typescript/src/schema.d.ts", r'("version": "){old}(")'),
+    ("clients/typescript/package.json", r'(?m)^(  "version": "){old}(",?)$'),
+    ("web/package.json", r'("stories-client": "){old}(")'),
+    ("package-lock.json", r'("name": "stories-client",\n +"version": "){old}(")'),
+    ("package-lock.json", r'("stories-client": "){old}(")'),
     ("docker-compose.yml", r"(\$\{{STORIES_VERSION:-){old}(\}})"),
     ("deploy/helm/**/Chart.yaml", r'(?m)^( *(?:appV|v)ersion: "?){old}("?)$'),
     ("deploy/helm/examples/*.yaml", TAG),
@@ -102,7 +108,7 @@ def bumped(checkout: Path, old: str, new: str) -> dict[Path, str]:
         for path in sorted(checkout.glob(pattern)):
             if path.relative_to(checkout).parts[0].startswith("."):
                 continue
-            text = path.read_text(encoding="utf-8")
+            text = texts.get(path) or path.read_text(encoding="utf-8")
             made, number = re.subn(place.format(old=re.escape(old)), rf"\g<1>{new}\g<2>", text)
             if not number and pattern not in MAY_LACK:
                 raise Refused(f"{path.relative_to(checkout)} does not name {old}")
@@ -112,7 +118,7 @@ def bumped(checkout: Path, old: str, new: str) -> dict[Path, str]:
 
 def naming(checkout: Path, version: str) -> set[str]:
     """Deployment files and documents that contain this version, except test data and lock files."""
-    kept = (":!CHANGELOG.md", ":!*.lock", ":!**/tests/**", ":!tests/**", ":!**/go.*")
+    kept = (":!CHANGELOG.md", ":!*.lock", ":!package-lock.json", ":!**/tests/**", ":!tests/**", ":!**/go.*")
     run = subprocess.run(
         ["git", "-C", str(checkout), "grep", "--files-with-matches", "--word-regexp", "-F", version, "--", ".", *kept],
         check=False,

@@ -3726,8 +3726,8 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
-                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000008",
-                     *           "report_id": "0198c5d0-7d1c-7c3e-9f57-000000000006",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000009",
+                     *           "report_id": "0198c5d0-7d1c-7c3e-9f57-000000000007",
                      *           "kind": "story",
                      *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
                      *           "comment_id": null,
@@ -3737,7 +3737,7 @@ export interface operations {
                      *             "days": null,
                      *             "until": null,
                      *             "decided_by": "root",
-                     *             "decided_at": "2026-01-15T09:00:08.000Z"
+                     *             "decided_at": "2026-01-15T09:00:05.000Z"
                      *           }
                      *         }
                      *       ],
@@ -3937,7 +3937,7 @@ export interface operations {
                      * @example {
                      *       "items": [
                      *         {
-                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000006",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000007",
                      *           "kind": "story",
                      *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
                      *           "comment_id": null,
@@ -3945,12 +3945,12 @@ export interface operations {
                      *           "reason": "spam",
                      *           "text": null,
                      *           "reports": 1,
-                     *           "reported_at": "2026-01-15T09:00:08.000Z",
+                     *           "reported_at": "2026-01-15T09:00:05.000Z",
                      *           "state": "open",
                      *           "copy": {
                      *             "kind": "photo",
                      *             "audience": "everyone",
-                     *             "caption": "first light #morning",
+                     *             "caption": "first light with @bob #morning",
                      *             "alt_text": "the sun over a field",
                      *             "layers": [
                      *               {
@@ -3984,13 +3984,13 @@ export interface operations {
                      *             ],
                      *             "sound": null,
                      *             "captions_track": null,
-                     *             "posted_at": "2026-01-15T09:00:04.000Z",
-                     *             "expires_at": "2026-01-16T09:00:04.000Z"
+                     *             "posted_at": "2026-01-15T09:00:03.000Z",
+                     *             "expires_at": "2026-01-16T09:00:03.000Z"
                      *           },
                      *           "decision": null
                      *         },
                      *         {
-                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000007",
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000008",
                      *           "kind": "comment",
                      *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
                      *           "comment_id": "0198c5d0-7d1c-7c3e-9f57-000000000005",
@@ -3998,12 +3998,12 @@ export interface operations {
                      *           "reason": "rude",
                      *           "text": "to me",
                      *           "reports": 1,
-                     *           "reported_at": "2026-01-15T09:00:08.000Z",
+                     *           "reported_at": "2026-01-15T09:00:05.000Z",
                      *           "state": "open",
                      *           "copy": {
                      *             "text": "what a sky",
                      *             "reply_to": null,
-                     *             "created_at": "2026-11-28T20:35:41.404000Z"
+                     *             "created_at": "2026-11-28T21:01:42.025000Z"
                      *           },
                      *           "decision": null
                      *         }
@@ -4112,7 +4112,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000006",
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000007",
                      *       "kind": "story",
                      *       "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
                      *       "comment_id": null,
@@ -4120,12 +4120,12 @@ export interface operations {
                      *       "reason": "spam",
                      *       "text": null,
                      *       "reports": 1,
-                     *       "reported_at": "2026-01-15T09:00:08.000Z",
+                     *       "reported_at": "2026-01-15T09:00:05.000Z",
                      *       "state": "decided",
                      *       "copy": {
                      *         "kind": "photo",
                      *         "audience": "everyone",
-                     *         "caption": "first light #morning",
+                     *         "caption": "first light with @bob #morning",
                      *         "alt_text": "the sun over a field",
                      *         "layers": [
                      *           {
@@ -4159,15 +4159,15 @@ export interface operations {
                      *         ],
                      *         "sound": null,
                      *         "captions_track": null,
-                     *         "posted_at": "2026-01-15T09:00:04.000Z",
-                     *         "expires_at": "2026-01-16T09:00:04.000Z"
+                     *         "posted_at": "2026-01-15T09:00:03.000Z",
+                     *         "expires_at": "2026-01-16T09:00:03.000Z"
                      *       },
                      *       "decision": {
                      *         "action": "keep",
                      *         "days": null,
                      *         "until": null,
                      *         "decided_by": "root",
-                     *         "decided_at": "2026-01-15T09:00:08.000Z"
+                     *         "decided_at": "2026-01-15T09:00:05.000Z"
                      *       }
                      *     }
                      */
@@ -4313,14 +4313,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "receipt_id": "0198c5d0-7d1c-7c3e-9f57-000000000009",
+                     *       "receipt_id": "0198c5d0-7d1c-7c3e-9f57-00000000000d",
                      *       "user_id": "zoe",
-                     *       "at": "2026-01-15T09:00:10.000Z",
+                     *       "at": "2026-01-15T09:00:06.000Z",
                      *       "erased": {
-                     *         "ingest": "2026-01-15T09:00:10.000Z",
-                     *         "feed": "2026-01-15T09:00:10.000Z",
-                     *         "engagement": "2026-01-15T09:00:10.000Z",
-                     *         "expiry": "2026-01-15T09:00:10.000Z"
+                     *         "ingest": "2026-01-15T09:00:07.000Z",
+                     *         "feed": "2026-01-15T09:00:06.000Z",
+                     *         "engagement": "2026-01-15T09:00:07.000Z",
+                     *         "expiry": "2026-01-15T09:00:06.000Z"
                      *       },
                      *       "complete": true
                      *     }
@@ -4425,9 +4425,9 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "receipt_id": "0198c5d0-7d1c-7c3e-9f57-000000000009",
+                     *       "receipt_id": "0198c5d0-7d1c-7c3e-9f57-00000000000d",
                      *       "user_id": "zoe",
-                     *       "at": "2026-01-15T09:00:10.000Z",
+                     *       "at": "2026-01-15T09:00:06.000Z",
                      *       "erased": {
                      *         "ingest": null,
                      *         "feed": null,
@@ -4541,6 +4541,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-00000000000a",
+                     *           "url": "https://example.com/stories",
+                     *           "events": [
+                     *             "story-posted",
+                     *             "story-expired"
+                     *           ],
+                     *           "enabled": true,
+                     *           "created_at": "2026-01-15T09:00:05.000Z",
+                     *           "secret": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["WebhookPage"];
                 };
             };
@@ -4624,6 +4642,16 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "url": "https://example.com/stories",
+                 *       "events": [
+                 *         "story-posted",
+                 *         "story-expired"
+                 *       ],
+                 *       "secret": null
+                 *     }
+                 */
                 "application/json": components["schemas"]["WebhookCreate"];
             };
         };
@@ -4637,6 +4665,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-00000000000a",
+                     *       "url": "https://example.com/stories",
+                     *       "events": [
+                     *         "story-posted",
+                     *         "story-expired"
+                     *       ],
+                     *       "enabled": true,
+                     *       "created_at": "2026-01-15T09:00:05.000Z",
+                     *       "secret": "ZXhhbXBsZQ.c2lnbmF0dXJl"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
@@ -4775,6 +4816,19 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-00000000000a",
+                     *       "url": "https://example.com/stories",
+                     *       "events": [
+                     *         "story-posted",
+                     *         "story-expired"
+                     *       ],
+                     *       "enabled": true,
+                     *       "created_at": "2026-01-15T09:00:05.000Z",
+                     *       "secret": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
@@ -4942,6 +4996,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "events": [
+                 *         "story-posted"
+                 *       ]
+                 *     }
+                 */
                 "application/json": components["schemas"]["WebhookChanges"];
             };
         };
@@ -4955,6 +5016,18 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-00000000000a",
+                     *       "url": "https://example.com/stories",
+                     *       "events": [
+                     *         "story-posted"
+                     *       ],
+                     *       "enabled": true,
+                     *       "created_at": "2026-01-15T09:00:05.000Z",
+                     *       "secret": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Webhook"];
                 };
             };
@@ -5085,6 +5158,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-00000000000b",
+                     *           "event": "webhook-test",
+                     *           "event_id": "0198c5d0-7d1c-7c3e-9f57-00000000000c",
+                     *           "story_id": "0198c5d0-7d1c-7c3e-9f57-00000000000c",
+                     *           "state": "pending",
+                     *           "attempts": 0,
+                     *           "created_at": "2026-01-15T09:00:06.000Z",
+                     *           "next_attempt_at": "2026-01-15T09:00:06.000Z",
+                     *           "last_attempt_at": null,
+                     *           "last_status": null,
+                     *           "last_error": null,
+                     *           "delivered_at": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
@@ -5176,6 +5270,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-00000000000b",
+                     *       "event": "webhook-test",
+                     *       "event_id": "0198c5d0-7d1c-7c3e-9f57-00000000000c",
+                     *       "story_id": "0198c5d0-7d1c-7c3e-9f57-00000000000c",
+                     *       "state": "pending",
+                     *       "attempts": 0,
+                     *       "created_at": "2026-01-15T09:00:06.000Z",
+                     *       "next_attempt_at": "2026-01-15T09:00:06.000Z",
+                     *       "last_attempt_at": null,
+                     *       "last_status": null,
+                     *       "last_error": null,
+                     *       "delivered_at": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Delivery"];
                 };
             };
@@ -5265,6 +5375,22 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-00000000000b",
+                     *       "event": "webhook-test",
+                     *       "event_id": "0198c5d0-7d1c-7c3e-9f57-00000000000c",
+                     *       "story_id": "0198c5d0-7d1c-7c3e-9f57-00000000000c",
+                     *       "state": "pending",
+                     *       "attempts": 0,
+                     *       "created_at": "2026-01-15T09:00:06.000Z",
+                     *       "next_attempt_at": "2026-01-15T09:00:06.000Z",
+                     *       "last_attempt_at": null,
+                     *       "last_status": null,
+                     *       "last_error": null,
+                     *       "delivered_at": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Delivery"];
                 };
             };
@@ -6146,16 +6272,16 @@ export interface operations {
                      *       ],
                      *       "codecs": {
                      *         "video": [
-                     *           "av1",
                      *           "h264",
                      *           "hevc",
                      *           "vp8",
-                     *           "vp9"
+                     *           "vp9",
+                     *           "av1"
                      *         ],
                      *         "audio": [
                      *           "aac",
-                     *           "alac",
                      *           "opus",
+                     *           "alac",
                      *           "pcm"
                      *         ]
                      *       },
@@ -6193,7 +6319,8 @@ export interface operations {
                      *         "reactions",
                      *         "renditions",
                      *         "reports",
-                     *         "shares"
+                     *         "shares",
+                     *         "webhooks"
                      *       ],
                      *       "batch": {
                      *         "rings": 100,
@@ -6618,6 +6745,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "notify": true
+                 *     }
+                 */
                 "application/json": components["schemas"]["FollowOptions"] | null;
             };
         };
@@ -6879,8 +7011,8 @@ export interface operations {
                      *           "kind": "photo",
                      *           "label": "Story",
                      *           "audience": "everyone",
-                     *           "posted_at": "2026-01-15T09:00:04.000Z",
-                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "posted_at": "2026-01-15T09:00:03.000Z",
+                     *           "expires_at": "2026-01-16T09:00:03.000Z",
                      *           "duration_ms": null,
                      *           "width": 720,
                      *           "height": 1280,
@@ -6910,7 +7042,7 @@ export interface operations {
                      *             }
                      *           ],
                      *           "urls_expire_at": "2026-01-15T09:15:04.000Z",
-                     *           "caption": "first light #morning",
+                     *           "caption": "first light with @bob #morning",
                      *           "layers": [
                      *             {
                      *               "kind": "poll",
@@ -6956,7 +7088,7 @@ export interface operations {
                      *             "download": true
                      *           },
                      *           "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
-                     *           "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *           "ticket_expires_at": "2026-01-15T10:00:04.000Z",
                      *           "captions_url": null,
                      *           "preview": {
                      *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
@@ -7044,6 +7176,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "tag": "morning",
+                     *           "stories": 1
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["HashtagPage"];
                 };
             };
@@ -7126,6 +7269,103 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "author_id": "ann",
+                     *           "kind": "photo",
+                     *           "label": "Story",
+                     *           "audience": "everyone",
+                     *           "posted_at": "2026-01-15T09:00:03.000Z",
+                     *           "expires_at": "2026-01-16T09:00:03.000Z",
+                     *           "duration_ms": null,
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "content_type": "image/jpeg",
+                     *           "size": 19410,
+                     *           "has_audio": false,
+                     *           "codecs": null,
+                     *           "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *           "download_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "renditions": [
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 720,
+                     *               "height": 1280,
+                     *               "size": 19410,
+                     *               "codecs": null
+                     *             },
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-2.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 607,
+                     *               "height": 1080,
+                     *               "size": 20155,
+                     *               "codecs": null
+                     *             }
+                     *           ],
+                     *           "urls_expire_at": "2026-01-15T09:15:04.000Z",
+                     *           "caption": "first light with @bob #morning",
+                     *           "layers": [
+                     *             {
+                     *               "kind": "poll",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "question": "Tea?",
+                     *               "options": [
+                     *                 "yes",
+                     *                 "no"
+                     *               ]
+                     *             },
+                     *             {
+                     *               "kind": "text",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "text": "good morning",
+                     *               "font": "classic",
+                     *               "align": "center"
+                     *             }
+                     *           ],
+                     *           "sound": null,
+                     *           "captions_track": null,
+                     *           "alt_text": "the sun over a field",
+                     *           "seen": false,
+                     *           "series_id": null,
+                     *           "part": 1,
+                     *           "parts": 1,
+                     *           "viewers_listed": true,
+                     *           "can": {
+                     *             "comment": true,
+                     *             "react": true,
+                     *             "share": true,
+                     *             "download": true
+                     *           },
+                     *           "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *           "ticket_expires_at": "2026-01-15T10:00:04.000Z",
+                     *           "captions_url": null,
+                     *           "preview": {
+                     *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
+                     *             "color": "#989898"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ReelPage"];
                 };
             };
@@ -7217,6 +7457,17 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "user_id": "dave",
+                     *           "since": "2026-01-15T09:00:01.000Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["EdgePage"];
                 };
             };
@@ -7477,7 +7728,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": string;
+                    "text/event-stream": string;
                 };
             };
             /** @description Unauthorized. */
@@ -7551,6 +7802,12 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "token": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *       "expires_at": "2026-01-15T09:10:04.000Z"
+                     *     }
+                     */
                     "application/json": unknown;
                 };
             };
@@ -7936,6 +8193,69 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "totals": {
+                     *         "stories": 1,
+                     *         "reach": 1,
+                     *         "plays": 1,
+                     *         "completion_rate": 1,
+                     *         "mean_watch_ms": 4200,
+                     *         "taps": {
+                     *           "forward": 1,
+                     *           "back": 0,
+                     *           "exit": 0
+                     *         },
+                     *         "reactions": 1,
+                     *         "comments": 1,
+                     *         "shares": 1,
+                     *         "answers": 1
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "posted_at": "2026-01-15T09:00:03.000Z",
+                     *           "sealed": false,
+                     *           "sealed_at": null,
+                     *           "reach": {
+                     *             "total": 1,
+                     *             "followers": 1,
+                     *             "others": 0
+                     *           },
+                     *           "plays": 1,
+                     *           "completion_rate": 1,
+                     *           "mean_watch_ms": 4200,
+                     *           "taps": {
+                     *             "forward": 1,
+                     *             "back": 0,
+                     *             "exit": 0
+                     *           },
+                     *           "drop_off": [
+                     *             {
+                     *               "part": 1,
+                     *               "viewers": 1
+                     *             }
+                     *           ],
+                     *           "reactions": {
+                     *             "❤️": 1
+                     *           },
+                     *           "comments": 1,
+                     *           "shares": 1,
+                     *           "answers": [
+                     *             {
+                     *               "layer_id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *               "kind": "poll",
+                     *               "tallies": [
+                     *                 1,
+                     *                 0
+                     *               ]
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["InsightsPage"];
                 };
             };
@@ -8015,6 +8335,103 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "author_id": "ann",
+                     *           "kind": "photo",
+                     *           "label": "Story",
+                     *           "audience": "everyone",
+                     *           "posted_at": "2026-01-15T09:00:03.000Z",
+                     *           "expires_at": "2026-01-16T09:00:03.000Z",
+                     *           "duration_ms": null,
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "content_type": "image/jpeg",
+                     *           "size": 19410,
+                     *           "has_audio": false,
+                     *           "codecs": null,
+                     *           "media_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example",
+                     *           "download_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *           "renditions": [
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-1.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 720,
+                     *               "height": 1280,
+                     *               "size": 19410,
+                     *               "codecs": null
+                     *             },
+                     *             {
+                     *               "url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.part-2.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 607,
+                     *               "height": 1080,
+                     *               "size": 20155,
+                     *               "codecs": null
+                     *             }
+                     *           ],
+                     *           "urls_expire_at": "2026-01-15T09:15:04.000Z",
+                     *           "caption": "first light with @bob #morning",
+                     *           "layers": [
+                     *             {
+                     *               "kind": "poll",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "question": "Tea?",
+                     *               "options": [
+                     *                 "yes",
+                     *                 "no"
+                     *               ]
+                     *             },
+                     *             {
+                     *               "kind": "text",
+                     *               "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *               "x": 0.1,
+                     *               "y": 0.2,
+                     *               "w": 0.8,
+                     *               "h": 0.2,
+                     *               "rotation": 0,
+                     *               "z": 0,
+                     *               "text": "good morning",
+                     *               "font": "classic",
+                     *               "align": "center"
+                     *             }
+                     *           ],
+                     *           "sound": null,
+                     *           "captions_track": null,
+                     *           "alt_text": "the sun over a field",
+                     *           "seen": false,
+                     *           "series_id": null,
+                     *           "part": 1,
+                     *           "parts": 1,
+                     *           "viewers_listed": true,
+                     *           "can": {
+                     *             "comment": true,
+                     *             "react": true,
+                     *             "share": true,
+                     *             "download": true
+                     *           },
+                     *           "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
+                     *           "ticket_expires_at": "2026-01-15T10:00:04.000Z",
+                     *           "captions_url": null,
+                     *           "preview": {
+                     *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
+                     *             "color": "#989898"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["ReelPage"];
                 };
             };
@@ -8402,7 +8819,7 @@ export interface operations {
                      *           "sharing": true,
                      *           "download": false,
                      *           "view_list": true,
-                     *           "caption": "first light #morning",
+                     *           "caption": "first light with @bob #morning",
                      *           "layers": [
                      *             {
                      *               "kind": "poll",
@@ -8437,11 +8854,13 @@ export interface operations {
                      *           "sound": null,
                      *           "split": true,
                      *           "alt_text": "the sun over a field",
+                     *           "reposted_from": null,
                      *           "progress": null,
                      *           "reason": null,
                      *           "vanishes_at": null,
-                     *           "posted_at": "2026-01-15T09:00:04.000Z",
-                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "publish_at": null,
+                     *           "posted_at": "2026-01-15T09:00:03.000Z",
+                     *           "expires_at": "2026-01-16T09:00:03.000Z",
                      *           "kind": "photo",
                      *           "content_type": "image/jpeg",
                      *           "size": 19410,
@@ -8537,6 +8956,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "deleting": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["Deleting"];
                 };
             };
@@ -8632,7 +9056,7 @@ export interface operations {
                      *       "sharing": true,
                      *       "download": false,
                      *       "view_list": true,
-                     *       "caption": "first light #morning",
+                     *       "caption": "first light with @bob #morning",
                      *       "layers": [
                      *         {
                      *           "kind": "poll",
@@ -8667,11 +9091,13 @@ export interface operations {
                      *       "sound": null,
                      *       "split": true,
                      *       "alt_text": "the sun over a field",
+                     *       "reposted_from": null,
                      *       "progress": null,
                      *       "reason": null,
                      *       "vanishes_at": null,
-                     *       "posted_at": "2026-01-15T09:00:04.000Z",
-                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "publish_at": null,
+                     *       "posted_at": "2026-01-15T09:00:03.000Z",
+                     *       "expires_at": "2026-01-16T09:00:03.000Z",
                      *       "kind": "photo",
                      *       "content_type": "image/jpeg",
                      *       "size": 19410,
@@ -9063,8 +9489,8 @@ export interface operations {
                      *             "kind": "photo",
                      *             "label": "Story",
                      *             "audience": "everyone",
-                     *             "posted_at": "2026-01-15T09:00:04.000Z",
-                     *             "expires_at": "2026-01-16T09:00:04.000Z",
+                     *             "posted_at": "2026-01-15T09:00:03.000Z",
+                     *             "expires_at": "2026-01-16T09:00:03.000Z",
                      *             "duration_ms": null,
                      *             "width": 720,
                      *             "height": 1280,
@@ -9094,7 +9520,7 @@ export interface operations {
                      *               }
                      *             ],
                      *             "urls_expire_at": "2026-01-15T09:15:04.000Z",
-                     *             "caption": "first light #morning",
+                     *             "caption": "first light with @bob #morning",
                      *             "layers": [
                      *               {
                      *                 "kind": "poll",
@@ -9140,7 +9566,7 @@ export interface operations {
                      *               "download": true
                      *             },
                      *             "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
-                     *             "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *             "ticket_expires_at": "2026-01-15T10:00:04.000Z",
                      *             "captions_url": null,
                      *             "preview": {
                      *               "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
@@ -9324,7 +9750,7 @@ export interface operations {
                  *         "content_type": "image/jpeg",
                  *         "size": 26368
                  *       },
-                 *       "caption": "first light #morning",
+                 *       "caption": "first light with @bob #morning",
                  *       "layers": [
                  *         {
                  *           "kind": "poll",
@@ -9388,7 +9814,7 @@ export interface operations {
                      *       "sharing": true,
                      *       "download": false,
                      *       "view_list": true,
-                     *       "caption": "first light #morning",
+                     *       "caption": "first light with @bob #morning",
                      *       "layers": [
                      *         {
                      *           "kind": "poll",
@@ -9423,9 +9849,11 @@ export interface operations {
                      *       "sound": null,
                      *       "split": true,
                      *       "alt_text": "the sun over a field",
+                     *       "reposted_from": null,
                      *       "progress": null,
                      *       "reason": null,
                      *       "vanishes_at": "2026-01-15T10:00:01.000Z",
+                     *       "publish_at": null,
                      *       "posted_at": null,
                      *       "expires_at": null,
                      *       "kind": null,
@@ -9615,8 +10043,8 @@ export interface operations {
                      *       "kind": "photo",
                      *       "label": "Story",
                      *       "audience": "everyone",
-                     *       "posted_at": "2026-01-15T09:00:04.000Z",
-                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "posted_at": "2026-01-15T09:00:03.000Z",
+                     *       "expires_at": "2026-01-16T09:00:03.000Z",
                      *       "duration_ms": null,
                      *       "width": 720,
                      *       "height": 1280,
@@ -9646,7 +10074,7 @@ export interface operations {
                      *         }
                      *       ],
                      *       "urls_expire_at": "2026-01-15T09:15:04.000Z",
-                     *       "caption": "first light #morning",
+                     *       "caption": "first light with @bob #morning",
                      *       "layers": [
                      *         {
                      *           "kind": "poll",
@@ -9692,7 +10120,7 @@ export interface operations {
                      *         "download": true
                      *       },
                      *       "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
-                     *       "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *       "ticket_expires_at": "2026-01-15T10:00:04.000Z",
                      *       "captions_url": null,
                      *       "preview": {
                      *         "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
@@ -9907,7 +10335,7 @@ export interface operations {
                      *       "sharing": true,
                      *       "download": true,
                      *       "view_list": true,
-                     *       "caption": "first light #morning",
+                     *       "caption": "first light with @bob #morning",
                      *       "layers": [
                      *         {
                      *           "kind": "poll",
@@ -9942,11 +10370,13 @@ export interface operations {
                      *       "sound": null,
                      *       "split": true,
                      *       "alt_text": "the sun over a field",
+                     *       "reposted_from": null,
                      *       "progress": null,
                      *       "reason": null,
                      *       "vanishes_at": null,
-                     *       "posted_at": "2026-01-15T09:00:04.000Z",
-                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "publish_at": null,
+                     *       "posted_at": "2026-01-15T09:00:03.000Z",
+                     *       "expires_at": "2026-01-16T09:00:03.000Z",
                      *       "kind": "photo",
                      *       "content_type": "image/jpeg",
                      *       "size": 19410,
@@ -10119,7 +10549,7 @@ export interface operations {
                      *           "user_id": "bob",
                      *           "option": 0,
                      *           "text": null,
-                     *           "at": "2026-01-15T09:00:07.000Z"
+                     *           "at": "2026-01-15T09:00:05.000Z"
                      *         }
                      *       ],
                      *       "tallies": [
@@ -10628,7 +11058,7 @@ export interface operations {
                      *           "text": "what a sky",
                      *           "reply_to": null,
                      *           "replies": 0,
-                     *           "created_at": "2026-01-15T09:00:07.000Z",
+                     *           "created_at": "2026-01-15T09:00:05.000Z",
                      *           "can": {
                      *             "delete": true
                      *           }
@@ -10763,7 +11193,7 @@ export interface operations {
                      *       "text": "what a sky",
                      *       "reply_to": null,
                      *       "replies": 0,
-                     *       "created_at": "2026-01-15T09:00:07.000Z",
+                     *       "created_at": "2026-01-15T09:00:05.000Z",
                      *       "can": {
                      *         "delete": true
                      *       }
@@ -11035,6 +11465,43 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "visible": true,
+                     *       "rules": [
+                     *         {
+                     *           "rule": "state",
+                     *           "passed": true,
+                     *           "detail": "the story is live"
+                     *         },
+                     *         {
+                     *           "rule": "block",
+                     *           "passed": true,
+                     *           "detail": "neither blocks the other"
+                     *         },
+                     *         {
+                     *           "rule": "hide_from",
+                     *           "passed": true,
+                     *           "detail": "the author does not hide the story from the viewer"
+                     *         },
+                     *         {
+                     *           "rule": "audience",
+                     *           "passed": true,
+                     *           "detail": "the story is for everyone, and so for the viewer"
+                     *         },
+                     *         {
+                     *           "rule": "rollout",
+                     *           "passed": true,
+                     *           "detail": "in the rollout; the viewer's country is not known here"
+                     *         },
+                     *         {
+                     *           "rule": "freshness",
+                     *           "passed": true,
+                     *           "detail": "this replica has read the story's partition in time"
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["StoryExplanation"];
                 };
             };
@@ -11124,6 +11591,48 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "posted_at": "2026-01-15T09:00:03.000Z",
+                     *       "sealed": false,
+                     *       "sealed_at": null,
+                     *       "reach": {
+                     *         "total": 1,
+                     *         "followers": 1,
+                     *         "others": 0
+                     *       },
+                     *       "plays": 1,
+                     *       "completion_rate": 1,
+                     *       "mean_watch_ms": 4200,
+                     *       "taps": {
+                     *         "forward": 1,
+                     *         "back": 0,
+                     *         "exit": 0
+                     *       },
+                     *       "drop_off": [
+                     *         {
+                     *           "part": 1,
+                     *           "viewers": 1
+                     *         }
+                     *       ],
+                     *       "reactions": {
+                     *         "❤️": 1
+                     *       },
+                     *       "comments": 1,
+                     *       "shares": 1,
+                     *       "answers": [
+                     *         {
+                     *           "layer_id": "0198c5d0-7d1c-7c3e-9f57-000000000002",
+                     *           "kind": "poll",
+                     *           "tallies": [
+                     *             1,
+                     *             0
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
                     "application/json": components["schemas"]["Insights"];
                 };
             };
@@ -11207,6 +11716,11 @@ export interface operations {
         };
         requestBody?: {
             content: {
+                /**
+                 * @example {
+                 *       "at": "2026-01-15T18:00:00.000Z"
+                 *     }
+                 */
                 "application/json": components["schemas"]["StoryPublish"] | null;
             };
         };
@@ -11238,7 +11752,7 @@ export interface operations {
                      *       "sharing": true,
                      *       "download": false,
                      *       "view_list": true,
-                     *       "caption": "first light #morning",
+                     *       "caption": "first light with @bob #morning",
                      *       "layers": [
                      *         {
                      *           "kind": "poll",
@@ -11273,11 +11787,13 @@ export interface operations {
                      *       "sound": null,
                      *       "split": true,
                      *       "alt_text": "the sun over a field",
+                     *       "reposted_from": null,
                      *       "progress": null,
                      *       "reason": null,
                      *       "vanishes_at": null,
-                     *       "posted_at": "2026-01-15T09:00:04.000Z",
-                     *       "expires_at": "2026-01-16T09:00:04.000Z",
+                     *       "publish_at": null,
+                     *       "posted_at": "2026-01-15T09:00:03.000Z",
+                     *       "expires_at": "2026-01-16T09:00:03.000Z",
                      *       "kind": "photo",
                      *       "content_type": "image/jpeg",
                      *       "size": 19410,
@@ -11842,15 +12358,15 @@ export interface operations {
                      * @example {
                      *       "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
                      *       "ended": "deleted",
-                     *       "ended_at": "2026-01-15T09:00:08.000Z",
+                     *       "ended_at": "2026-01-15T09:00:06.000Z",
                      *       "erased": {
-                     *         "media": "2026-01-15T09:00:08.000Z",
-                     *         "feed": "2026-01-15T09:00:08.000Z",
-                     *         "engagement": "2026-01-15T09:00:09.000Z"
+                     *         "media": "2026-01-15T09:00:06.000Z",
+                     *         "feed": "2026-01-15T09:00:06.000Z",
+                     *         "engagement": "2026-01-15T09:00:06.000Z"
                      *       },
                      *       "complete": true,
-                     *       "completed_at": "2026-01-15T09:00:09.000Z",
-                     *       "log_clears_by": "2026-01-23T01:53:09.000Z",
+                     *       "completed_at": "2026-01-15T09:00:06.000Z",
+                     *       "log_clears_by": "2026-01-23T01:53:06.000Z",
                      *       "held": null
                      *     }
                      */
@@ -12104,6 +12620,57 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000006",
+                     *       "state": "draft",
+                     *       "author_id": "bob",
+                     *       "created_at": "2026-01-15T09:00:05.000Z",
+                     *       "media": {
+                     *         "content_type": "image/jpeg",
+                     *         "size": 19410
+                     *       },
+                     *       "lifetime": "24h",
+                     *       "audience": "everyone",
+                     *       "hide_from": [],
+                     *       "comments": "everyone",
+                     *       "reactions": true,
+                     *       "sharing": true,
+                     *       "download": false,
+                     *       "view_list": true,
+                     *       "caption": null,
+                     *       "layers": [],
+                     *       "captions_track": null,
+                     *       "sound": null,
+                     *       "split": true,
+                     *       "alt_text": null,
+                     *       "reposted_from": {
+                     *         "story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *         "author_id": "ann"
+                     *       },
+                     *       "progress": null,
+                     *       "reason": null,
+                     *       "vanishes_at": "2026-01-15T10:00:05.000Z",
+                     *       "publish_at": null,
+                     *       "posted_at": null,
+                     *       "expires_at": null,
+                     *       "kind": null,
+                     *       "content_type": null,
+                     *       "size": null,
+                     *       "width": null,
+                     *       "height": null,
+                     *       "duration_ms": null,
+                     *       "has_audio": null,
+                     *       "codecs": null,
+                     *       "series_id": null,
+                     *       "part": 1,
+                     *       "parts": 1,
+                     *       "media_url": null,
+                     *       "poster_url": null,
+                     *       "part_ids": [],
+                     *       "upload": null
+                     *     }
+                     */
                     "application/json": components["schemas"]["Draft"];
                 };
             };
@@ -12363,7 +12930,7 @@ export interface operations {
                      *         "policy": "ZXhhbXBsZQ.c2lnbmF0dXJl",
                      *         "x-amz-signature": "ZXhhbXBsZQ.c2lnbmF0dXJl"
                      *       },
-                     *       "expires_at": "2026-01-15T09:15:01.000Z"
+                     *       "expires_at": "2026-01-15T09:15:02.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Upload"];
@@ -12480,7 +13047,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "viewer_id": "bob",
-                     *           "viewed_at": "2026-01-15T09:00:05.000Z",
+                     *           "viewed_at": "2026-01-15T09:00:04.000Z",
                      *           "plays": 1,
                      *           "reaction": "❤️"
                      *         }
@@ -12605,8 +13172,8 @@ export interface operations {
                      *           "ring": "unseen",
                      *           "stories": 1,
                      *           "unseen": 1,
-                     *           "latest_at": "2026-01-15T09:00:04.000Z",
-                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "latest_at": "2026-01-15T09:00:03.000Z",
+                     *           "expires_at": "2026-01-16T09:00:03.000Z",
                      *           "poster_url": "https://media.example/stories/stories/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000004.poster-1.jpg?X-Amz-Signature=example"
                      *         }
                      *       ],
@@ -12858,8 +13425,8 @@ export interface operations {
                      *           "kind": "photo",
                      *           "label": "Story",
                      *           "audience": "everyone",
-                     *           "posted_at": "2026-01-15T09:00:04.000Z",
-                     *           "expires_at": "2026-01-16T09:00:04.000Z",
+                     *           "posted_at": "2026-01-15T09:00:03.000Z",
+                     *           "expires_at": "2026-01-16T09:00:03.000Z",
                      *           "duration_ms": null,
                      *           "width": 720,
                      *           "height": 1280,
@@ -12889,7 +13456,7 @@ export interface operations {
                      *             }
                      *           ],
                      *           "urls_expire_at": "2026-01-15T09:15:04.000Z",
-                     *           "caption": "first light #morning",
+                     *           "caption": "first light with @bob #morning",
                      *           "layers": [
                      *             {
                      *               "kind": "poll",
@@ -12935,7 +13502,7 @@ export interface operations {
                      *             "download": true
                      *           },
                      *           "ticket": "ZXhhbXBsZQ.c2lnbmF0dXJl",
-                     *           "ticket_expires_at": "2026-01-15T10:00:05.000Z",
+                     *           "ticket_expires_at": "2026-01-15T10:00:04.000Z",
                      *           "captions_url": null,
                      *           "preview": {
                      *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",

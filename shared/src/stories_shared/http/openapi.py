@@ -325,7 +325,11 @@ def raw_operation(path: str, operation: OperationDoc, schemas: dict[str, Schema]
 
 
 def success(kind: Any, schemas: dict[str, Schema]) -> Schema:
-    return {} if kind is None else {"content": {"application/json": {"schema": schema_of(kind, schemas)}}}
+    """The content of an answer: JSON, unless the schema names another media type."""
+    if kind is None:
+        return {}
+    media_type = kind.get("contentMediaType", "application/json") if isinstance(kind, dict) else "application/json"
+    return {"content": {media_type: {"schema": schema_of(kind, schemas)}}}
 
 
 def schema_of(kind: Any, schemas: dict[str, Schema]) -> Schema:

@@ -23,7 +23,11 @@ from stories_feed.routes.responses import as_json
 from stories_feed.usecases.live_updates import LiveUpdates
 
 LAST_EVENT_ID = re.compile(r"[\x20-\x7e]{1,200}").fullmatch
-EVENTS = {"type": "string", "description": "server-sent events: `ring`, `story` and `reset`, each with an id"}
+EVENTS = {
+    "type": "string",
+    "contentMediaType": "text/event-stream",
+    "description": "server-sent events: `ring`, `story` and `reset`, each with an id",
+}
 
 
 class LiveToken(msgspec.Struct, frozen=True, kw_only=True):

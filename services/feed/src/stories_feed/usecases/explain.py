@@ -101,6 +101,6 @@ DETAILS: dict[str, tuple[Rule, str, str]] = {
         "the author does not hide the story from the viewer",
         "the author hides this story, or all stories, from the viewer",
     ),
-    "audience": ("audience", "the viewer belongs to {audience}", "the viewer does not belong to {audience}"),
+    "audience": ("audience", "the story is for {audience}, and so for the viewer", "the story is for {audience} alone"),
 }
 """The details of the access rules: passed, and failed."""
