@@ -26,7 +26,8 @@ async def test_an_item_has_every_field_of_the_contract(feed, people) -> None:
         *("id", "author_id", "kind", "label", "audience", "posted_at", "expires_at", "duration_ms", "width", "height"),
         *("content_type", "size", "has_audio", "codecs", "media_url", "poster_url", "download_url", "renditions"),
         *("urls_expire_at", "caption", "layers", "sound", "captions_track", "alt_text", "seen", "series_id", "part"),
-        *("parts", "viewers_listed", "can", "ticket", "captions_url", "preview"),
+        *("parts", "viewers_listed", "can", "ticket", "ticket_expires_at", "captions_url"),
+        *("preview", "reposted_from"),
     }
     assert (item["label"], item["renditions"], item["caption"], item["seen"]) == ("Story", [], "first light", False)
     assert item["codecs"] == "avc1.640028,mp4a.40.2"

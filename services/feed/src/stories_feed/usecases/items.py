@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 from stories_shared.auth.tickets import SignFor, Ticket
 from stories_shared.clock import epoch_ms, rfc3339
-from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
+from stories_shared.events import Audience, CommentsFrom, Kind, Preview, RepostedFrom, Sound
 
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ttl import TtlPolicy, has_time_left
@@ -80,6 +80,7 @@ class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
     access_revision: int = 1
     renditions: tuple[ContentRendition, ...] = ()
     preview: Preview | None = None
+    reposted_from: RepostedFrom | None = None
 
 
 class Permissions(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,6 +144,7 @@ class ReelItem(msgspec.Struct, frozen=True, kw_only=True):
     ticket_expires_at: Annotated[str, Meta(description="when the ticket ends; ask for the story again before")]
     captions_url: str | None
     preview: Annotated[Preview | None, Meta(description="what to show until the media is there")]
+    reposted_from: Annotated[RepostedFrom | None, Meta(description="the story that this one copies")]
 
 
 decode = msgspec.json.Decoder(ReelItem).decode
@@ -393,6 +395,7 @@ class BuildItems:
             ticket_expires_at=TICKET_END,
             captions_url=captions.url if captions else None,
             preview=story.preview,
+            reposted_from=story.reposted_from,
         )
         until = min(url.used_until for url in urls)
         return ReadyItem.of(item, until, self.tickets.of_story(ticket_of(story)))
