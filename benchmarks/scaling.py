@@ -20,9 +20,9 @@ PEAK = 3.0
 BUSY = 0.5
 """How much of a core is planned for."""
 
-# Measured (docs/benchmarks, docs/operations/sizing.md), on one core of the machine named there.
+# Measured with `make bench` on two busy cores (views), or taken from docs/operations/sizing.md; sizes are estimates.
 TRAY_US, REELS_US, FEED_MONGOD_US = 350, 550, 60
-TAKEN_US, COUNTED_US, COUNTED_MONGOD_US = 130, 45, 48
+TAKEN_US, COUNTED_US, COUNTED_MONGOD_US = 280, 57, 48
 INDEX_BYTES, STORY_BYTES, VIEWER_BYTES, EDGE_BYTES, FOLLOW_ENTRY_BYTES = 600, 1_500, 420, 350, 16
 TRAY_BYTES, REELS_BYTES, VIEW_RECORD_BYTES, MEDIA_BYTES = 3_800, 19_000, 520, 2_500_000
 VIEWS_A_PARTITION = 5_000
