@@ -14,14 +14,30 @@ OPEN = {("GET", "/v1/config")}
 """Operations without authentication."""
 ENDLESS = {("GET", "/v1/live")}
 """Operations whose response does not end; they have tests of their own."""
+REPORT = {"reason": "spam", "text": None}
 GOOD: Mapping[str, Mapping[str, Any]] = {
     "/v1/stories/{story_id}": {"reactions": True},
     "/v1/stories/{story_id}/reaction": {"emoji": "❤️"},
     "/v1/stories/{story_id}/comments": {"text": "hello"},
-    "/v1/following/{user_id}": {"notify": False},
+    "/v1/stories/{story_id}/answers/{layer_id}": {"option": 0},
+    "/v1/stories/{story_id}/reports": REPORT,
+    "/v1/comments/{comment_id}/reports": REPORT,
     "/v1/users/{user_id}/seen": {"up_to": new_id()},
+    "/v1/admin/reports/{report_id}/decision": {"action": "keep", "days": None},
+    "/v1/admin/webhooks/{webhook_id}": {"events": ["story-posted"]},
 }
-"""A valid body for every path with an id that takes one."""
+"""A valid body for every path with an id that requires one."""
+ELSEWHERE = {
+    "story_id": new_id(),
+    "comment_id": new_id(),
+    "user_id": "somebody",
+    "layer_id": new_id(),
+    "report_id": new_id(),
+    "webhook_id": new_id(),
+    "delivery_id": new_id(),
+    "tag": "sea",
+}
+"""A value for every parameter of a path; the ids are nobody's."""
 METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE")
 
 
@@ -34,8 +50,14 @@ class Operation:
     about: Mapping[str, Any]
 
     def at(self, **values: str) -> str:
-        """The path with its parameters filled in."""
-        return self.path.format(**{"tag": "sea", **values})
+        """The path with its parameters filled in, by nobody's ids where none are given."""
+        return self.path.format(**{**ELSEWHERE, **values})
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """A valid body as an argument of a call; empty if none is required."""
+        required = self.about.get("requestBody", {}).get("required", False)
+        return {"json": GOOD[self.path]} if required else {}
 
     @property
     def takes_json(self) -> bool:

@@ -7,7 +7,7 @@ from stories_shared.events.ids import new_id
 
 from ..journeys.people import Person
 from ..journeys.world import World
-from .operations import GOOD, OPEN, Operation
+from .operations import OPEN, Operation
 
 POLICY = re.compile(r'"(?P<name>[a-z]+)";q=(?P<quota>[0-9]+);w=60').fullmatch
 LEFT = re.compile(r'"(?P<name>[a-z]+)";r=(?P<left>[0-9]+);t=(?P<seconds>[0-9]+)').fullmatch
@@ -16,14 +16,17 @@ ALSO_GOOD = {
     "/v1/views": {"views": [{"ticket": "nonsense"}]},
     "/v1/me/privacy": {"view_history": True},
     "/v1/me/hidden-words": {"words": []},
+    "/v1/admin/webhooks": {"url": "https://example.com/stories", "events": ["story-posted"]},
 }
 QUERIES = {"/v1/stories/{story_id}/explain": "?viewer=ann", "/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
 
 
 async def send_valid_request(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
     """Status and headers of a valid request about something that does not exist."""
-    path = operation.at(story_id=new_id(), comment_id=new_id(), user_id="somebody") + QUERIES.get(operation.path, "")
-    body = {"json": {**GOOD, **ALSO_GOOD}[operation.path]} if operation.takes_json else {}
+    path = operation.at() + QUERIES.get(operation.path, "")
+    body = (
+        {"json": ALSO_GOOD[operation.path]} if operation.path in ALSO_GOOD and operation.takes_json else operation.body
+    )
     answer = await person.call(operation.method, path, **body)
     return answer.status_code, dict(answer.headers)
 

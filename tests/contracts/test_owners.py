@@ -13,7 +13,7 @@ from ..journeys.people import Answer, Person
 from ..journeys.stores import Stores
 from ..journeys.waiting import SOON
 from ..journeys.world import World
-from .operations import GOOD, Operation
+from .operations import Operation
 
 NOT_FOUND = (404, "urn:stories:not-found")
 TICKET_MISSING = (422, "urn:stories:ticket-missing")
@@ -122,8 +122,7 @@ def outcome(answer: httpx.Response) -> tuple[int, str]:
 
 async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket: str | None = None) -> tuple[int, str]:
     """The response to eve."""
-    body = {"json": GOOD[operation.path]} if operation.takes_json else {}
-    return outcome(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **body))
+    return outcome(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **operation.body))
 
 
 async def test_operations_on_stories_of_others_are_rejected(
@@ -187,9 +186,9 @@ async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
         if "{user_id}" not in operation.path:
             continue
         name, ids = (operation.method, operation.path), {"user_id": household.ann.id}
-        good = GOOD[operation.path] if operation.takes_json else {}
-        hidden = {"up_to": household.hidden["close friends"]} if "up_to" in good else {}
-        body = {"json": {**good, **hidden}} if operation.takes_json else {}
+        body = operation.body
+        if "up_to" in body.get("json", {}):
+            body = {"json": {"up_to": household.hidden["close friends"]}}
         answer = await household.eve.call(operation.method, operation.at(**ids), **body)
         if name in ABOUT_ONESELF:
             assert answer.status_code == 204, operation

@@ -8,7 +8,7 @@ from stories_shared.events.ids import new_id
 
 from ..journeys.people import Person
 from ..journeys.world import World
-from .operations import GOOD, METHODS, Operation
+from .operations import METHODS, Operation
 
 JSON = {"Content-Type": "application/json"}
 BODIES: dict[str, tuple[bytes, int]] = {
@@ -127,8 +127,7 @@ async def test_malformed_ids_in_paths_are_404(author: Author, documented: list[O
     for operation in with_ids:
         for malformed in NO_USERS if "{user_id}" in operation.path else NO_STORIES:
             values = dict.fromkeys(ids, malformed)
-            body: Any = {"json": GOOD[operation.path]} if operation.takes_json else {}
-            answer = await ann.call(operation.method, operation.at(**values), **body)
+            answer = await ann.call(operation.method, operation.at(**values), **operation.body)
             assert (answer.status_code, is_problem(answer)) == (404, True), (operation.method, answer.url, answer.text)
 
 
@@ -144,6 +143,8 @@ async def test_resources_of_others_are_404(world: World, author: Author) -> None
             await eve.call("POST", f"/v1/stories/{story_id}/upload"),
             await eve.call("POST", f"/v1/stories/{story_id}/cancel"),
             await eve.call("GET", f"/v1/stories/{story_id}/viewers"),
+            await eve.call("GET", f"/v1/stories/{story_id}/insights"),
+            await eve.call("GET", f"/v1/stories/{story_id}/explain?viewer={eve.id}"),
             await eve.call("GET", f"/v1/stories/{story_id}/receipt"),
             await eve.call("DELETE", f"/v1/comments/{ids['comment_id']}"),
         ]
@@ -153,11 +154,11 @@ async def test_resources_of_others_are_404(world: World, author: Author) -> None
 async def test_other_methods_are_405_and_allow_names_those_of_all_services(
     world: World, documented: list[Operation]
 ) -> None:
-    ann, ids = world.person("ann"), {"story_id": new_id(), "comment_id": new_id(), "user_id": "somebody"}
-    for path in {operation.path for operation in documented}:
+    ann = world.person("ann")
+    for path, address in {operation.path: operation.at() for operation in documented}.items():
         known = {operation.method for operation in documented if operation.path == path}
         for method in set(METHODS) - known:
-            answer = await ann.call(method, path.format(**ids))
+            answer = await ann.call(method, address)
             assert (answer.status_code, is_problem(answer)) == (405, True), (method, path)
             assert {each.strip() for each in answer.headers["allow"].split(",")} - {"HEAD"} == known, path
 

@@ -22,7 +22,7 @@ ITEM = {
         "part",
         "parts",
     ),
-    *("viewers_listed", "can", "ticket", "captions_url", "preview"),
+    *("viewers_listed", "can", "ticket", "ticket_expires_at", "captions_url", "preview", "reposted_from"),
 }
 RING = {"author_id", "ring", "stories", "unseen", "latest_at", "expires_at", "poster_url"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z").fullmatch

@@ -2442,14 +2442,14 @@ export interface components {
             /** @description The HTTP status. */
             status: number;
             /** @description What happened in this case. */
-            detail: string;
+            detail?: string;
             /** @description What is wrong with the input, at most 20. */
-            errors: components["schemas"]["InputError"][];
+            errors?: components["schemas"]["InputError"][];
             /**
              * @description Why, where a type has several reasons.
              * @enum {string}
              */
-            reason: "country" | "percentage" | "denied" | "paused" | "not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out" | "quota";
+            reason?: "country" | "percentage" | "denied" | "paused" | "not_media" | "type_mismatch" | "unsupported" | "damaged" | "too_long" | "too_large" | "still_images_off" | "changed" | "timed_out" | "quota";
         };
         /** @description How far the media work has come, 0 to 1. */
         Processing: {
@@ -2802,6 +2802,8 @@ export interface components {
             captions_url: string | null;
             /** @description What to show until the media is there. */
             preview: components["schemas"]["Preview"] | null;
+            /** @description The story that this one copies. */
+            reposted_from: components["schemas"]["RepostedFrom"] | null;
         };
         /** @description A page of an author's live stories, oldest first; For You: newest first. */
         ReelPage: {
@@ -7093,7 +7095,8 @@ export interface operations {
                      *           "preview": {
                      *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
                      *             "color": "#989898"
-                     *           }
+                     *           },
+                     *           "reposted_from": null
                      *         }
                      *       ],
                      *       "next_cursor": null
@@ -7360,7 +7363,8 @@ export interface operations {
                      *           "preview": {
                      *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
                      *             "color": "#989898"
-                     *           }
+                     *           },
+                     *           "reposted_from": null
                      *         }
                      *       ],
                      *       "next_cursor": null
@@ -8426,7 +8430,8 @@ export interface operations {
                      *           "preview": {
                      *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
                      *             "color": "#989898"
-                     *           }
+                     *           },
+                     *           "reposted_from": null
                      *         }
                      *       ],
                      *       "next_cursor": null
@@ -9571,7 +9576,8 @@ export interface operations {
                      *             "preview": {
                      *               "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
                      *               "color": "#989898"
-                     *             }
+                     *             },
+                     *             "reposted_from": null
                      *           }
                      *         ]
                      *       }
@@ -10125,7 +10131,8 @@ export interface operations {
                      *       "preview": {
                      *         "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
                      *         "color": "#989898"
-                     *       }
+                     *       },
+                     *       "reposted_from": null
                      *     }
                      */
                     "application/json": components["schemas"]["ReelItem"];
@@ -10521,10 +10528,7 @@ export interface operations {
                 /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: {
-                /** @description The `ticket` that came with the story. The story's author needs none. */
-                "Story-Ticket"?: components["parameters"]["StoryTicket"];
-            };
+            header?: never;
             path: {
                 /** @description The story's id. */
                 story_id: components["parameters"]["StoryId"];
@@ -10575,18 +10579,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Ticket expired. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
-                };
-            };
             /** @description Not found. */
             404: {
                 headers: {
@@ -10599,7 +10591,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Unprocessable content; Ticket missing. */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -10608,7 +10600,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
             /** @description Too many requests. */
@@ -13021,10 +13013,7 @@ export interface operations {
                 /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
                 cursor?: components["parameters"]["Cursor"];
             };
-            header?: {
-                /** @description The `ticket` that came with the story. The story's author needs none. */
-                "Story-Ticket"?: components["parameters"]["StoryTicket"];
-            };
+            header?: never;
             path: {
                 /** @description The story's id. */
                 story_id: components["parameters"]["StoryId"];
@@ -13073,18 +13062,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
                 };
             };
-            /** @description Ticket expired. */
-            403: {
-                headers: {
-                    "X-Request-Id": components["headers"]["X-Request-Id"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["TicketExpiredProblem"];
-                };
-            };
             /** @description Not found. */
             404: {
                 headers: {
@@ -13097,7 +13074,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
-            /** @description Unprocessable content; Ticket missing. */
+            /** @description Unprocessable content. */
             422: {
                 headers: {
                     "X-Request-Id": components["headers"]["X-Request-Id"];
@@ -13106,7 +13083,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["InvalidOrTicketMissingProblem"];
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
                 };
             };
             /** @description Too many requests. */
@@ -13507,7 +13484,8 @@ export interface operations {
                      *           "preview": {
                      *             "blurhash": "T#HetWoffQ00WBfQxuj[fQWBfQfQ",
                      *             "color": "#989898"
-                     *           }
+                     *           },
+                     *           "reposted_from": null
                      *         }
                      *       ],
                      *       "next_cursor": null

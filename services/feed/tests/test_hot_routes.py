@@ -33,7 +33,9 @@ async def paths(feed, people) -> dict[str, int]:
 
 def stable_part(answer) -> tuple:
     """The parts of a response that do not change with time."""
-    changing = re.compile(r'"ticket":"[^"]*"|[?&]X-Amz-[^"]*|"urls_expire_at":"[^"]*"|"next_cursor":"[^"]*"')
+    changing = re.compile(
+        r'"ticket(?:_expires_at)?":"[^"]*"|[?&]X-Amz-[^"]*|"urls_expire_at":"[^"]*"|"next_cursor":"[^"]*"'
+    )
     names = sorted(set(answer.headers) - {"etag", "ratelimit", "content-length"})
     return answer.status_code, names, answer.headers.get("cache-control"), changing.sub("", answer.text)
 

@@ -12,7 +12,16 @@ from stories_ingest.app import ensure
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, TooMany
 from stories_ingest.domain.quota import Quota, QuotaLimits, Slot
-from stories_ingest.domain.story import Ended, EndReason, Overlay, RenditionJob, Sound, State, StorySettings
+from stories_ingest.domain.story import (
+    Ended,
+    EndReason,
+    Overlay,
+    RenditionJob,
+    RepostedFrom,
+    Sound,
+    State,
+    StorySettings,
+)
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, ERASED_USERS, QUOTAS, STORIES, ended_document, story_document
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
@@ -252,6 +261,17 @@ async def test_scheduled_stories_are_found_when_due_and_listed_as_such(store):
     found = await store.stories.page("ann", State.SCHEDULED, None, NOW, 10)
     assert {story.id for story in found} == {due.id, later.id, working.id}
     assert await store.stories.page("ann", State.PROCESSING, None, NOW, 10) == []
+
+
+async def test_reposts_are_found_in_any_state_and_need_a_live_original(store):
+    original, other = live(), live()
+    await store.add(original, other)
+    reposts = [draft("bob", reposted_from=RepostedFrom(story_id=original.id, author_id="ann")) for _ in range(2)]
+    await created(store, *reposts)
+    assert set(await store.stories.reposts(original.id, 10)) == {repost.id for repost in reposts}
+    assert await store.stories.reposts(other.id, 10) == []
+    with pytest.raises(NoSuchStory):
+        await created(store, draft("bob", reposted_from=RepostedFrom(story_id=reposts[0].id + "x", author_id="ann")))
 
 
 async def test_missed_expiries_are_found(store):

@@ -82,7 +82,7 @@ def document(app: FastAPI) -> Schema:
         schemas |= {"Problem": problem_schema(), "InputError": INPUT_ERROR}
         layers = layer_schemas()
         schemas |= {name: layers[name] for name in sorted(reachable(made, layers))}
-        tidy_schemas(made, partial=layers.keys())
+        tidy_schemas(made, partial={*layers, "Problem"})
         complete(made, used)
         app.openapi_schema = published(made)
     return app.openapi_schema

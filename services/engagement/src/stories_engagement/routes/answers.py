@@ -109,10 +109,9 @@ def answer_routes(
         layer_id: Annotated[str, Query(pattern=STORY_ID, description="the layer that was answered")],
         caller: CurrentCaller,
         page: Paged,
-        ticket: StoryTicket = None,
     ) -> GivenAnswerPage:
         """Who answered what, newest first. For the author only."""
-        access = await check_access(caller.user_id, story_id, ticket)
+        access = check_access.author(caller.user_id, story_id)
         name = f"answers {story_id} {layer_id}"
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found, tallies, next_position = await read(access, layer_id, after, page.limit)

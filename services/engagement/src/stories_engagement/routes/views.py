@@ -22,7 +22,6 @@ from stories_shared.http.raw_routes import raw_route
 from stories_shared.http.strict_json import read_document
 
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.routes.dependencies import StoryTicket
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.views import ListViewers, ReportedView, ReportViews
 
@@ -138,11 +137,9 @@ def view_routes(
         return Response(encode(ViewReportResult(result.accepted, rejected)), 202, media_type="application/json")
 
     @router.get("/v1/stories/{story_id}/viewers", dependencies=[rate_limited("reads")])
-    async def list_viewers(
-        story_id: StoryId, caller: CurrentCaller, page: Paged, ticket: StoryTicket = None
-    ) -> ViewerPage:
+    async def list_viewers(story_id: StoryId, caller: CurrentCaller, page: Paged) -> ViewerPage:
         """Who viewed a story, newest first. For its author only."""
-        access = await check_access(caller.user_id, story_id, ticket)
+        access = check_access.author(caller.user_id, story_id)
         name = f"viewers {story_id}"
         found = await viewers(access, cursors.position(name, caller.user_id, page, tuple[datetime, str]), page.limit)
         return ViewerPage(

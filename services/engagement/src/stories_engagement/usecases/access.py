@@ -97,6 +97,14 @@ class CheckAccess:
             raise AccessDenied("revision")
         return access_to(story_id, user_id, known, friend=ticket.friend)
 
+    def author(self, user_id: str, story_id: str) -> StoryAccess:
+        """The access to what is for the author alone; without a ticket, so that others learn nothing."""
+        known = self.access_state.story(story_id, self.now())
+        self._require_fresh(story_id, user_id)
+        if known is None or known.author_id != user_id:
+            raise AccessDenied("author")
+        return access_to(story_id, user_id, known, friend=True)
+
     def ticket(self, user_id: str, text: str, story_id: str | None = None) -> Ticket:
         """The ticket, if it is valid for this caller, of this story if given, which is live. Does not check blocks."""
         now = self.now()

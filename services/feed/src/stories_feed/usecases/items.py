@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Meta
 from stories_shared.auth.tickets import SignFor, Ticket
 from stories_shared.clock import epoch_ms, rfc3339
-from stories_shared.events import Audience, CommentsFrom, Kind, Preview, RepostedFrom, Sound
+from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
 
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ttl import TtlPolicy, has_time_left
@@ -24,6 +24,13 @@ Layers = Annotated[
 ]
 NO_LAYERS = msgspec.Raw(b"[]")
 encode = msgspec.json.Encoder().encode
+
+
+class RepostedFrom(msgspec.Struct, frozen=True, kw_only=True):
+    """The story that a repost copies, and its author."""
+
+    story_id: Annotated[str, Meta(description="id of the original")]
+    author_id: Annotated[str, Meta(description="its author")]
 
 
 class ContentMedia(msgspec.Struct, frozen=True):

@@ -56,7 +56,7 @@ async def ensure(mongo: Mongo) -> None:
             partialFilterExpression={"reposted_from.story_id": A_TEXT},
         ),
         IndexModel([("publish_at", 1)], name="scheduled", partialFilterExpression=SCHEDULED),
-        IndexModel([("job.parts", 1)], name="scheduled_parts", partialFilterExpression=SCHEDULED),
+        IndexModel([("job.parts", 1), ("publish_at", 1)], name="scheduled_parts", partialFilterExpression=SCHEDULED),
         outbox_index(),
     )
     await mongo.ensure(
