@@ -16,7 +16,13 @@ from .journeys.stack import TWO_OF_EACH, Stack
 from .journeys.world import World
 
 # Tests poll, so read limits are raised; journeys test the other limits.
-TEST_LIMITS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000", "LIMIT_WRITES": "10000", "MEDIA_WORKERS": "2"}
+TEST_LIMITS = {
+    "LIMIT_READS": "100000",
+    "LIMIT_EDGES": "10000",
+    "LIMIT_WRITES": "10000",
+    "LIMIT_REPORTS": "10000",
+    "MEDIA_WORKERS": "2",
+}
 
 
 @pytest.fixture(scope="package")

@@ -27,6 +27,13 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "/v1/admin/webhooks/{webhook_id}": {"events": ["story-posted"]},
 }
 """A valid body for every path with an id that requires one."""
+QUERIES = {
+    "/v1/stories/{story_id}/explain": "?viewer=ann",
+    "/v1/stories/{story_id}/answers": f"?layer_id={new_id()}",
+    "/v1/rings": "?user_ids=ann",
+    "/v1/reels": "?user_ids=ann",
+}
+"""The queries that a path requires."""
 ELSEWHERE = {
     "story_id": new_id(),
     "comment_id": new_id(),
@@ -63,6 +70,11 @@ class Operation:
     def takes_json(self) -> bool:
         """Whether it has a body."""
         return "requestBody" in self.about
+
+    @property
+    def is_for_admins(self) -> bool:
+        """Whether others get 404."""
+        return self.path.startswith("/v1/admin/")
 
     @property
     def takes_ticket(self) -> bool:

@@ -7,7 +7,7 @@ from stories_shared.events.ids import new_id
 
 from ..journeys.people import Person
 from ..journeys.world import World
-from .operations import OPEN, Operation
+from .operations import OPEN, QUERIES, Operation
 
 POLICY = re.compile(r'"(?P<name>[a-z]+)";q=(?P<quota>[0-9]+);w=60').fullmatch
 LEFT = re.compile(r'"(?P<name>[a-z]+)";r=(?P<left>[0-9]+);t=(?P<seconds>[0-9]+)').fullmatch
@@ -18,7 +18,6 @@ ALSO_GOOD = {
     "/v1/me/hidden-words": {"words": []},
     "/v1/admin/webhooks": {"url": "https://example.com/stories", "events": ["story-posted"]},
 }
-QUERIES = {"/v1/stories/{story_id}/explain": "?viewer=ann", "/v1/rings": "?user_ids=ann", "/v1/reels": "?user_ids=ann"}
 
 
 async def send_valid_request(person: Person, operation: Operation) -> tuple[int, dict[str, str]]:
@@ -66,15 +65,15 @@ async def test_rate_limit_is_per_user_for_any_token_and_address(world: World, di
         again = world.known(eve.id, seconds=3600 + number)  # another token of the same user
         last = await again.call("PUT", path, json=body, headers=disguise)
         statuses.append(last.status_code)
-    assert statuses == [404] * 120 + [429]
+    assert statuses == [422] * 120 + [429]  # without a ticket
     assert last is not None
     left = LEFT(last.headers["ratelimit"])
     assert left
     assert (left["name"], left["left"]) == ("reactions", "0")
     assert last.headers["retry-after"] == left["seconds"]
     assert last.json()["type"] == "urn:stories:rate-limited"
-    assert (await eve.call("POST", f"/v1/stories/{new_id()}/shares")).status_code == 404  # another limit
-    assert (await world.person("bob").call("PUT", path, json=body)).status_code == 404  # another user
+    assert (await eve.call("POST", f"/v1/stories/{new_id()}/shares")).status_code == 422  # another limit
+    assert (await world.person("bob").call("PUT", path, json=body)).status_code == 422  # another user
 
 
 async def test_rejected_request_uses_no_quota_and_changes_nothing(world: World) -> None:

@@ -13,7 +13,7 @@ from ..journeys.people import Answer, Person
 from ..journeys.stores import Stores
 from ..journeys.waiting import SOON
 from ..journeys.world import World
-from .operations import Operation
+from .operations import QUERIES, Operation
 
 NOT_FOUND = (404, "urn:stories:not-found")
 TICKET_MISSING = (422, "urn:stories:ticket-missing")
@@ -122,7 +122,8 @@ def outcome(answer: httpx.Response) -> tuple[int, str]:
 
 async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket: str | None = None) -> tuple[int, str]:
     """The response to eve."""
-    return outcome(await eve.call(operation.method, operation.at(**ids), ticket=ticket, **operation.body))
+    path = operation.at(**ids) + QUERIES.get(operation.path, "")
+    return outcome(await eve.call(operation.method, path, ticket=ticket, **operation.body))
 
 
 async def test_operations_on_stories_of_others_are_rejected(

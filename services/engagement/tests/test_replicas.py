@@ -104,7 +104,10 @@ async def test_subscribers_have_one_group_per_topic_and_nack_on_error(realm: Rea
         subscribers: list[Any] = service.app.state.runtime.subscribers
         groups = {subscriber.group_id for subscriber in subscribers}
         topics = ("story-posted", "story-expired", "story-deleted", "story-viewed", "user-blocked", "user-unblocked")
-        assert groups == {f"{realm.prefix}engagement.{topic}" for topic in (*topics, "user-erased")}
+        hooks = ("story-posted", "story-expired", "story-deleted", "story-insights-sealed", "user-mentioned")
+        expected = {f"engagement.{topic}" for topic in (*topics, "user-erased")}
+        expected |= {f"engagement-webhooks.{topic}" for topic in (*hooks, "comment-created")}
+        assert groups == {f"{realm.prefix}{group}" for group in expected}
         assert {subscriber.ack_policy for subscriber in subscribers} == {AckPolicy.NACK_ON_ERROR}
 
 

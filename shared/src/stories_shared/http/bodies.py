@@ -90,9 +90,8 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Handle:  # type: ignore[override]
         inner = super().get_route_handler()
-        bearer = next(
-            (dependant.call for dependant in dependants(self.dependant) if isinstance(dependant.call, Bearer)), None
-        )
+        bearers = [call for each in dependants(self.dependant) if isinstance(call := each.call, Bearer)]
+        bearer = max(bearers, key=lambda each: each.admin, default=None)  # others learn nothing of the body
         names = {field.alias for dependant in dependants(self.dependant) for field in dependant.query_params}
         body = self.body_field
 
