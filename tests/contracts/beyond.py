@@ -21,10 +21,17 @@ SCHEMAS = (
     "number out of range",
     "nested deeper than",
     "must be one of ",  # a lifetime that this installation offers
+    "must be a URL",
+    "must be an absolute URL",
+    "must be https",
+    "must not be a private address",
+    "must not hold credentials",
+    "must not be before `from`",
+    "a text story has at least one layer",
 )
 """Reasons for a 422 on a request that matches its schema."""
-OF_STATE = {"urn:stories:idempotency-reused", "urn:stories:media-refused"}
-"""Reasons for a 409 or 422 that depend on earlier requests."""
+OF_STATE = {"urn:stories:idempotency-reused", "urn:stories:media-refused", "urn:stories:ticket-missing"}
+"""Reasons for a 409 or 422 that depend on earlier requests, or on who calls: authors need no ticket."""
 
 
 TOO_LARGE = 413

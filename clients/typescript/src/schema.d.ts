@@ -1592,10 +1592,7 @@ export interface components {
             days: number | null;
             /** @description The end of a suspension. */
             until: string | null;
-            /**
-             * Format: date-time
-             * @description The admin's user id.
-             */
+            /** @description The admin's user id. */
             decided_by: string;
             /**
              * Format: date-time
