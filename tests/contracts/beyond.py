@@ -28,6 +28,7 @@ SCHEMAS = (
     "must not hold credentials",
     "must not be before `from`",
     "a text story has at least one layer",
+    "must have one of ",
 )
 """Reasons for a 422 on a request that matches its schema."""
 OF_STATE = {"urn:stories:idempotency-reused", "urn:stories:media-refused", "urn:stories:ticket-missing"}

@@ -13,8 +13,13 @@ from .waiting import AT_ONCE, SOON, end_of
 from .world import World
 
 
-async def refusals(viewer: Person, item: Answer, ticket: str | None) -> None:
-    """All reads and writes with this ticket return the same 404."""
+NOT_FOUND = (404, "urn:stories:not-found")
+MISSING = (422, "urn:stories:ticket-missing")
+EXPIRED = (403, "urn:stories:ticket-expired")
+
+
+async def refusals(viewer: Person, item: Answer, ticket: str | None, expected: tuple[int, str] = NOT_FOUND) -> None:
+    """All reads and writes with this ticket return the same refusal."""
     story = f"/v1/stories/{item['id']}"
     answers = [
         await viewer.call("GET", f"{story}/counts", ticket=ticket),
@@ -24,7 +29,7 @@ async def refusals(viewer: Person, item: Answer, ticket: str | None) -> None:
         await viewer.call("POST", f"{story}/comments", ticket=ticket, json={"text": "hello"}),
         await viewer.call("POST", f"{story}/shares", ticket=ticket),
     ]
-    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(404, "urn:stories:not-found")}
+    assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {expected}
 
 
 async def rejection(viewer: Person, ticket: str) -> list[Answer]:
@@ -54,8 +59,8 @@ Shown = tuple[Person, Person, Answer]
 
 async def test_only_the_author_needs_no_ticket(world: World, shown: Shown) -> None:
     ann, bob, item = shown
-    await refusals(bob, item, None)
-    await refusals(world.admin(), item, None)
+    await refusals(bob, item, None, MISSING)
+    await refusals(world.admin(), item, None, MISSING)
     await eventually(lambda: ann.counts({"id": item["id"]}), SOON, accept=lambda counts: counts["views"] == 0)
 
 
@@ -66,7 +71,7 @@ async def test_forged_ticket_is_rejected(world: World, shown: Shown) -> None:
     real = (await signer(world)).read(ticket, bob.id, datetime.now(UTC))
     changed = ticket[:-2] + ("AA" if ticket[-2:] != "AA" else "BB")
     for forged in (changed, by_other_key.sign(real), ticket[5:], "", "nonsense", "." * 300):
-        await refusals(bob, item, forged)
+        await refusals(bob, item, forged, NOT_FOUND if forged else MISSING)
         assert await rejection(bob, forged) == [{"index": 0, "reason": "ticket"}]
 
 
@@ -89,7 +94,7 @@ async def test_expired_ticket_is_rejected(world: World, shown: Shown) -> None:
     tickets = await signer(world)
     real: Ticket = tickets.read(item["ticket"], bob.id, datetime.now(UTC))
     over = tickets.sign(replace(real, ends_at=datetime.now(UTC) - timedelta(milliseconds=1)))
-    await refusals(bob, item, over)
+    await refusals(bob, item, over, EXPIRED)
     assert await rejection(bob, tickets.sign(real)) == []  # the hand that signs is the right one
 
 

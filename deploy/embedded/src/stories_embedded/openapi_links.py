@@ -118,7 +118,7 @@ def engagement_links() -> list[Link]:
         Link("list_comments", 200, "create_comment", SAME_STORY, {"reply_to": "$response.body#/items/0/id"}, "reply"),
         next_page("list_comments", story_id="path", reply_to="query", hidden="query", **{"Story-Ticket": "header"}),
         *to("list_viewers", 200, "get_reel", "block_user", user_id="/items/0/viewer_id"),
-        next_page("list_viewers", story_id="path", **{"Story-Ticket": "header"}),
+        next_page("list_viewers", story_id="path"),
         Link("get_privacy", 200, "set_privacy", body={"view_history": "$response.body#/view_history"}),
         Link("get_hidden_words", 200, "set_hidden_words", body={"words": "$response.body#/words"}),
         *linked("set_privacy", 200, "get_privacy"),
