@@ -9,7 +9,7 @@ from typing import Any
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
-from tests.contracts.beyond import is_failure, spare_example_users
+from tests.contracts.beyond import is_failure, spare_others
 
 PROBE: dict[str, Any] = json.loads(Path(os.environ["STORIES_PROBE"]).read_text(encoding="utf-8"))
 TURN = count()
@@ -29,7 +29,7 @@ class Turns:
     def set(self, case: Any, data: dict[str, Any], ctx: Any) -> None:
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data['token']}"}
         components = case.meta.components if case.meta else {}
-        spare_example_users(case)
+        spare_others(case)
         path = components.get(ParameterLocation.PATH)
         if path is None or path.mode.is_negative or "story_id" not in (case.path_parameters or {}):
             return

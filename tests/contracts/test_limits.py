@@ -16,7 +16,7 @@ ALSO_GOOD = {
     "/v1/views": {"views": [{"ticket": "nonsense"}]},
     "/v1/me/privacy": {"view_history": True},
     "/v1/me/hidden-words": {"words": []},
-    "/v1/admin/webhooks": {"url": "https://example.com/stories", "events": ["story-posted"]},
+    "/v1/admin/webhooks": {"url": "https://127.0.0.1:9/", "events": ["story-posted"]},
 }
 
 

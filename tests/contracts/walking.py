@@ -20,7 +20,7 @@ from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 
 from ..journeys.people import Person
 from ..journeys.waiting import POLL
-from .beyond import is_failure, spare_example_users
+from .beyond import is_failure, spare_others
 from .clients import SUCCESS, Client
 from .link_walker import Guide, Walked, found_by, is_complete, outgoing, sent_by, was_followed
 
@@ -57,7 +57,7 @@ class Walk:
         if case.meta is not None and case.meta.generation.mode.is_positive:
             whole = transition if transition is not None and is_complete(transition) else None
             self.client.prepare(case, *((found_by(whole), sent_by(whole)) if whole else ({}, {})))
-        spare_example_users(case)
+        spare_others(case)
         person = self.asked[case.id] = self.client.user_of(case, parent, self.two)
         case.headers["Authorization"] = f"Bearer {person.token}"
         output: StepOutput = super().step(input)  # type: ignore[misc]

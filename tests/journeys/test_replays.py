@@ -11,7 +11,10 @@ from .people import Answer, Person
 from .waiting import ERASED, SOON, end_of
 from .world import World
 
-RENEWED = {"media_url", "poster_url", "download_url", "urls_expire_at", "ticket", "ticket_expires_at"}
+RENEWED = {
+    *("media_url", "poster_url", "download_url", "captions_url", "url", "urls_expire_at"),
+    *("ticket", "ticket_expires_at"),
+}
 """Fields that differ in every response."""
 CAUGHT_UP = 60.0
 

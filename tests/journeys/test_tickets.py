@@ -12,7 +12,6 @@ from .people import Answer, Person
 from .waiting import AT_ONCE, SOON, end_of
 from .world import World
 
-
 NOT_FOUND = (404, "urn:stories:not-found")
 MISSING = (422, "urn:stories:ticket-missing")
 EXPIRED = (403, "urn:stories:ticket-expired")
