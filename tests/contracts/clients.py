@@ -11,7 +11,7 @@ import httpx
 from ..journeys.people import Person
 from ..journeys.waiting import SOON
 
-OF_THE_AUTHOR = {"receipt", "list_viewers"}
+OF_THE_AUTHOR = {"get_story_receipt", "list_viewers"}
 CHANGES = {"publish_story", "change_story", "delete_story"}
 CLOSINGS = {"cancel_story", "delete_story"}
 UNGUESSABLE = {"cursor", "reply_to", "Story-Ticket"}

@@ -17,7 +17,7 @@ from stories_shared.http.openapi_terms import CLIENT_IDS, ID_NAMES, PROPERTIES, 
 Schema = dict[str, Any]
 
 REF = "#/components/schemas/"
-TIME = re.compile(r"(^|_)(at|since|until|from|clears_by)$")
+TIME = re.compile(r"(^|_)(at|since|until|clears_by)$|^from$")
 URL = re.compile(r"(^|_)url$")
 ID = re.compile(r"_ids?$")
 PAGE = re.compile(r"^Page_(.+?)_?$")
