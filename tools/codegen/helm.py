@@ -185,6 +185,8 @@ def of_gateway() -> Schema:
     return closed(
         image=IMAGE,
         upstreams=closed(**dict.fromkeys(SERVICES, TEXT)),
+        webClient=FLAG,
+        mediaOrigin=TEXT,
         shareAppUrl={"type": "string", "pattern": r"^(.*\{id\}.*)?$"},
         service=closed(type=one_of("ClusterIP", "NodePort", "LoadBalancer"), port=count(1, 65535), annotations=WORDS),
         ingress=closed(enabled=FLAG, className=TEXT, annotations=WORDS, hosts=TEXTS, tls=LIST),
