@@ -1,6 +1,7 @@
 """The properties of the charts: each on every chart and the umbrella, with every example's values."""
 
 import re
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -361,7 +362,7 @@ def test_each_service_has_a_database_user_of_its_own():
         for _, pod in pods(rendered("stories"))
         for volume in pod["spec"]["volumes"]
         for source in volume.get("projected", {}).get("sources", [])
-        if any(item["path"] == "mongo-url" for item in source["secret"]["items"])
+        if any(item["path"] == "mongo-url" for item in source.get("secret", {}).get("items", []))
     }
     assert secrets == {f"stories-mongodb-{service}" for service in SERVICES}
 
@@ -464,7 +465,9 @@ def test_separately_released_charts_find_each_other():
 
 
 def test_gateway_serves_the_files_of_all_deployments():
-    (files,) = of_kind(part("gateway"), "ConfigMap")
+    files, reference = sorted(of_kind(part("gateway"), "ConfigMap"), key=lambda each: str(each["metadata"]["name"]))
+    for page in (CHECKOUT / "deploy" / "gateway" / "reference").iterdir():
+        assert b64decode(reference["binaryData"][page.name]) == page.read_bytes()
     assert files["data"]["Caddyfile"] == (CHECKOUT / "deploy" / "gateway" / "Caddyfile").read_text()
     assert yaml.safe_load(files["data"]["openapi.json"]) == yaml.safe_load(
         (CHECKOUT / "docs" / "openapi.json").read_text()
