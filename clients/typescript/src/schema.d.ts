@@ -2988,7 +2988,7 @@ export interface components {
         Share: {
             /**
              * Format: uri
-             * @description The link; whoever opens it needs to be allowed to see the story.
+             * @description The link; it opens for users who may see the story.
              */
             url: string;
         };

@@ -168,7 +168,7 @@ async def test_pages_neither_repeat_nor_skip_while_scores_move(use_cases, limit)
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 14), max_size=50), st.integers(4, 45))
-def test_every_story_comes_once_whoever_posted_it(authors, limit) -> None:
+def test_every_story_comes_once_for_any_distribution_of_authors(authors, limit) -> None:
     async def check() -> None:
         use_cases = UseCases()
         stories = [posted(f"u{author}", NOON - n * timedelta(seconds=1)) for n, author in enumerate(authors)]

@@ -34,7 +34,7 @@ class ReactionsResponse(BaseModel):
 class ShareResponse(BaseModel):
     """The link to hand on. It grants nothing."""
 
-    url: Annotated[str, Field(description="the link; whoever opens it needs to be allowed to see the story")]
+    url: Annotated[str, Field(description="the link; it opens for users who may see the story")]
 
 
 class CountsResponse(BaseModel):
