@@ -530,6 +530,15 @@ async def test_each_reporter_has_one_report_and_all_are_decided_as_one(stores: S
     assert [found.id for found in await stores.reports.page("decided", decided[0].id, 1)] == [decided[1].id]
 
 
+async def test_report_made_while_its_story_arrives_gets_its_copy(stores: Stores, story: str) -> None:
+    stories = [f"{story}{n}" for n in range(20)]
+    for story_id in stories:
+        reported = report(stores, Target("story", story_id, "ann"), "bob")
+        await asyncio.gather(reported, stores.stories.put(posted(story_id, caption="bad")))
+    copies = [found.copy for story_id in stories for found in await reports_of(stores, story_id)]
+    assert [copy["caption"] if copy else None for copy in copies] == ["bad"] * len(stories)
+
+
 async def test_copy_of_a_reported_comment_outlives_the_comment(stores: Stores, story: str) -> None:
     rude = await comment(stores, story, "rude")
     await report(stores, Target("comment", story, "bob", rude.id), "eve")

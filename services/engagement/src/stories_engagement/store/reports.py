@@ -80,7 +80,10 @@ class MongoReports:
                 await self._reports.insert_one(row, session=session)
             return True
 
-        return await transaction_retrying_duplicates(self._mongo, operation)
+        new = await transaction_retrying_duplicates(self._mongo, operation)
+        if report.target.kind == "story":
+            await self._copy_what_came_meanwhile(report.target)
+        return new
 
     async def page(self, state: State | None, after: str | None, limit: int) -> list[Report]:
         """Reports, the oldest first."""
@@ -208,6 +211,13 @@ class MongoReports:
         await self._reported.insert_one(document, session=session)
         return {**document, "reports": 0}
 
+    async def _copy_what_came_meanwhile(self, target: Target) -> None:
+        if await self._reported.find_one({"_id": target.key, "copy": None}, {"_id": 1}) is None:
+            return
+        story = await self._mongo[STORIES].find_one({"_id": target.story_id}, {"event": 1})
+        if story is not None and story.get("event") is not None:
+            await copy_into_early_report(self._mongo, target.story_id, story["event"])
+
     async def _copy(self, target: Target, session: Session) -> bytes | None:
         """What was reported, as JSON; None if it is gone already, or not consumed yet."""
         if target.kind == "story":
@@ -220,6 +230,15 @@ class MongoReports:
             return None
         copy = {"text": comment["text"], "reply_to": comment["reply_to"], "created_at": comment["at"]}
         return msgspec.json.encode(copy)
+
+
+async def copy_into_early_report(mongo: Mongo, story_id: str, event: bytes) -> None:
+    """Give a story's report its copy where it was made before the story's event was consumed.
+
+    The transactions of the two do not conflict, so each looks for the other after its commit: the later one finds it.
+    """
+    early = {"_id": f"story/{story_id}", "copy": None}
+    await mongo[REPORTED].update_one(early, {"$set": {"copy": story_copy(event)}})
 
 
 def story_copy(event: bytes) -> bytes:

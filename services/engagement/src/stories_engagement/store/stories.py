@@ -15,12 +15,11 @@ from stories_engagement.domain.answers import layers_from
 from stories_engagement.domain.views import increments_of
 from stories_engagement.store.insights import MongoInsights
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
-from stories_engagement.store.reports import story_copy
+from stories_engagement.store.reports import copy_into_early_report
 from stories_engagement.store.schema import (
     CLAIMS,
     ENGAGEMENTS,
     EVENTS,
-    REPORTED,
     STORIES,
     VIEWERS,
     VIEWS,
@@ -54,18 +53,15 @@ class MongoStories:
         }
         fields["event"] = encode(story)  # its content as bytes: what users wrote is not interpreted by the database
 
-        async def operation(session: Session) -> None:
+        async def operation(session: Session) -> bool:
             counter = await self._views.find_one({"_id": story_id}, {"ended": 1, "expires_at": 1}, session=session)
             if counter is not None and counter["ended"]:
-                return
+                return False
             if counter is not None and counter["expires_at"] is not None:
                 older = {"_id": story_id, "revision": {"$lt": live_story.revision}}
                 await self._mongo[STORIES].replace_one(older, fields, session=session)
-                return
+                return True
             await self._mongo[STORIES].insert_one({"_id": story_id, **fields}, session=session)
-            early = {"_id": f"story/{story_id}", "copy": None}  # reported before its event was consumed
-            copied = {"$set": {"copy": story_copy(fields["event"])}}
-            await self._mongo[REPORTED].update_one(early, copied, session=session)
             posted: Document = {"author_id": live_story.author_id, "expires_at": live_story.expires_at}
             if story.series_id is not None:
                 posted |= {"series_id": story.series_id, "part": story.part}
@@ -77,8 +73,10 @@ class MongoStories:
                 fewer = {path: -by for path, by in own.items()}
                 change: Document = {"$set": posted, **({"$inc": fewer} if fewer else {})}
                 await self._views.update_one({"_id": story_id}, change, session=session)
+            return True
 
-        await transaction_retrying_duplicates(self._mongo, operation)
+        if await transaction_retrying_duplicates(self._mongo, operation):
+            await copy_into_early_report(self._mongo, story_id, fields["event"])
 
     async def end(self, story_id: str, how: str) -> None:
         """Mark a story as ended, and seal the insights of one that expires. Counts and times stay as long as the mark.
