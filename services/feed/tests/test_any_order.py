@@ -122,7 +122,7 @@ class Feed:
         stories, self.edges = MongoStories(mongo, self.now), MongoEdges(mongo, self.now)
         self.index = LiveIndex(stories.evict)
         seen, ttl_policy = MongoSeenMarks(mongo, MAX_LIFETIME), TtlPolicy(timedelta(hours=1), timedelta(minutes=5))
-        user_data, media = MongoUserData(mongo, stories, self.now), FakeSigner()
+        user_data, media = MongoUserData(mongo, stories), FakeSigner()
         visible_stories = VisibleStories(self.index, self.edges, stories, FakeLogStatus(), self.now)
         build_items = BuildItems(visible_stories, stories, media, Tickets([("k", b"0" * 32)]), ttl_policy)
         self.apply_to_index = ApplyToIndex(self.index, MAX_LIFETIME, self.now, lambda _: None)

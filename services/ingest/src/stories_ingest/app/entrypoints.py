@@ -21,7 +21,6 @@ from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
-from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
 from stories_ingest.usecases.repost import RepostStory
@@ -99,6 +98,6 @@ def handlers(parts: Parts) -> KafkaRouter:
         EndExpired(parts.stories, parts.erase, parts.now),
         EndDeleted(parts.stories, parts.stories, parts.bucket, parts.endings, parts.erase, parts.now, new_id),
         RepublishIfStale(parts.stories, parts.publisher),
-        ForgetUser(parts.erase_account, parts.publisher, parts.now),
+        parts.erase_user,
         SuspendUser(parts.cleanup, parts.now),
     )

@@ -9,11 +9,13 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.http.paging import Cursors
 from stories_shared.kafka.topics import RETENTION_AFTER_LIFETIME
 from stories_shared.mongo.client import Document
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.rollout.file import PolicyFile
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.s3.objects import Objects
 
 from stories_ingest.domain.quota import QuotaLimits
@@ -80,7 +82,13 @@ class Parts:
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, self.bucket, now)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
-        self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)
+        self.erase_user = EraseUser(
+            "ingest",
+            MongoErasedUsers(runtime.mongo, now),
+            EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id),
+            runtime.publisher.publish,
+            now,
+        )
         self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)
 
     async def close(self) -> None:
