@@ -339,7 +339,8 @@ class OneReel(RuleBasedStateMachine):
             "friends": follows and followed,
             "close_friends": graph.in_force(Kind.CLOSE_FRIEND, self.ann, viewer),
         }
-        return allowed[state.audience] and not graph.blocked(viewer, self.ann) and viewer not in state.hide_from
+        hidden = viewer in state.hide_from or graph.in_force(Kind.HIDE, self.ann, viewer)
+        return allowed[state.audience] and not graph.blocked(viewer, self.ann) and not hidden
 
     def ring_stories(self, viewer: str, *, by_document: bool = True) -> list[Story]:
         """The stories of a ring: live and visible in the index, with a document at least as new."""
