@@ -149,7 +149,7 @@ def _archive(story: Story) -> Expire:
 
 @dataclass(frozen=True, slots=True)
 class EraseArchived:
-    """Erases archived stories and publishes that. What was removed once is erased, whatever fails afterwards."""
+    """Erases archived stories and publishes that. What was removed once is erased, even if the request fails."""
 
     archive: ArchivedStories
     objects: ArchiveObjects
