@@ -6,6 +6,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
 from stories_shared.runtime.user_erasure import EraseUser
 
+from stories_ingest.metrics import IngestMetrics
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
@@ -16,7 +17,12 @@ CONCURRENCY = 8
 
 
 def event_handlers(
-    expire: EndExpired, delete: EndDeleted, republish: RepublishIfStale, erase_user: EraseUser, suspend: SuspendUser
+    expire: EndExpired,
+    delete: EndDeleted,
+    republish: RepublishIfStale,
+    erase_user: EraseUser,
+    suspend: SuspendUser,
+    metrics: IngestMetrics,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
     router = KafkaRouter()
@@ -35,7 +41,8 @@ def event_handlers(
         """Erase media of expired stories and publish that. Redelivery is harmless: erasing is idempotent."""
 
         async def handle(received: ReceivedEvent[StoryExpired]) -> None:
-            await expire(received.event)
+            if outcome := await expire(received.event):
+                metrics.archived.labels(outcome).inc()
 
         await for_each_record(batch, StoryExpired, handle, concurrency=CONCURRENCY)
 
