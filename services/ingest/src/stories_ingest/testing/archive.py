@@ -1,6 +1,6 @@
 """In-memory archive with the same contract as the MongoDB one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,8 @@ class MemoryArchive:
     stories: dict[str, ArchivedStory] = field(default_factory=dict)
     removed: dict[str, RemovedStory] = field(default_factory=dict)
     erase_at: dict[str, datetime] = field(default_factory=dict)
+    on_erasure: Callable[[str, datetime], None] = lambda *_: None
+    on_removal: Callable[[Collection[str]], None] = lambda _: None
 
     def add(self, story: Story, at: datetime) -> None:
         """Keep a story."""
@@ -72,6 +74,7 @@ class MemoryArchive:
             if found := self.stories.pop(story_id, None):
                 self.removed[story_id] = RemovedStory(story_id=story_id, author_id=found.story.author_id)
                 self.erase_at[story_id] = erase_at
+        self.on_removal(story_ids)
         left = [self.removed[story_id] for story_id in story_ids if story_id in self.removed]
         return [each for each in left if each.erased_at is None]
 
