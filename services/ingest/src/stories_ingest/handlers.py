@@ -13,13 +13,12 @@ from stories_shared.events import (
     UserUnhidden,
 )
 from stories_shared.events.cloudevents import ReceivedEvent
-from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
+from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.usecases.access_edges import StoreAccessEdge
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
-from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
@@ -32,7 +31,7 @@ def event_handlers(
     expire: EndExpired,
     delete: EndDeleted,
     republish: RepublishIfStale,
-    forget: ForgetUser,
+    erase_user: EraseUser,
     suspend: SuspendUser,
     store_edge: StoreAccessEdge,
     metrics: IngestMetrics,
@@ -71,13 +70,7 @@ def event_handlers(
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:
         """Erase a user's data until `at`. Redelivery is harmless: later stories are not affected."""
-
-        async def handle(received: ReceivedEvent[UserErased]) -> None:
-            await forget(
-                received.event.user_id, clamp_to_append_time(received, received.event.at), receipt_id_of(received)
-            )
-
-        await for_each_record(batch, UserErased, handle)
+        await for_each_record(batch, UserErased, erase_user)
 
     @subscribe(router, UserSuspended, service=SERVICE)
     async def on_user_suspended(batch: Batch) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
-from stories_ingest.store.documents import ACCESS_EDGES, ERASED_USERS
+from stories_ingest.store.documents import ACCESS_EDGES
 
 ENDED_KEPT = timedelta(days=30)
 """How long the end of an edge is kept: longer than any record that could restore the edge."""
