@@ -546,6 +546,13 @@ async def test_erased_user_leaves_no_highlight_and_no_edge(store):
     assert [await store.edges.is_hidden(*pair) for pair in pairs] == [False, False, True]
 
 
+async def test_time_since_which_the_archive_is_off_is_kept(store):
+    assert [await store.archive.off_since(at) for at in (NOW, LATER)] == [NOW, NOW]
+    await store.archive.record_on()
+    assert await store.archive.off_since(LATER) == LATER
+    await store.archive.record_on()
+
+
 CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]
 """All contract tests, which cover every query of the repositories."""
 MANY = 1_000

@@ -31,7 +31,7 @@ from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
-from stories_ingest.usecases.archive import EraseArchived, ExpireStory
+from stories_ingest.usecases.archive import EmptyArchive, EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
@@ -90,6 +90,7 @@ class Parts:
         self.access_edges = MongoAccessEdges(runtime.mongo)
         self.expire = ExpireStory(self.stories, self.archive, self.bucket, now, settings.archive)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, now)
+        self.empty_archive = EmptyArchive(self.archive, self.erase_archived, now, settings.archive)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.archive, self.publisher, now)
         self.erase_user = EraseUser(
             "ingest",

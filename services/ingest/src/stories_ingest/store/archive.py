@@ -11,9 +11,19 @@ from stories_ingest.domain import keys
 from stories_ingest.domain.archive import ArchivedStory, RemovedStory
 from stories_ingest.domain.media import object_keys
 from stories_ingest.domain.story import State, Story
-from stories_ingest.store.documents import ARCHIVE, ARCHIVE_SETTINGS, HIGHLIGHTS, STORIES, story_document, story_of
+from stories_ingest.store.documents import (
+    ARCHIVE,
+    ARCHIVE_SETTINGS,
+    HIGHLIGHTS,
+    PAUSES,
+    STORIES,
+    story_document,
+    story_of,
+)
 
 KEPT = {"archived_at": {"$exists": True}}
+OFF = "archive"
+"""Id of the mark that the archive is off."""
 REMOVED = {"removed_at": {"$exists": True}}
 
 
@@ -110,6 +120,26 @@ class MongoArchive:
         async for document in self.mongo[ARCHIVE].find({**ids, **KEPT}, {"posted.media": 1}):
             kept.update(object_keys(document["posted"]["media"]))
         return {key for key in story_keys if key in kept or keys.story_of(key) in moving}
+
+    async def off_since(self, now: datetime) -> datetime:
+        """Since when the installation's archive is off; from now on if it was on."""
+        since = {"$setOnInsert": {"at": now}}
+        await self.mongo[PAUSES].update_one({"_id": OFF}, since, upsert=True)
+        found = await self.mongo[PAUSES].find_one({"_id": OFF})
+        at: datetime = found["at"] if found else now
+        return at
+
+    async def record_on(self) -> None:
+        """Record that it is on."""
+        await self.mongo[PAUSES].delete_one({"_id": OFF})
+
+    async def any_archived(self, limit: int) -> list[str]:
+        """Ids of archived stories of anyone."""
+        return await self._ids(KEPT, limit)
+
+    async def forget_settings(self) -> None:
+        """Delete the settings of all authors."""
+        await self.mongo[ARCHIVE_SETTINGS].delete_many({})
 
     async def _ids(self, query: Document, limit: int) -> list[str]:
         found = self.mongo[ARCHIVE].find(query, {"_id": 1}, limit=limit)
