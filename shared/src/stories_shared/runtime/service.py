@@ -20,7 +20,7 @@ from stories_shared.auth.jwks import keys_from
 from stories_shared.auth.tickets import Tickets
 from stories_shared.auth.tokens import Authenticator
 from stories_shared.clock import Clock, system_now
-from stories_shared.errors import KAFKA, Unavailable
+from stories_shared.errors import JWKS, KAFKA, Unavailable
 from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.http.app import configure_app
 from stories_shared.http.drain_body import DrainBodyMiddleware
@@ -95,7 +95,7 @@ class ServiceRuntime:
         )
         self.broker.context.set_global("consumer_context", self.consumer_context)
         self.authenticator = Authenticator(
-            keys_from(settings.auth_jwks, now, settings.ca_bundle),
+            keys_from(settings.auth_jwks, now, settings.ca_bundle, self._observe(JWKS)),
             settings.auth_issuer,
             settings.auth_audience,
             settings.auth_user_claim,

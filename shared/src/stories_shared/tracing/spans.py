@@ -21,7 +21,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from stories_shared.errors import KAFKA, MONGODB
+from stories_shared.errors import KAFKA, MONGODB, S3
 from stories_shared.runtime.middleware import METHODS, UNCOUNTED, template_of
 from stories_shared.runtime.mongo_metrics import QUIET_COMMANDS
 from stories_shared.tracing import continue_trace, current_traceparent, valid_traceparent
@@ -33,7 +33,11 @@ KINDS: Mapping[Kind, SpanKind] = {
     "producer": SpanKind.PRODUCER,
     "consumer": SpanKind.CONSUMER,
 }
-SYSTEMS = {KAFKA: ("messaging.system", "kafka"), MONGODB: ("db.system.name", "mongodb")}
+SYSTEMS = {
+    KAFKA: ("messaging.system", "kafka"),
+    MONGODB: ("db.system.name", "mongodb"),
+    S3: ("rpc.system", "aws-api"),
+}
 
 
 class SpanTracer(Tracer):
@@ -109,7 +113,7 @@ class SpanTracer(Tracer):
         if parent is None:
             return
         ended = time.time_ns()
-        system, named = SYSTEMS.get(dependency, ("rpc.system", "aws-api"))
+        system, named = SYSTEMS.get(dependency, ("peer.service", dependency))
         span = self.tracer.start_span(
             f"{dependency} {operation}",
             within(parent),
