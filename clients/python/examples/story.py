@@ -12,19 +12,24 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from stories_client import Stories
+from stories_client import Stories, models
 
 Found = TypeVar("Found")
 
 
 def soon(look: Callable[[], Found | None]) -> Found:
-    """What a look finds within three seconds: an effect in one service shows in the others within two."""
-    for _ in range(30):
+    """What a look finds in time: an effect in one service shows in the others within two seconds."""
+    for _ in range(100):
         found = look()
         if found:
             return found
         time.sleep(0.1)
     raise SystemExit("not there in time")
+
+
+def complete(receipt: models.StoryReceipt) -> str | None:
+    """When every store had confirmed the erasure."""
+    return receipt["completed_at"]
 
 
 def main(path: Path) -> None:
@@ -53,6 +58,7 @@ def main(path: Path) -> None:
 
         ann.delete_story(story["id"])
         print("deleted; bob's reel:", [each["id"] for each in bob.reel("ann")])
+        print("erased", soon(lambda: complete(ann.get_story_receipt(story["id"]))))
 
 
 if __name__ == "__main__":
