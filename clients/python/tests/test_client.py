@@ -270,10 +270,10 @@ async def test_the_asynchronous_client_does_the_same() -> None:
     ingest, live = Ingest(), cuts(ids)
 
     def answer(request: httpx.Request) -> httpx.Response:
-        if request.url.path == "/v1/live":
-            return live(request)
         if request.url.host != "bucket.test" and request.headers["authorization"] == "Bearer old":
             return problem("unauthenticated", 401)
+        if request.url.path == "/v1/live":
+            return live(request)
         return ingest(request)
 
     http = httpx.AsyncClient(transport=httpx.MockTransport(answer))

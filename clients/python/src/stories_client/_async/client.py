@@ -25,7 +25,8 @@ MARGIN = timedelta(seconds=30)
 """An item is renewed if its URLs or its ticket have less than this left."""
 HEARTBEATS_S = 45.0
 """A live connection that is silent for this long is opened again; heartbeats come within 15 s."""
-NO_CONTENT, NOT_MODIFIED, NOT_FOUND, FIRST_ERROR, SERVER_ERROR, LIMITED = 204, 304, 404, 400, 500, 429
+NO_CONTENT, NOT_MODIFIED, NOT_FOUND, UNAUTHENTICATED, LIMITED = 204, 304, 404, 401, 429
+FIRST_ERROR, SERVER_ERROR = 400, 500
 
 Answer = TypeVar("Answer")
 
@@ -147,21 +148,26 @@ class AsyncStories(AsyncOperations):
         Raises: StoriesError: of status 404 where the server has no live updates; poll ``tray`` then.
         """
         messages = Messages()
+        refused = False
         while True:
             try:
-                async for event in self._stream(messages):
+                async for event in self._stream(messages, refused):
+                    refused = False
                     yield event
             except httpx.TransportError:
                 pass
             except StoriesError as error:
+                if error.status == UNAUTHENTICATED and self._transport.renews and not refused:
+                    refused = True
+                    continue
                 if FIRST_ERROR <= error.status < SERVER_ERROR and error.status != LIMITED:
                     raise
             await asyncio.sleep(messages.retry_s)
 
-    async def _stream(self, messages: Messages) -> AsyncIterator[LiveEvent]:
+    async def _stream(self, messages: Messages, refused: bool) -> AsyncIterator[LiveEvent]:
         """The events of one connection."""
         resume = {"Last-Event-ID": messages.last_id} if messages.last_id else {}
-        headers = {"Accept": "text/event-stream", **resume, **await self._transport.bearer()}
+        headers = {"Accept": "text/event-stream", **resume, **await self._transport.bearer(refused)}
         timeout = httpx.Timeout(10.0, read=HEARTBEATS_S)
         async with self.http.stream("GET", f"{self._base_url}/v1/live", headers=headers, timeout=timeout) as response:
             if response.status_code >= FIRST_ERROR:

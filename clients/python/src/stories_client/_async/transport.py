@@ -23,6 +23,11 @@ class AsyncTransport:
         self.http = http
         self._token = token
 
+    @property
+    def renews(self) -> bool:
+        """Whether a refused token can be renewed."""
+        return not isinstance(self._token, str)
+
     async def bearer(self, refused: bool = False) -> dict[str, str]:
         """The header that says who asks."""
         token = self._token if isinstance(self._token, str) else await self._token(refused)
@@ -45,7 +50,7 @@ class AsyncTransport:
                 if last:
                     raise StoriesError.unreachable(error) from error
             else:
-                if response.status_code == UNAUTHENTICATED and not refused and not isinstance(self._token, str):
+                if response.status_code == UNAUTHENTICATED and not refused and self.renews:
                     refused = True
                     continue
                 after = response.headers.get("Retry-After", "")

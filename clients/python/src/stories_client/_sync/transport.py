@@ -25,6 +25,11 @@ class Transport:
         self.http = http
         self._token = token
 
+    @property
+    def renews(self) -> bool:
+        """Whether a refused token can be renewed."""
+        return not isinstance(self._token, str)
+
     def bearer(self, refused: bool = False) -> dict[str, str]:
         """The header that says who asks."""
         token = self._token if isinstance(self._token, str) else self._token(refused)
@@ -47,7 +52,7 @@ class Transport:
                 if last:
                     raise StoriesError.unreachable(error) from error
             else:
-                if response.status_code == UNAUTHENTICATED and not refused and not isinstance(self._token, str):
+                if response.status_code == UNAUTHENTICATED and not refused and self.renews:
                     refused = True
                     continue
                 after = response.headers.get("Retry-After", "")
