@@ -38,6 +38,111 @@ class AnswerRequest(TypedDict):
     copied: NotRequired[Literal[True]]
 
 
+class ArchiveSettings(TypedDict):
+    """Whether the caller keeps expired stories."""
+
+    # Whether stories that expire from now on are kept, for the caller alone.
+    enabled: bool
+
+
+class ArchivedItem(TypedDict):
+    """A story after its public life. It has no ticket: nobody views, reacts or comments any more."""
+
+    # The id, opaque.
+    id: str
+    # The author's user id.
+    author_id: str
+    # The kind.
+    kind: Literal["video", "photo"]
+    # Who could see the story while it lived.
+    audience: Literal["everyone", "followers", "friends", "close_friends"]
+    # When it went live.
+    posted_at: str
+    # When its public life ended.
+    expires_at: str
+    # When it was kept.
+    archived_at: str
+    # Milliseconds; null for a photo.
+    duration_ms: int | None
+    # Pixels, as displayed.
+    width: int
+    # Pixels, as displayed.
+    height: int
+    # The media type.
+    content_type: str
+    # Bytes.
+    size: int
+    # Whether it has sound.
+    has_audio: bool
+    # Codecs after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for a photo.
+    codecs: str | None
+    # The media, a presigned URL that ends with `urls_expire_at`.
+    media_url: str
+    # A still picture, a presigned URL that ends with `urls_expire_at`.
+    poster_url: str
+    # The captions track as `text/vtt`, a presigned URL; null without one.
+    captions_url: str | None
+    # Every size of the media, the first is `media_url`'s.
+    renditions: list[ArchivedRendition]
+    # When the URLs end; ask again before.
+    urls_expire_at: str
+    # The caption, at most 2,200 code points.
+    caption: str | None
+    # What lies over the media, at most 50.
+    layers: list[Layer]
+    # The music of the story and the part of it to play.
+    sound: Sound | None
+    # Subtitles as WebVTT, at most 64 KiB.
+    captions_track: str | None
+    # What is to be seen, for people who do not see it; at most 2,200 code points.
+    alt_text: str | None
+    # The id that all parts of a split clip share; null if it is not split.
+    series_id: str | None
+    # Which part of a split clip this is, from 1.
+    part: int
+    # How many parts the clip was split into.
+    parts: int
+    # What to show until the media is there.
+    preview: ArchivedPreview | None
+    # The original of a repost; else null.
+    reposted_from: RepostedFrom | None
+
+
+class ArchivedItemPage(TypedDict):
+    """A page of a list."""
+
+    # The items of this page.
+    items: list[ArchivedItem]
+    # The `cursor` of the next page; null on the last one.
+    next_cursor: str | None
+
+
+class ArchivedPreview(TypedDict):
+    """What to show until the media is there."""
+
+    # A blurred picture, as a BlurHash.
+    blurhash: str
+    # The colour, `#RRGGBB` or with alpha `#RRGGBBAA`.
+    color: str
+
+
+class ArchivedRendition(TypedDict):
+    """One size of the media."""
+
+    # Presigned, until `urls_expire_at`.
+    url: str
+    # The media type.
+    content_type: str
+    # Pixels, as displayed.
+    width: int
+    # Pixels, as displayed.
+    height: int
+    # Bytes.
+    size: int
+    # Codecs after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for a photo.
+    codecs: str | None
+
+
 class AuditEntry(TypedDict):
     """Who decided what and when. `author_id` is null once the account was erased."""
 
@@ -1791,10 +1896,12 @@ class StoryReceipt(TypedDict):
     ended: Literal["expired", "deleted"]
     # When it ended.
     ended_at: str
-    # When each store erased it; null until then.
+    # When each store erased it; null until then. `archive` is there if its author kept it.
     erased: dict[str, str | None]
-    # Whether every store has confirmed.
+    # Whether its public life is over in every store.
     complete: bool
+    # Whether its author still keeps it in the archive.
+    archived: bool
     # When the last store confirmed; null until then.
     completed_at: str | None
     # When the last Kafka record about it is gone, at the latest.

@@ -224,6 +224,27 @@ class AsyncOperations:
         found: models.Me = await self.call("GET", "/v1/me")
         return found
 
+    async def list_archived(self, *, limit: int | None = None, cursor: str | None = None) -> models.ArchivedItemPage:
+        """The caller's expired stories, newest first; nobody else gets them here."""
+        found: models.ArchivedItemPage = await self.call(
+            "GET", "/v1/me/archive", query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
+    async def get_archive_settings(self) -> models.ArchiveSettings:
+        """Whether the caller keeps expired stories; not by default."""
+        found: models.ArchiveSettings = await self.call("GET", "/v1/me/archive-settings")
+        return found
+
+    async def set_archive_settings(self, body: models.ArchiveSettings) -> models.ArchiveSettings:
+        """Keep stories that expire from now on, or no longer; what is kept already stays."""
+        found: models.ArchiveSettings = await self.call("PUT", "/v1/me/archive-settings", body=body)
+        return found
+
+    async def delete_archived(self, story_id: str) -> None:
+        """Erase a story from the archive and from highlights: its media is gone when this answers."""
+        await self.call("DELETE", f"/v1/me/archive/{quote(story_id, safe='')}")
+
     async def get_hidden_words(self) -> models.HiddenWords:
         """The words that hide comments under one's stories."""
         found: models.HiddenWords = await self.call("GET", "/v1/me/hidden-words")
