@@ -58,7 +58,7 @@ Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
 Kind = Literal["video", "photo"]
 Service = Literal["ingest", "feed", "engagement", "expiry"]
-Store = Literal["media", "feed", "engagement"]
+Store = Literal["media", "feed", "engagement", "archive"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +85,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def ce_type(cls) -> str:
         """The CloudEvents type, ``stories.<topic>.v1``."""
         return f"stories.{cls.topic}.v1"
+
+    @classmethod
+    def dataschema(cls) -> str:
+        """The ``$id`` of the JSON Schema of the data, ``urn:stories:<topic>:v1``."""
+        return f"urn:stories:{cls.topic}:v1"
 
 
 def bounded_time(at: datetime) -> datetime:
@@ -360,7 +365,10 @@ class StoryInsightsSealed(Event, frozen=True, kw_only=True):
 
 
 class StoryErased(Event, frozen=True, kw_only=True):
-    """One store has erased an ended story, except for ids, times and counts."""
+    """One store has erased an ended story, except for ids, times and counts.
+
+    `archived`, of `media`: the author's archive keeps the story; `archive` follows when that copy is gone.
+    """
 
     topic: ClassVar[str] = "story-erased"
     time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
@@ -368,6 +376,7 @@ class StoryErased(Event, frozen=True, kw_only=True):
     story_id: StoryId
     store: Store
     erased_at: Time
+    archived: bool = False
 
 
 class StoryNotified(Event, frozen=True, kw_only=True):
