@@ -72,6 +72,7 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
             wakeups=parts.wakeups,
             now=parts.now,
             new_id=new_id,
+            trace=lambda parent: runtime.tracer.span("run media job", "consumer", [parent]),
         )
         worker = partial(run_worker, work, scratch, parts.wakeups, metrics, count_job=parts.signals.count_job)
         runtime.background_task(f"media-{number}", worker)
