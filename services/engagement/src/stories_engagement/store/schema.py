@@ -70,7 +70,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     await mongo.ensure(HIDDEN_WORDS, rehide)
     received = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
     recheck = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
-    await mongo.ensure(ERASED_USERS, received, recheck)
+    await mongo.ensure(ERASED_USERS, received, recheck, IndexModel([("at", ASCENDING)], name="at"))
     await ensure_reports(mongo)
     await ensure_webhooks(mongo)
 
