@@ -27,6 +27,11 @@ class IngestMetrics:
             "Jobs that add smaller renditions to live stories; `dropped` stories keep the one that they have.",
             ["result"],
         )
+        self.archived = registry.counter(
+            "archived_total",
+            "Expired stories that their authors keep; `lost`: the media was gone, look for what deletes objects.",
+            ["result"],
+        )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
         self.scheduled_lateness = registry.histogram(
             "scheduled_lateness_seconds",
@@ -47,6 +52,7 @@ class IngestMetrics:
         refused = [("refused", reason) for reason in REASONS]
         others = [(result, "") for result in ("posted", "scheduled", "lost", "failed")]
         preinitialize(self.publishes, [*others, *refused])
+        preinitialize(self.archived, ("archived", "lost"))
         preinitialize(self.renditions, ("added", "dropped", "lost"))
         preinitialize(self.publish_duration, ("photo", "video"))
         preinitialize(self.media_jobs, ("running", "waiting"))

@@ -58,7 +58,7 @@ Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
 Kind = Literal["video", "photo"]
 Service = Literal["ingest", "feed", "engagement", "expiry"]
-Store = Literal["media", "feed", "engagement"]
+Store = Literal["media", "feed", "engagement", "archive"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -360,7 +360,10 @@ class StoryInsightsSealed(Event, frozen=True, kw_only=True):
 
 
 class StoryErased(Event, frozen=True, kw_only=True):
-    """One store has erased an ended story, except for ids, times and counts."""
+    """One store has erased an ended story, except for ids, times and counts.
+
+    `archived`, of `media`: the author's archive keeps the story; `archive` follows when that copy is gone.
+    """
 
     topic: ClassVar[str] = "story-erased"
     time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
@@ -368,6 +371,7 @@ class StoryErased(Event, frozen=True, kw_only=True):
     story_id: StoryId
     store: Store
     erased_at: Time
+    archived: bool = False
 
 
 class StoryNotified(Event, frozen=True, kw_only=True):

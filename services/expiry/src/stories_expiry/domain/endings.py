@@ -7,9 +7,11 @@ from typing import Literal
 
 Ended = Literal["expired", "deleted"]
 DeletedBy = Literal["author", "admin", "erasure"]
-Store = Literal["media", "feed", "engagement"]
+Store = Literal["media", "feed", "engagement", "archive"]
 
 STORES: tuple[Store, ...] = ("media", "feed", "engagement")
+ARCHIVE: Store = "archive"
+"""No party to an ending: an author may keep an expired story for years."""
 
 # An ending is republished when a store has not confirmed by then: long enough for a slow erasure, short enough that a
 # lost confirmation is repaired soon. The delay doubles each time.
@@ -39,11 +41,12 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class ErasureConfirmation:
-    """One store has erased a story, except for ids, times and counts."""
+    """One store has erased a story, except for ids, times and counts. `archived`: its author's archive keeps it."""
 
     story_id: str
     store: Store
     erased_at: datetime
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,19 @@ class Receipt:
     held: str | None = None
     expected: Sequence[Store] = STORES
     """The stores that had to confirm when the story ended."""
+    was_archived: bool = False
+    """Whether its author's archive kept it when it ended."""
+
+    @property
+    def archived(self) -> bool:
+        """Whether its author's archive still keeps it."""
+        return self.was_archived and ARCHIVE not in self.erased
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """The stores that had the story after its end."""
+        in_archive = self.was_archived or ARCHIVE in self.erased
+        return (*self.expected, ARCHIVE) if in_archive else tuple(self.expected)
 
     @property
     def complete(self) -> bool:
@@ -91,7 +107,8 @@ def log_clears_by(receipt: Receipt, max_record_age: timedelta) -> datetime:
         receipt: the last such record was appended by the latest of its times.
         max_record_age: of such records in any topic, dead-letter topics included.
     """
-    return max((receipt.ended_at, *receipt.erased.values())) + max_record_age
+    erased = (at for store, at in receipt.erased.items() if store != ARCHIVE)
+    return max((receipt.ended_at, *erased)) + max_record_age
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipt
 
     A document that has begun and waits for no party is complete. The expected parties are stored when it begins: a
     store or service that is added later reopens nothing. A document that has not begun and is not a timer (a
-    confirmation came first) expires like a mark.
+    confirmation came first) expires like a mark. While an author's archive has the story, its receipt stays.
 
     Args:
         begun: the field that exists once there is something to confirm.
@@ -47,7 +47,9 @@ def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipt
     """
     complete = {"$eq": ["$waiting", []]}
     still_open = {"$gt": [{"$size": if_null("waiting", [])}, 0]}
+    in_archive = {"$and": [{"$eq": ["$archived", True]}, {"$not": ["$erased.archive"]}]}
     kept_ms = cond({"$eq": ["$author_erased", True]}, milliseconds(MARK_RETENTION), milliseconds(receipts_kept))
+    kept_until = {"$add": [now, kept_ms]}
     # A document completed before expected parties were stored was complete with those that had confirmed.
     expected = if_null("expected", cond("$completed_at", confirmed_by(), list(parties)))
     return [
@@ -61,7 +63,7 @@ def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipt
                 "backing_off": cond(still_open, "$backing_off", REMOVE),
                 "delete_at": cond(
                     complete,
-                    cond("$completed_at", "$delete_at", {"$add": [now, kept_ms]}),
+                    cond(in_archive, REMOVE, cond({"$and": ["$completed_at", "$delete_at"]}, "$delete_at", kept_until)),
                     cond({"$or": [still_open, "$due"]}, REMOVE, if_null("delete_at", now + MARK_RETENTION)),
                 ),
             }
@@ -145,4 +147,5 @@ def delete(deletion: Deletion) -> list[Stage]:
 def answer(confirmation: ErasureConfirmation) -> list[Stage]:
     """Record a store's confirmation; its first one is final."""
     field = f"erased.{confirmation.store}"
-    return [{"$set": {field: if_null(field, confirmation.erased_at)}}]
+    first: dict[str, Any] = {field: if_null(field, confirmation.erased_at)}
+    return [{"$set": first | ({"archived": True} if confirmation.archived else {})}]

@@ -40,6 +40,12 @@ class Row:
     backoff_from: int = 0
     pending: bool = False
     expected: Sequence[Store] = ()
+    archived: bool = False
+
+    @property
+    def in_archive(self) -> bool:
+        """Whether an archive still keeps the story."""
+        return self.archived and "archive" not in self.erased
 
     @property
     def waiting(self) -> list[Store]:
@@ -102,6 +108,7 @@ class MemoryStories:
         new = []
         for confirmation in answers:
             row = self.rows.setdefault(confirmation.story_id, Row())
+            row.archived = row.archived or confirmation.archived
             if confirmation.store not in row.erased:
                 row.erased[confirmation.store] = confirmation.erased_at
                 if row.ended_at:
@@ -145,7 +152,15 @@ class MemoryStories:
         if row is None or row.ended is None or row.ended_at is None:
             return None
         erasure = dict(row.erased), row.completed_at
-        return Receipt(story_id, row.author_id, row.ended, row.ended_at, *erasure, expected=tuple(row.expected))
+        return Receipt(
+            story_id,
+            row.author_id,
+            row.ended,
+            row.ended_at,
+            *erasure,
+            expected=tuple(row.expected),
+            was_archived=row.archived,
+        )
 
     async def audit(self, now: datetime) -> Audit:
         """The number of open receipts by store, and the age of the oldest."""
@@ -168,9 +183,10 @@ class MemoryStories:
         if row.ended:
             row.expected = row.expected or self.expected
         if row.ended and not row.waiting:
-            if not row.completed_at:
-                row.completed_at = now
-                row.delete_at = now + (MARK_RETENTION if row.author_erased else self._kept)
+            kept_until = now + (MARK_RETENTION if row.author_erased else self._kept)
+            delete_at = row.delete_at if row.completed_at else None
+            row.completed_at = row.completed_at or now
+            row.delete_at = None if row.in_archive else delete_at or kept_until
             row.resend_at = None
         elif row.ended:
             row.resend_at, row.delete_at = row.resend_at or now + FIRST_RESEND_DELAY, None

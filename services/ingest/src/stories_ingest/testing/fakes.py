@@ -16,8 +16,8 @@ from stories_shared.events import Event
 from stories_shared.rollout import Policy
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
-from stories_ingest.domain.keys import final_prefix, staging_key
-from stories_ingest.domain.media import MediaPart
+from stories_ingest.domain.keys import archive_key, archive_prefix, final_prefix, staging_key
+from stories_ingest.domain.media import Media, MediaPart
 from stories_ingest.domain.uploads import PresignedPost
 from stories_ingest.testing.builders import media
 from stories_ingest.testing.in_memory import MemoryStories
@@ -125,6 +125,20 @@ class MemoryBucket:
             for story_id in story_ids:
                 of_story = [key for key in self.objects if key.startswith(final_prefix(story_id))]
                 await self.remove(staging_key(story_id), *of_story)
+
+    async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
+        """Copy all objects of a story."""
+        self._answer()
+        for key in media.keys:
+            if key not in self.objects:
+                return False
+            self.objects[archive_key(key, author_id, story_id)] = self.objects[key]
+        return True
+
+    async def erase_archived(self, author_id: str, story_id: str) -> None:
+        """Remove the objects of an archived story."""
+        prefix = archive_prefix(author_id, story_id)
+        await self.remove(*[key for key in self.objects if key.startswith(prefix)])
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
         """The first keys with this prefix after `after`."""
