@@ -21,23 +21,9 @@ PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
 """A key that needs no percent-encoding."""
 
 
-@lru_cache(maxsize=1_024)
-def query_end(seconds: int, session_token: str | None, overrides: tuple[tuple[str, str], ...]) -> str:
-    """The query after the time, cached: it is the same for many objects. Sorted by name, capitals first."""
-    session = f"&X-Amz-Security-Token={quoted(session_token)}" if session_token else ""
-    rest = "".join(f"&{header}={quoted(value)}" for header, value in sorted(overrides))
-    return f"&X-Amz-Expires={seconds}{session}&X-Amz-SignedHeaders=host{rest}"
-
-
-@lru_cache(maxsize=1_024)
-def query_begin(access_key: str, scope: str, timestamp: str) -> str:
-    """The query up to the time, cached: it is the same for all URLs of a second."""
-    credential = quoted(f"{access_key}/{scope}")
-    return f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={credential}&X-Amz-Date={timestamp}"
-
-
+@lru_cache(maxsize=4096)
 def quoted(text: str) -> str:
-    """Percent-encoded for the signature."""
+    """Percent-encoded for the signature, cached: the same few values are in every URL of a minute."""
     return quote(text, safe=UNRESERVED)
 
 
@@ -52,27 +38,40 @@ class PresignedGetSigner:
         self.credentials = credentials
         self.region = region
         self.derived, self.derived_key = ("", ""), b""
-        self.stamped: tuple[datetime, str, str, str] | None = None
+        self.at: datetime | None = None
+        self.ready: dict[tuple[object, ...], tuple[str, str, bytes]] = {}
 
     def sign(self, key: str, seconds: int, overrides: Mapping[str, str], at: datetime) -> str:
         """The URL that reads ``key`` for so many seconds from ``at`` (aware UTC); ``overrides`` are signed too."""
-        account = self.credentials.retrieve()
-        day, timestamp, scope = self.stamps(at)
+        query, text, secret = self.prepared(seconds, overrides, at)
         name = key if PLAIN.fullmatch(key) else quote(key, safe="/" + UNRESERVED)
-        end = query_end(seconds, account.session_token, tuple(overrides.items()))
-        query = query_begin(account.access_key, scope, timestamp) + end
         digest = hashlib.sha256(f"GET\n{self.path}{name}\n{query}{self.head}".encode()).hexdigest()
-        text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
-        signature = hmac.digest(self.key_of(account.secret_key, day), text.encode(), "sha256").hex()
+        signature = hmac.digest(secret, f"{text}{digest}".encode(), "sha256").hex()
         return f"{self.base}{name}?{query}&X-Amz-Signature={signature}"
 
-    def stamps(self, at: datetime) -> tuple[str, str, str]:
-        """Day, time and scope of a signature, kept for the other URLs of a page."""
-        if self.stamped is None or self.stamped[0] != at:
+    def prepared(self, seconds: int, overrides: Mapping[str, str], at: datetime) -> tuple[str, str, bytes]:
+        """The query, the text before the digest and the key, kept for the other URLs of the same time."""
+        account = self.credentials.retrieve()
+        name = (seconds, account.access_key, account.secret_key, account.session_token, *overrides.items())
+        if at != self.at:
+            self.at = at
+            self.ready.clear()
+        found = self.ready.get(name)
+        if found is None:
             day = f"{at.year:04}{at.month:02}{at.day:02}"
             timestamp = f"{day}T{at.hour:02}{at.minute:02}{at.second:02}Z"
-            self.stamped = at, day, timestamp, f"{day}/{self.region}/s3/aws4_request"
-        return self.stamped[1:]
+            scope = f"{day}/{self.region}/s3/aws4_request"
+            # Sorted by name, as the signature requires: capitals come before response-….
+            session = f"&X-Amz-Security-Token={quoted(account.session_token)}" if account.session_token else ""
+            query = (
+                f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quoted(f'{account.access_key}/{scope}')}"
+                f"&X-Amz-Date={timestamp}&X-Amz-Expires={seconds}{session}&X-Amz-SignedHeaders=host"
+            )
+            for header in sorted(overrides):
+                query += f"&{header}={quoted(overrides[header])}"
+            text = f"{ALGORITHM}\n{timestamp}\n{scope}\n"
+            found = self.ready[name] = query, text, self.key_of(account.secret_key, day)
+        return found
 
     def key_of(self, secret: str, day: str) -> bytes:
         """The signing key of a secret for a day, cached."""
