@@ -28,7 +28,9 @@ class Share:
 
 
 class BatchPublisher:
-    """Publishes events that may be published twice after a failure. The records of one key stay in order.
+    """Publishes events that may be published twice after a failure, and that are no state of a story, which is logged.
+
+    The records of one key stay in order.
 
     Args:
         publisher: its producer is used, and its way of handling records that the broker rejects.
