@@ -31,7 +31,7 @@ class DecodeError(Exception):
     """A record cannot be decoded to an event; ``args[0]`` is the reason."""
 
 
-class ReceivedEvent(msgspec.Struct, Generic[E], frozen=True, kw_only=True, gc=False):
+class ReceivedEvent(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event with its origin.
 
     ``produced_at`` is stated by its source, ``appended_at`` by the broker; both are aware UTC. Only ACLs make
