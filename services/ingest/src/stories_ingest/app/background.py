@@ -158,6 +158,7 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     runtime.periodic("objects", sweep_every, resumable("objects", media_objects))
     runtime.periodic("archived-objects", sweep_every, resumable("archived-objects", archived_objects))
     runtime.periodic("archive-erasures", timedelta(seconds=5), exclusive("archive", parts.erase_archived.sweep))
+    runtime.periodic("archive-switch", timedelta(seconds=60), exclusive("archive-switch", parts.empty_archive))
     runtime.periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", parts.bucket.abort_uploads))
     runtime.periodic("unheard-of", timedelta(seconds=60), exclusive("unheard-of", missed_expiries))
     runtime.periodic("erase-users", RESUME_EVERY, parts.erase_user.resume)

@@ -39,6 +39,8 @@ PAUSES = "pauses"
 DELETIONS = "deletions"
 ARCHIVE = "archive"
 ARCHIVE_SETTINGS = "archive_settings"
+HIGHLIGHTS = "highlights"
+ACCESS_EDGES = "access_edges"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)
