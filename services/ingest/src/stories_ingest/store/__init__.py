@@ -90,7 +90,7 @@ async def ensure(mongo: Mongo) -> None:
         ACCESS_EDGES,
         IndexModel([("user_id", 1)], name="user"),
         IndexModel([("target_id", 1)], name="target"),
-        IndexModel([("gone_at", 1)], name="gone", expireAfterSeconds=0),
+        IndexModel([("gone_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
     )
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
     await MongoErasedUsers.ensure(mongo)

@@ -1,20 +1,20 @@
 """Blocks and hiding in MongoDB, the newest state of each."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_ingest.store.documents import ACCESS_EDGES
 
-ENDED_KEPT = timedelta(days=30)
-"""How long the end of an edge is kept: longer than any record that could restore the edge."""
-
 
 @dataclass(frozen=True, slots=True)
 class MongoAccessEdges:
-    """Who blocks whom, and who hides all stories from whom. User ids hold no spaces."""
+    """Who blocks whom, and who hides all stories from whom. User ids hold no spaces.
+
+    The end of an edge stays 30 days, longer than any record that could restore the edge.
+    """
 
     mongo: Mongo
 
@@ -24,7 +24,7 @@ class MongoAccessEdges:
         if await self.mongo[ERASED_USERS].find_one(erased, {"_id": 1}):
             return
         newer = {"$or": [{"$gt": [at, "$at"]}, {"$and": [on, {"$eq": [at, "$at"]}]}]}
-        state = {"on": on, "at": at, "gone_at": "$$REMOVE" if on else at + ENDED_KEPT}
+        state = {"on": on, "at": at, "gone_at": "$$REMOVE" if on else at}
         fields = {name: {"$cond": [newer, value, f"${name}"]} for name, value in state.items()}
         whom = {"user_id": user_id, "target_id": target_id}
         await self.mongo[ACCESS_EDGES].update_one(
