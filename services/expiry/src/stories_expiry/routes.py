@@ -32,11 +32,16 @@ class StoryReceiptResponse(BaseModel):
     story_id: str
     ended: Annotated[Ended, Field(description="how it ended")]
     ended_at: Annotated[Moment, Field(description="when it ended")]
-    erased: Annotated[dict[Store, Moment | None], Field(description="when each store erased it; null until then")]
+    erased: Annotated[
+        dict[Store, Moment | None],
+        Field(description="when each store erased it; null until then. `moderation` is there where media was held"),
+    ]
     complete: bool
     completed_at: Annotated[Moment | None, Field(description="when the last store confirmed; null until then")]
     log_clears_by: Annotated[Moment, Field(description="when the last Kafka record about it is gone, at the latest")]
-    held: Annotated[str | None, Field(description="why its media is still kept; null if it is not")]
+    held: Annotated[
+        str | None, Field(description="`moderation` while the media of a reported story is still kept; else null")
+    ]
 
 
 class ErasureAuditResponse(BaseModel):

@@ -1,13 +1,14 @@
 """Kafka consumers: each event calls one use case."""
 
 from faststream.kafka import KafkaRouter
-from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased, UserSuspended
+from stories_shared.events import StoryDeleted, StoryExpired, StoryHeld, StoryPosted, UserErased, UserSuspended
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
-from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
+from stories_shared.kafka.subscriber import Batch, for_each_event, for_each_record, subscribe
 
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.erasure import ForgetUser
+from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
@@ -17,7 +18,12 @@ CONCURRENCY = 8
 
 
 def event_handlers(
-    expire: EndExpired, delete: EndDeleted, republish: RepublishIfStale, forget: ForgetUser, suspend: SuspendUser
+    expire: EndExpired,
+    delete: EndDeleted,
+    republish: RepublishIfStale,
+    forget: ForgetUser,
+    suspend: SuspendUser,
+    hold: HoldMedia,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
     router = KafkaRouter()
@@ -68,5 +74,10 @@ def event_handlers(
             await suspend(received.event, received.produced_at or received.appended_at)
 
         await for_each_record(batch, UserSuspended, handle)
+
+    @subscribe(router, StoryHeld, service=SERVICE)
+    async def on_story_held(batch: Batch) -> None:
+        """Keep media of reported stories. Redelivery is harmless: the latest event of a story counts."""
+        await for_each_event(batch, StoryHeld, hold)
 
     return router

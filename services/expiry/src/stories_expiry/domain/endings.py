@@ -7,9 +7,11 @@ from typing import Literal
 
 Ended = Literal["expired", "deleted"]
 DeletedBy = Literal["author", "admin", "erasure"]
-Store = Literal["media", "feed", "engagement"]
+Store = Literal["media", "feed", "engagement", "moderation"]
 
 STORES: tuple[Store, ...] = ("media", "feed", "engagement")
+# Expected besides them where the media of a reported story is kept for moderators.
+MODERATION: Store = "moderation"
 
 # An ending is republished when a store has not confirmed by then: long enough for a slow erasure, short enough that a
 # lost confirmation is repaired soon. The delay doubles each time.
@@ -39,11 +41,15 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class ErasureConfirmation:
-    """One store has erased a story, except for ids, times and counts."""
+    """One store has erased a story, except for ids, times and counts.
+
+    ``held_until``: its media is kept for moderators, until then at the latest.
+    """
 
     story_id: str
     store: Store
     erased_at: datetime
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,13 @@ class Receipt:
     ended_at: datetime
     erased: Mapping[Store, datetime] = field(default_factory=dict)
     completed_at: datetime | None = None
-    held: str | None = None
     expected: Sequence[Store] = STORES
     """The stores that had to confirm when the story ended."""
+
+    @property
+    def held(self) -> str | None:
+        """Why its media is still kept."""
+        return MODERATION if MODERATION in self.expected and MODERATION not in self.erased else None
 
     @property
     def complete(self) -> bool:

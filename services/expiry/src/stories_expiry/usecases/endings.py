@@ -125,7 +125,8 @@ class AcceptAnswers:
     async def __call__(self, records: Sequence[ReceivedEvent[StoryErased]]) -> list[NewConfirmation]:
         """Record them; the new ones, for the metrics."""
         confirmations = [
-            ErasureConfirmation(record.event.story_id, record.event.store, record.event.erased_at) for record in records
+            ErasureConfirmation(event.story_id, event.store, event.erased_at, event.held_until)
+            for event in (record.event for record in records)
         ]
         new = await self.answers.accept(confirmations, self.now())
         for store in self.outages.ended_by(answer.store for answer in confirmations):

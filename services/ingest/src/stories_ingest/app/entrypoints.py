@@ -22,6 +22,7 @@ from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.erasure import ForgetUser
+from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
 from stories_ingest.usecases.repost import RepostStory
@@ -57,7 +58,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.rollout, parts.now),
         CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
-        DeleteStory(parts.stories, parts.stories, parts.bucket, parts.endings, parts.now, new_id),
+        DeleteStory(parts.stories, parts.stories, parts.unless_held, parts.endings, parts.now, new_id),
         parts.delete_all,
         parts.read,
     )
@@ -101,4 +102,5 @@ def handlers(parts: Parts) -> KafkaRouter:
         RepublishIfStale(parts.stories, parts.publisher),
         ForgetUser(parts.erase_account, parts.publisher, parts.now),
         SuspendUser(parts.cleanup, parts.now),
+        HoldMedia(parts.holds, parts.let_go, parts.now),
     )

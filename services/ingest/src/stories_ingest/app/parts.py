@@ -22,6 +22,7 @@ from stories_ingest.settings import IngestSettings
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
+from stories_ingest.store.holds import MongoHolds
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
@@ -30,6 +31,7 @@ from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.event_mapping import story_deleted, story_posted, users_mentioned
+from stories_ingest.usecases.holds import EraseUnlessHeld, LetGo
 from stories_ingest.usecases.read import ReadStory
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.tombstones import TombstonePublisher
@@ -79,8 +81,13 @@ class Parts:
         self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, self.bucket, now)
-        self.erase = EraseMedia(self.bucket, self.cleanup, self.publisher, now)
-        self.erase_account = EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id)
+        self.holds = MongoHolds(runtime.mongo)
+        self.unless_held = EraseUnlessHeld(self.bucket, self.holds, now)
+        self.let_go = LetGo(self.bucket, self.holds, self.publisher, now)
+        self.erase = EraseMedia(self.unless_held, self.cleanup, self.publisher, now)
+        self.erase_account = EraseAccount(
+            self.cleanup, self.stories, self.bucket, self.endings, self.let_go, now, new_id
+        )
         self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from stories_ingest.store.documents import (
     ENDED,
     ENDED_RETENTION,
     ERASED_USERS,
+    HOLDS,
     PARTITION_COUNTS,
     PAUSES,
     PUBLISH_OUTCOMES,
@@ -72,6 +73,12 @@ async def ensure(mongo: Mongo) -> None:
         ERASED_USERS,
         IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
         IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
+    )
+    await mongo.ensure(
+        HOLDS,
+        IndexModel([("until", 1)], name="until", partialFilterExpression={"until": A_TIME}),
+        IndexModel([("author_id", 1)], name="author", partialFilterExpression={"author_id": A_TEXT}),
+        IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
     )
     await Leases.ensure(mongo)
     await mongo.ensure(PARTITION_COUNTS)

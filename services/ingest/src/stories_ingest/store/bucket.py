@@ -8,7 +8,7 @@ from pathlib import Path
 from stories_shared.s3.objects import Objects, TooLarge
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
-from stories_ingest.domain.keys import final_prefix, staging_key
+from stories_ingest.domain.keys import final_prefix, held_prefix, staging_key
 from stories_ingest.domain.uploads import PresignedPost
 
 MAX_URL_TTL = timedelta(minutes=15)
@@ -77,6 +77,17 @@ class Bucket:
         async with self.erasing:
             upload, media = staging_key(story_id), final_prefix(story_id)
             await asyncio.gather(self.objects.remove(upload), self.objects.remove_prefix(media))
+
+    async def copy_to_held(self, story_id: str) -> bool:
+        """Copy a story's media out of everyone's reach; whether there is any."""
+        found = [each.key async for each in self.objects.walk(final_prefix(story_id))]
+        for key in found:
+            await self.objects.copy(key, held_prefix(story_id) + key.removeprefix(final_prefix(story_id)))
+        return bool(found)
+
+    async def erase_held(self, story_id: str) -> None:
+        """Remove what is kept of a reported story."""
+        await self.objects.remove_prefix(held_prefix(story_id))
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
         """The first keys with this prefix after `after`, in order."""

@@ -37,6 +37,7 @@ PARTITION_COUNTS = "widths"
 PUBLISH_OUTCOMES = "publish_outcomes"
 PAUSES = "pauses"
 DELETIONS = "deletions"
+HOLDS = "holds"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)

@@ -15,6 +15,7 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.story import EndReason
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.holds import EraseUnlessHeld
 from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
@@ -43,17 +44,20 @@ class ErasureLog(Protocol):
 class EraseMedia:
     """Erases a story's objects, publishes that, and writes tombstones for the story."""
 
-    objects: StoryObjects
+    objects: EraseUnlessHeld
     erasure_log: ErasureLog
     publisher: EventPublisher
     now: Clock
 
     async def __call__(self, story_id: str) -> None:
         """Erase and publish, even if the story is unknown. Raises Unavailable."""
-        await self.objects.erase(story_id)
+        hold = await self.objects.erase_one(story_id)
         at = truncate_to_ms(self.now())
         await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
-        await self.publisher.publish(StoryErased(story_id=story_id, store="media", erased_at=at))
+        held_until = hold.until if hold else None
+        await self.publisher.publish(StoryErased(story_id=story_id, store="media", erased_at=at, held_until=held_until))
+        if hold and held_until is None:  # its confirmation may have been lost
+            await self.publisher.publish(StoryErased(story_id=story_id, store="moderation", erased_at=at))
         await self.publisher.publish_tombstone(StoryPosted, story_id)
 
 
@@ -125,6 +129,8 @@ class EndDeleted:
             await self.stories.transact(event.story_id, transition)
             self.endings.wake()
         await self._delete_reposts(event)
+        if event.by == "erasure":  # of an account: nothing is held
+            await self.objects.erase(event.story_id)
         await self.erase(event.story_id)
 
     async def _delete_reposts(self, event: StoryDeleted) -> None:

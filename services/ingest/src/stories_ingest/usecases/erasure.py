@@ -14,6 +14,7 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
+from stories_ingest.usecases.holds import LetGo
 from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
@@ -54,6 +55,7 @@ class EraseAccount:
     stories: StoryRepository
     objects: StoryObjects
     endings: OutboxRelay
+    let_go: LetGo
     now: Clock
     new_id: Callable[[], str]
 
@@ -70,6 +72,7 @@ class EraseAccount:
                 await self._delete_series(story_id)
         while story_ids := await self.accounts.unerased(user_id, at, PAGE):
             await for_each(story_ids, self._erase, CONCURRENCY)
+        await self.let_go.all_of(user_id, at)
         await self.accounts.delete_user_records(user_id, at)
 
     async def _delete_series(self, story_id: str) -> None:
