@@ -195,11 +195,10 @@ class MongoReports:
         about = {"user_id": user_id, "first_at": {"$lte": until}}
         while True:
             found = await self._reported.find(about, {"_id": 1}, limit=ERASE_BATCH).to_list(None)
-            keys = [target["_id"] for target in found]
-            if not keys:
+            if not found:
                 break
-            await self._reports.delete_many({"target": {"$in": keys}})
-            await self._reported.delete_many({"_id": {"$in": keys}})
+            for target in found:
+                await self._delete_target(target["_id"])
         await self._audit.update_many({"user_id": user_id, "at": {"$lte": until}}, {"$unset": {"user_id": ""}})
 
     async def _insert_target(self, report: NewReport, session: Session) -> Document:
@@ -220,6 +219,15 @@ class MongoReports:
             document |= {**held_for, "pending": pending_mark(1, report.at)}
         await self._reported.insert_one(document, session=session)
         return {**document, "reports": 0}
+
+    async def _delete_target(self, key: str) -> None:
+        """Delete a target with its reports. A report made at the same moment conflicts, and leaves no row behind."""
+
+        async def operation(session: Session) -> None:
+            await self._reported.delete_one({"_id": key}, session=session)
+            await self._reports.delete_many({"target": key}, session=session)
+
+        await self._mongo.transaction(operation)
 
     async def _copy_what_came_meanwhile(self, target: Target) -> None:
         if await self._reported.find_one({"_id": target.key, "copy": None}, {"_id": 1}) is None:
