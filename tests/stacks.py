@@ -15,7 +15,7 @@ from .journeys.samples import Samples
 from .journeys.stack import TWO_OF_EACH, Stack
 from .journeys.world import World
 
-# Tests poll, so read limits are raised; journeys test the other limits.
+# Tests poll, so read limits are raised; journeys test the other limits. What is off by default is on.
 TEST_LIMITS = {
     "LIMIT_READS": "100000",
     "LIMIT_EDGES": "10000",
@@ -23,6 +23,7 @@ TEST_LIMITS = {
     "LIMIT_REPORTS": "10000",
     "MEDIA_WORKERS": "2",
     "MODERATION_HOLD": "7d",
+    "ARCHIVE": "on",
 }
 
 

@@ -1,5 +1,7 @@
 """Records an example of every operation from a running stack: `python -m tools.record_examples DATA_FOLDER`.
 
+The stack needs `ARCHIVE=on` and a lifetime of five seconds: `ARCHIVE=on stories up --lifetimes 24h,5s --data DIR`.
+
 Calls go through the gateway. Ids, times, hosts, signatures and tickets are replaced, so that what is committed is the
 same on every machine: a file for each operation in `docs/openapi/examples/`. `make docs` adds them to the documents.
 """
@@ -145,6 +147,12 @@ def scenario(record: Recorder) -> None:
     call("ann", "GET", "/v1/stories/{story_id}/counts", **own)
     call("ann", "GET", "/v1/stories/{story_id}/insights", **own)
     call("ann", "GET", "/v1/me/insights")
+    call("ann", "PUT", "/v1/me/archive-settings", {"enabled": True})
+    call("ann", "GET", "/v1/me/archive-settings")
+    expired = post(record, caption="gone by noon", lifetime="5s")
+    record.until("ann", "/v1/me/archive", lambda page: page["items"])
+    call("ann", "GET", "/v1/me/archive")
+    call("ann", "DELETE", "/v1/me/archive/{story_id}", story_id=expired["id"])
     call("bob", "POST", "/v1/stories/{story_id}/repost", None, ticket, **own)
     call("bob", "GET", "/v1/me/privacy")
     call("bob", "PUT", "/v1/me/privacy", {"view_history": True})

@@ -13,7 +13,7 @@ from ..journeys.stack import Stack
 
 BROWSER = CHECKOUT / "web" / "tests" / "browser"
 CHROMIUM = shutil.which("chromium")
-JOURNEYS = ("life", "expiry", "keyboard", "refusal", "offline", "accessibility")
+JOURNEYS = ("life", "expiry", "keyboard", "refusal", "offline", "scenes", "accessibility")
 
 pytestmark = [
     pytest.mark.nightly,

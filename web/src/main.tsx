@@ -5,12 +5,13 @@ import { Player } from "./player/Player";
 import { attempt, go, route, session, signIn, tray } from "./state";
 import "./style.css";
 import { t } from "./text";
-import { Avatar, Icon, Toast } from "./ui/parts";
+import { Avatar, Icon, Mark, Toast } from "./ui/parts";
 import { DeleteDialog } from "./views/Activity";
 import { Grid, Home } from "./views/Home";
-import { Mark, SignIn } from "./views/SignIn";
+import { SignIn } from "./views/SignIn";
 
 const Create = later(() => import("./views/Create").then((views) => views.Create));
+const Scenes = later(() => import("./scenes/Scenes").then((views) => views.Scenes));
 const Me = later(() => import("./views/Me").then((views) => views.Me));
 
 /** A view whose script is loaded when it is first shown. */
@@ -33,7 +34,7 @@ function App() {
   if (!user) {
     return (
       <>
-        <SignIn />
+        {section === "scenes" ? <Scenes /> : <SignIn />}
         <Toast />
       </>
     );
@@ -43,6 +44,8 @@ function App() {
       <Navigation at={section} user={user} />
       {section === "new" ? (
           <Create />
+        ) : section === "scenes" ? (
+          <Scenes />
         ) : section === "me" || (section === "u" && name === user && more) ? (
           <Me />
         ) : section === "tag" ? (
@@ -85,7 +88,7 @@ function Watching({ section, name, start, forYou }: { section: string; name: str
 }
 
 function Navigation({ at, user }: { at: string; user: string }) {
-  const home = at !== "new" && at !== "me";
+  const home = !["new", "me", "scenes", "moderation"].includes(at);
   return (
     <nav class="navigation" aria-label={t("stories")}>
       <a class="brand" href="#/">

@@ -64,7 +64,7 @@ export async function signInByName(): Promise<boolean> {
   return response?.ok === true;
 }
 
-async function tokenFor(user: string): Promise<string> {
+export async function tokenFor(user: string): Promise<string> {
   const response = await fetch("/dev/sign-in", {
     method: "POST",
     headers: { "Content-Type": "application/json" },

@@ -185,8 +185,16 @@ export const languages = Object.entries(LANGUAGES) as [Language, string][];
 const catalogue = signal<Catalogue>(EN);
 export const language = signal<Language>("en");
 
-export function t(key: Key, values: Record<string, string | number> = {}): string {
-  return catalogue.value[key].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+type Values = Record<string, string | number>;
+const filled = (text: string, values: Values) => text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+
+export function t(key: Key, values: Values = {}): string {
+  return filled(catalogue.value[key], values);
+}
+
+/** The texts of a view that is loaded by itself, in every language. */
+export function texts<Texts extends Record<string, string>>(of: Record<Language, Texts>) {
+  return (key: keyof Texts, values: Values = {}): string => filled(of[language.value][key] as string, values);
 }
 
 export async function speak(wanted: string): Promise<void> {

@@ -3,11 +3,12 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { EN } from "../src/text";
 import { DE } from "../src/text.de";
+import { SCENES } from "../src/scenes/text";
 
 const source = fileURLToPath(new URL("../src/", import.meta.url));
 const code = readdirSync(source, { recursive: true })
   .map(String)
-  .filter((name) => /\.tsx?$/.test(name) && !name.startsWith("text"))
+  .filter((name) => /\.tsx?$/.test(name) && !/(^|\/)text/.test(name))
   .map((name) => readFileSync(source + name, "utf8"))
   .join("\n");
 
@@ -16,7 +17,14 @@ test("both languages fill in the same values", () => {
   for (const key of Object.keys(EN) as (keyof typeof EN)[]) expect(values(DE[key]), key).toEqual(values(EN[key]));
 });
 
+const used = (key: string) => code.includes(`"${key}"`) || code.includes(`\`${key.split("_")[0]}_\${`);
+
+test.each([["scenes", SCENES]])("texts of %s have the same values in both languages, and are used", (_, { en, de }) => {
+  const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
+  for (const [key, text] of Object.entries(de)) expect(values(text), key).toEqual(values(en[key as keyof typeof en]));
+  expect(Object.keys(en).filter((key) => !used(key))).toEqual([]);
+});
+
 test("every text is used", () => {
-  const used = (key: string) => code.includes(`"${key}"`) || code.includes(`\`${key.split("_")[0]}_\${`);
   expect(Object.keys(EN).filter((key) => !used(key) && !["everyone", "friends", "nobody"].includes(key))).toEqual([]);
 });

@@ -50,7 +50,7 @@ def verify(
     with exit_on(PyMongoError, MinioException, HTTPError, KafkaError):
         found = scan(data, env_file, story_id)
     if as_json:
-        print_json(asdict(found) | {"erased": found.erased})
+        print_json(asdict(found) | {"erased": found.erased, "archived": found.archived})
     else:
         show(found)
     if not found.erased:
@@ -82,7 +82,7 @@ def show(found: ScanResult) -> None:
     """Print the result as a table and a verdict."""
     table = Table("where", "what", "left", box=None, pad_edge=False)
     for document in found.documents:
-        left = ", ".join(document.content) or "ids, times and counts"
+        left = "kept by its author" if document.kept else ", ".join(document.content) or "ids, times and counts"
         table.add_row(f"{document.service} database", f"{document.collection} {document.document}", left)
     for key in found.objects:
         table.add_row("bucket", key, "an object")
@@ -94,6 +94,8 @@ def show(found: ScanResult) -> None:
     print_table(table)
     verdict = "keep only ids, times and counts of it" if found.erased else "still contain data of it"
     info(f"databases and bucket {verdict}")
+    if found.archived:
+        info("its author's archive keeps it, readable to its author alone unless it is in a highlight")
 
 
 @group.command()

@@ -15,15 +15,23 @@ from .clients import bucket
 from .kafka_reader import TopicReader
 from .retained_fields import content_fields, record_has_content
 
+ARCHIVE = "archive/"
+OF_ARCHIVE = frozenset({"archive", "highlights"})
+"""Collections of ingest with what authors keep."""
+
 
 @dataclass(frozen=True, slots=True)
 class InDatabase:
-    """One document with the story's id; `content` lists the fields that may not remain."""
+    """One document with the story's id; `content` lists the fields that may not remain.
+
+    `kept`: it is the story in its author's archive.
+    """
 
     service: str
     collection: str
     document: str
     content: tuple[str, ...]
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,18 @@ class ScanResult:
 
     @property
     def erased(self) -> bool:
-        """Whether databases and bucket have nothing of it but ids, times and counts."""
-        return not (self.objects or self.uploads or any(each.content for each in self.documents))
+        """Whether databases and bucket have nothing of it but ids, times and counts, its author's archive aside."""
+        content = [each for each in self.documents if each.content and not self._is_archive(each.collection)]
+        objects = [key for key in self.objects if not (self.archived and key.startswith(ARCHIVE))]
+        return not (objects or self.uploads or content)
+
+    @property
+    def archived(self) -> bool:
+        """Whether its author's archive keeps it, which is no fault."""
+        return any(each.kept for each in self.documents)
+
+    def _is_archive(self, collection: str) -> bool:
+        return self.archived and collection in OF_ARCHIVE
 
 
 def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_id: str) -> Iterator[InDatabase]:
@@ -66,7 +84,8 @@ def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_i
                 for document in bson.decode_all(batch):
                     if needle in bson.encode(document):
                         content = tuple(content_fields(f"stories_{service}.{collection}", document, story_id))
-                        yield InDatabase(service, collection, str(document.get("_id")), content)
+                        kept = collection == "archive" and document["_id"] == story_id and "archived_at" in document
+                        yield InDatabase(service, collection, str(document.get("_id")), content, kept)
 
 
 def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:
@@ -78,6 +97,8 @@ def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], li
         for prefix in prefixes
         for each in store.calls.list_objects(store.bucket, prefix, recursive=True)
     ]
+    archived = (str(each.object_name) for each in store.calls.list_objects(store.bucket, ARCHIVE, recursive=True))
+    objects += [key for key in archived if f"/{story_id}/" in key]
     uploads = store.calls._list_multipart_uploads(store.bucket).uploads  # noqa: SLF001  (the SDK offers no other way)
     return objects, [str(each.object_name) for each in uploads if story_id in str(each.object_name)]
 

@@ -20,6 +20,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_ingest.ended": frozenset(
         {"_id", "author_id", "how", "at", "series_id", "by", "event_id", "erased_at", "again_at", *_OUTBOX}
     ),
+    "stories_ingest.archive": frozenset({"_id", "author_id", "removed_at", "erased_at", "again_at"}),
     "stories_ingest.quotas": frozenset(
         {
             "_id",
@@ -84,13 +85,15 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
             *("ended", "ended_at", "by", "event.id", "event.at", "event.call", "send_count", "resend_at", *_OUTBOX),
             *("backing_off", "backoff_from", "expected"),
             *("erased.media", "erased.feed", "erased.engagement", "erased.moderation", "held_until"),
-            *("waiting", "completed_at", "delete_at"),
+            *("erased.archive", "archived", "waiting", "completed_at", "delete_at"),
         }
     ),
 }
 """Field paths by collection; the elements of an array share the path of the array."""
 
-SUBJECTS = frozenset({"stories_ingest.stories", "stories_feed.stories", "stories_engagement.stories"})
+SUBJECTS = frozenset(
+    {"stories_ingest.stories", "stories_ingest.archive", "stories_feed.stories", "stories_engagement.stories"}
+)
 """Collections whose `_id` is a story id: in the document of another story the id is only a reference."""
 
 IN_TOPICS: Mapping[str, frozenset[str]] = {
@@ -106,7 +109,7 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
             *("taps", "drop_off", "reactions", "comments", "shares", "answers"),
         }
     ),
-    "story-erased": frozenset({"story_id", "store", "erased_at", "held_until"}),
+    "story-erased": frozenset({"story_id", "store", "erased_at", "archived", "held_until"}),
     "story-held": frozenset({"story_id", "author_id", "until", "at"}),
     "comment-created": NOTHING,
     "comment-removed": NOTHING,

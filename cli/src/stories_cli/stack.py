@@ -224,6 +224,7 @@ def _greet(data: Path) -> Callable[[str], None]:
         _ready(url)
         at = "" if data == DEFAULT_DATA else f" --data {data}"
         info(f"  app      {url}/app/   choose a name, post, watch")
+        info(f"  scenes   {url}/app/#/scenes   see events move between the services as you do")
         info(f"  API      {url}/v1/…   described by {url}/v1/openapi.json")
         info(f'  token    stories token ann{at}   then: curl -H "Authorization: Bearer $TOKEN" {url}/v1/tray')
         info(f"  state    stories status{at}   stories logs -f{at}   Ctrl-C stops everything")

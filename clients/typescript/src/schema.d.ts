@@ -636,6 +636,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/me/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's expired stories, newest first; nobody else gets them here
+         * @description The caller's expired stories, newest first; nobody else gets them here.
+         */
+        get: operations["list_archived"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/archive-settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whether the caller keeps expired stories; not by default
+         * @description Whether the caller keeps expired stories; not by default.
+         */
+        get: operations["get_archive_settings"];
+        /**
+         * Keep stories that expire from now on, or no longer; what is kept already stays
+         * @description Keep stories that expire from now on, or no longer; what is kept already stays.
+         */
+        put: operations["set_archive_settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/archive/{story_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Erase a story from the archive and from highlights: its media is gone when this answers
+         * @description Erase a story from the archive and from highlights: its media is gone when this answers.
+         */
+        delete: operations["delete_archived"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/me/hidden-words": {
         parameters: {
             query?: never;
@@ -1371,6 +1435,131 @@ export interface components {
              * @enum {boolean}
              */
             copied?: true;
+        };
+        /** @description Whether the caller keeps expired stories. */
+        ArchiveSettings: {
+            /** @description Whether stories that expire from now on are kept, for the caller alone. */
+            enabled: boolean;
+        };
+        /** @description A story after its public life. It has no ticket: nobody views, reacts or comments any more. */
+        ArchivedItem: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /** @description The author's user id. */
+            author_id: string;
+            /**
+             * @description The kind.
+             * @enum {string}
+             */
+            kind: "video" | "photo";
+            /**
+             * @description Who could see the story while it lived.
+             * @enum {string}
+             */
+            audience: "everyone" | "followers" | "friends" | "close_friends";
+            /**
+             * Format: date-time
+             * @description When it went live.
+             */
+            posted_at: string;
+            /**
+             * Format: date-time
+             * @description When its public life ended.
+             */
+            expires_at: string;
+            /**
+             * Format: date-time
+             * @description When it was kept.
+             */
+            archived_at: string;
+            /** @description Milliseconds; null for a photo. */
+            duration_ms: number | null;
+            /** @description Pixels, as displayed. */
+            width: number;
+            /** @description Pixels, as displayed. */
+            height: number;
+            /** @description The media type. */
+            content_type: string;
+            /** @description Bytes. */
+            size: number;
+            /** @description Whether it has sound. */
+            has_audio: boolean;
+            /** @description Codecs after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for a photo. */
+            codecs: string | null;
+            /**
+             * Format: uri
+             * @description The media, a presigned URL that ends with `urls_expire_at`.
+             */
+            media_url: string;
+            /**
+             * Format: uri
+             * @description A still picture, a presigned URL that ends with `urls_expire_at`.
+             */
+            poster_url: string;
+            /** @description The captions track as `text/vtt`, a presigned URL; null without one. */
+            captions_url: string | null;
+            /** @description Every size of the media, the first is `media_url`'s. */
+            renditions: components["schemas"]["ArchivedRendition"][];
+            /**
+             * Format: date-time
+             * @description When the URLs end; ask again before.
+             */
+            urls_expire_at: string;
+            /** @description The caption, at most 2,200 code points. */
+            caption: string | null;
+            /** @description What lies over the media, at most 50. */
+            layers: components["schemas"]["Layer"][];
+            /** @description The music of the story and the part of it to play. */
+            sound: components["schemas"]["Sound"] | null;
+            /** @description Subtitles as WebVTT, at most 64 KiB. */
+            captions_track: string | null;
+            /** @description What is to be seen, for people who do not see it; at most 2,200 code points. */
+            alt_text: string | null;
+            /** @description The id that all parts of a split clip share; null if it is not split. */
+            series_id: string | null;
+            /** @description Which part of a split clip this is, from 1. */
+            part: number;
+            /** @description How many parts the clip was split into. */
+            parts: number;
+            /** @description What to show until the media is there. */
+            preview: components["schemas"]["ArchivedPreview"] | null;
+            /** @description The original of a repost; else null. */
+            reposted_from: components["schemas"]["RepostedFrom"] | null;
+        };
+        /** @description A page of a list. */
+        ArchivedItemPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["ArchivedItem"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description What to show until the media is there. */
+        ArchivedPreview: {
+            /** @description A blurred picture, as a BlurHash. */
+            blurhash: string;
+            /** @description The colour, `#RRGGBB` or with alpha `#RRGGBBAA`. */
+            color: string;
+        };
+        /** @description One size of the media. */
+        ArchivedRendition: {
+            /**
+             * Format: uri
+             * @description Presigned, until `urls_expire_at`.
+             */
+            url: string;
+            /** @description The media type. */
+            content_type: string;
+            /** @description Pixels, as displayed. */
+            width: number;
+            /** @description Pixels, as displayed. */
+            height: number;
+            /** @description Bytes. */
+            size: number;
+            /** @description Codecs after RFC 6381, such as `avc1.640028,mp4a.40.2`; null for a photo. */
+            codecs: string | null;
         };
         /** @description Who decided what and when. `author_id` is null once the account was erased. */
         AuditEntry: {
@@ -3294,12 +3483,14 @@ export interface components {
              * @description When it ended.
              */
             ended_at: string;
-            /** @description When each store erased it; null until then. */
+            /** @description When each store erased it; null until then. `archive` is there if its author kept it. */
             erased: {
                 [key: string]: string | null;
             };
-            /** @description Whether every store has confirmed. */
+            /** @description Whether its public life is over in every store. */
             complete: boolean;
+            /** @description Whether its author still keeps it in the archive. */
+            archived: boolean;
             /** @description When the last store confirmed; null until then. */
             completed_at: string | null;
             /**
@@ -7958,6 +8149,425 @@ export interface operations {
             };
         };
     };
+    list_archived: {
+        parameters: {
+            query?: {
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "author_id": "ann",
+                     *           "kind": "photo",
+                     *           "audience": "everyone",
+                     *           "posted_at": "2026-01-15T09:00:00.000Z",
+                     *           "expires_at": "2026-01-16T09:00:00.000Z",
+                     *           "archived_at": "2026-01-16T09:00:00.000Z",
+                     *           "duration_ms": null,
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "content_type": "image/jpeg",
+                     *           "size": 19410,
+                     *           "has_audio": false,
+                     *           "codecs": null,
+                     *           "media_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.part-1.jpg?X-Amz-Signature=example",
+                     *           "poster_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.poster-1.jpg?X-Amz-Signature=example",
+                     *           "captions_url": null,
+                     *           "renditions": [
+                     *             {
+                     *               "url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.part-1.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 720,
+                     *               "height": 1280,
+                     *               "size": 19410,
+                     *               "codecs": null
+                     *             }
+                     *           ],
+                     *           "urls_expire_at": "2026-01-16T10:15:00.000Z",
+                     *           "caption": "gone by noon",
+                     *           "layers": [],
+                     *           "sound": null,
+                     *           "captions_track": null,
+                     *           "alt_text": null,
+                     *           "series_id": null,
+                     *           "part": 1,
+                     *           "parts": 1,
+                     *           "preview": {
+                     *             "blurhash": "L00000fQfQfQfQfQfQfQfQfQfQfQ",
+                     *             "color": "#7f7f7f"
+                     *           },
+                     *           "reposted_from": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ArchivedItemPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    get_archive_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "enabled": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ArchiveSettings"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    set_archive_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "enabled": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["ArchiveSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "enabled": true
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ArchiveSettings"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    delete_archived: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The story's id. */
+                story_id: components["parameters"]["StoryId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
     get_hidden_words: {
         parameters: {
             query?: never;
@@ -12354,6 +12964,7 @@ export interface operations {
                      *         "engagement": "2026-01-15T09:00:06.000Z"
                      *       },
                      *       "complete": true,
+                     *       "archived": false,
                      *       "completed_at": "2026-01-15T09:00:06.000Z",
                      *       "log_clears_by": "2026-01-23T01:53:06.000Z",
                      *       "held": null

@@ -16,6 +16,11 @@ def test_log_clears_by_the_longest_record_age() -> None:
     assert log_clears_by(receipt, timedelta(days=7)) == END + timedelta(seconds=5, days=7)
 
 
+def test_an_archive_that_is_emptied_later_extends_no_record() -> None:
+    erased = {"media": END, "archive": END + timedelta(days=400)}
+    assert log_clears_by(Receipt("s", "ann", "expired", END, erased), timedelta(days=7)) == END + timedelta(days=7)
+
+
 def test_dead_letter_views_have_the_longest_record_age() -> None:
     topics = Topics.of([timedelta(hours=24)])
     dead_letter = topics["story-viewed.engagement.dlq"]

@@ -243,6 +243,25 @@ async def test_new_store_reopens_no_receipt(stories: Store, clock: HandClock) ->
     assert await larger.mark_for_resend(clock.forward(days=1), 10) == 1
 
 
+async def test_receipt_of_an_archived_story_stays_until_that_is_gone(stories: Store, clock: HandClock) -> None:
+    set_ = timer(clock)
+    await stories.arm([set_])
+    await stories.fire([set_.story_id], clock.forward(seconds=10))
+    kept = [replace(answer, archived=answer.store == "media") for answer in answers(set_.story_id, clock())]
+    await stories.accept(kept, clock())
+    receipt = await stories.receipt(set_.story_id)
+    assert receipt is not None
+    assert (receipt.complete, receipt.archived, receipt.stores) == (True, True, (*STORES, "archive"))
+    assert await forgotten_after(stories, set_.story_id, clock()) is None
+    await stories.accept([ErasureConfirmation(set_.story_id, "archive", clock.forward(days=400))], clock())
+    await stories.accept(kept, clock())
+    gone = await stories.receipt(set_.story_id)
+    assert gone is not None
+    assert (gone.complete, gone.archived, gone.erased["archive"]) == (True, False, clock())
+    assert gone.completed_at == receipt.completed_at
+    assert await forgotten_after(stories, set_.story_id, clock()) == timedelta(days=90)
+
+
 async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, realm: Realm, clock: HandClock) -> None:
     stories, story_id = MongoStories(mongo, timedelta(days=90)), new_id()
     await stories.delete(deletion(story_id, clock()), clock())

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 from stories_ingest.domain.errors import NoSuchStory, WrongState
-from stories_ingest.domain.keys import FINAL, STAGING
+from stories_ingest.domain.keys import ARCHIVE, FINAL, STAGING
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import EndReason, Requester
 from stories_ingest.testing.builders import NOW, FakeClock, draft, live, media, processing
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
 from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
+from stories_ingest.usecases.archive import EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount, ForgetUser
@@ -31,29 +32,35 @@ class Env:
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
     publisher: RecordingPublisher = field(default_factory=RecordingPublisher)
     now: FakeClock = field(default_factory=FakeClock)
+    archive_is_on: bool = False
 
     def __post_init__(self):
         self.endings = MemoryRelay(self.stories)
-        self.holds = MemoryHolds()
+        self.holds, archive = MemoryHolds(), self.stories.archive
         unless_held = EraseUnlessHeld(self.bucket, self.holds, self.now)
         self.let_go = LetGo(self.bucket, self.holds, self.publisher, self.now)
         self.hold = HoldMedia(self.holds, self.let_go, self.now)
-        erase = EraseMedia(unless_held, self.stories, self.publisher, self.now)
-        self.expire = EndExpired(self.stories, erase, self.now, self.now.sleep)
-        self.deleted = EndDeleted(self.stories, self.stories, self.bucket, self.endings, erase, self.now, new_id)
-        self.delete = DeleteStory(self.stories, self.stories, unless_held, self.endings, self.now, new_id)
+        erase = EraseMedia(unless_held, self.stories, archive, self.publisher, self.now)
+        end = ExpireStory(self.stories, archive, self.bucket, self.now, is_on=self.archive_is_on)
+        self.erase_archived = EraseArchived(archive, self.bucket, self.publisher, self.now)
+        self.expire = EndExpired(end, erase, self.now, self.now.sleep)
+        stories, endings = (self.stories, self.stories), self.endings
+        self.deleted = EndDeleted(*stories, self.bucket, endings, erase, self.now, new_id, self.erase_archived)
+        self.delete = DeleteStory(*stories, unless_held, endings, self.now, new_id, archive, self.erase_archived)
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
         self.republish = RepublishIfStale(self.stories, self.publisher)
-        self.account = EraseAccount(
-            self.stories, self.stories, self.bucket, self.endings, self.let_go, self.now, new_id
-        )
+        self.account = EraseAccount(*stories, self.bucket, endings, self.let_go, self.now, new_id, self.erase_archived)
         self.forget = ForgetUser(self.account, self.publisher, self.now)
         self.discard = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)
-        self.missed_expiries = EraseMissedExpiries(self.stories, self.stories, erase, self.now)
+        self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
         self.recheck = RecheckErasures(self.stories, self.bucket, self.account, self.now)
 
     async def sweep(self):
-        for prefix, referenced in ((STAGING, self.stories.referenced_uploads), (FINAL, self.stories.referenced_keys)):
+        for prefix, referenced in (
+            (STAGING, self.stories.referenced_uploads),
+            (FINAL, self.stories.referenced_keys),
+            (ARCHIVE, self.stories.archive.referenced_archived),
+        ):
             await SweepObjects(self.bucket, prefix, referenced, self.now, 10)(MemoryPosition())
 
     def add(self, story):

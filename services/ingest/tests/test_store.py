@@ -10,6 +10,7 @@ from pymongo import IndexModel
 from stories_ingest import store as mongo_store
 from stories_ingest.app import ensure
 from stories_ingest.domain import transitions
+from stories_ingest.domain.archive import RemovedStory
 from stories_ingest.domain.errors import NoSuchStory, TooMany
 from stories_ingest.domain.quota import Quota, QuotaLimits, Slot
 from stories_ingest.domain.story import (
@@ -22,8 +23,18 @@ from stories_ingest.domain.story import (
     State,
     StorySettings,
 )
+from stories_ingest.store.archive import MongoArchive, archive_document
 from stories_ingest.store.cleanup import MongoCleanup
-from stories_ingest.store.documents import CLAIMS, ENDED, ERASED_USERS, QUOTAS, STORIES, ended_document, story_document
+from stories_ingest.store.documents import (
+    ARCHIVE,
+    CLAIMS,
+    ENDED,
+    ERASED_USERS,
+    QUOTAS,
+    STORIES,
+    ended_document,
+    story_document,
+)
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
@@ -41,6 +52,7 @@ class InMemory:
     def __init__(self):
         self.stories = self.jobs = self.cleanup = MemoryStories()
         self.rendition_jobs = MemoryRenditionJobs(self.stories)
+        self.archive = self.stories.archive
 
     async def add(self, *stories):
         self.stories.add(*stories)
@@ -55,6 +67,7 @@ class InMongo:
         self.stories = MongoStories(mongo, lambda: NOW)
         self.jobs, self.cleanup = MongoJobs(mongo), MongoCleanup(mongo)
         self.rendition_jobs = MongoRenditionJobs(mongo)
+        self.archive = MongoArchive(mongo)
 
     async def add(self, *stories):
         await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
@@ -387,6 +400,88 @@ async def test_rendition_job_is_leased_renewed_and_released(store):
     assert await store.cleanup.referenced_keys(written) == {written[0]}
 
 
+async def archived(store, **fields):
+    story = live(**fields)
+    await store.add(story)
+    await store.stories.transact(story.id, lambda snapshot: transitions.archive(snapshot, story.posted.media))
+    return story
+
+
+async def test_archived_story_round_trips_and_is_no_longer_live(store):
+    overlay = Overlay(caption="até já", layers=({"kind": "text", "$own": {"a.b": [1, 2.5, None]}},))
+    story = await archived(store, overlay=overlay, settings=StorySettings(hide_from=("bob",)))
+    [found] = await store.archive.archive_page("ann", None, 10)
+    assert (found.story.overlay, found.story.settings) == (story.overlay, story.settings)
+    assert found.story.posted.media.key == f"archive/ann/{story.id}/one.mp4"
+    assert (await store.stories.ended(story.id)).how is EndReason.EXPIRED
+    assert await store.stories.find(story.id) is None
+    assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (True, "ann")
+
+
+async def test_archive_is_paged_by_author_newest_first(store):
+    stories = [await archived(store) for _ in range(3)]
+    await archived(store, author_id="bob")
+    page = await store.archive.archive_page("ann", stories[2].id, 1)
+    assert [each.story.id for each in page] == [stories[1].id]
+
+
+async def test_authors_switch_their_archive_on_and_off(store):
+    assert not await store.archive.enabled("ann")
+    for at, enabled in ((NOW, True), (LATER, True), (LATER, False), (NOW, True)):
+        await store.archive.set_enabled("ann", at, enabled=enabled)
+        assert await store.archive.enabled("ann") == enabled
+    await store.cleanup.delete_user_records("ann", NOW - timedelta(seconds=1))
+    assert await store.archive.enabled("ann")
+    await store.cleanup.delete_user_records("ann", NOW)
+    assert not await store.archive.enabled("ann")
+
+
+async def test_removed_story_is_erased_twice_and_forgotten(store):
+    story = await archived(store)
+    removed = RemovedStory(story_id=story.id, author_id="ann")
+    for _ in range(2):
+        assert await store.archive.remove([story.id, new_id()], NOW, LATER) == [removed]
+    assert await store.archive.archive_page("ann", None, 10) == []
+    assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (False, "ann")
+    assert await store.archive.due_erasures(NOW, 10) == []
+    assert await store.archive.due_erasures(LATER, 10) == [removed]
+    again = LATER + timedelta(minutes=1)
+    await store.archive.record_archive_erasure(story.id, LATER, again)
+    assert await store.archive.remove([story.id], LATER, again) == []
+    assert await store.archive.due_erasures(again, 10) == [replace(removed, erased_at=LATER)]
+    await store.archive.forget_archived(story.id)
+    assert await store.archive.owner(story.id) is None
+    await store.archive.record_archive_erasure(story.id, LATER, again)
+    await store.archive.forget_archived(story.id)
+
+
+async def test_archived_stories_of_an_account_are_found_until_erased(store):
+    story, removed, later = [await archived(store, now=at) for at in (NOW, NOW, LATER)]
+    await store.archive.remove([removed.id], LATER, LATER)
+    assert set(await store.archive.of_author("ann", NOW, 10)) == {story.id, removed.id}
+    await store.archive.record_archive_erasure(removed.id, LATER, LATER)
+    assert await store.archive.of_author("ann", NOW, 10) == [story.id]
+    assert set(await store.archive.of_author("ann", LATER, 10)) == {story.id, later.id}
+
+
+async def test_archived_story_and_its_reposts_are_found(store):
+    original = await archived(store)
+    repost = await archived(store, reposted_from=RepostedFrom(story_id=original.id, author_id="ann"))
+    await archived(store)
+    assert set(await store.archive.copies_of(original.id, 10)) == {original.id, repost.id}
+    await store.archive.remove([original.id], NOW, NOW)
+    assert await store.archive.copies_of(original.id, 10) == [repost.id]
+
+
+async def test_archived_keys_are_referenced_until_removed(store):
+    kept, gone, moving = await archived(store), await archived(store), live()
+    await store.add(moving)
+    await store.archive.remove([gone.id], NOW, NOW)
+    names = [f"archive/ann/{story.id}/one.mp4" for story in (kept, gone, moving)]
+    others = [f"archive/ann/{kept.id}/other.mp4", f"archive/ann/{new_id()}/one.mp4"]
+    assert await store.archive.referenced_archived([*names, *others]) == {names[0], names[2]}
+
+
 CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]
 """All contract tests, which cover every query of the repositories."""
 MANY = 1_000
@@ -443,6 +538,11 @@ async def fill(mongo):
     erased = [{"_id": f"gone{n}", "at": NOW, "marked_at": NOW, **again[n % 2]} for n in range(MANY)]
     await mongo[ERASED_USERS].insert_many(erased)
     await mongo[QUOTAS].insert_many([{"_id": f"user{n}", "lapses_at": LATER} for n in range(MANY)])
+    kept = [live(f"user{number % 50}") for number in range(MANY)]
+    kept += [live(reposted_from=RepostedFrom(story_id=new_id(), author_id="bob")) for _ in range(10)]
+    await mongo[ARCHIVE].insert_many([{"_id": story.id, **archive_document(story, NOW)} for story in kept])
+    removed = [{"author_id": f"user{n % 50}", "removed_at": NOW, "again_at": LATER} for n in range(10)]
+    await mongo[ARCHIVE].insert_many([{"_id": new_id(), **each} for each in removed])
     await mongo[CLAIMS].insert_many([{"user_id": f"user{n % 50}", "at": NOW} for n in range(MANY)])
 
 

@@ -3,13 +3,13 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import type { Item } from "stories-client";
 import { attempt, captionsOn, endings, following, muted, say, session, setFollowing, tray } from "../state";
 import { span, t } from "../text";
-import { Avatar, Icon, IconButton, Sheet, useNow } from "../ui/parts";
+import { Avatar, Icon, IconButton, reducedMotion, Sheet, useNow } from "../ui/parts";
 import { Activity, confirmDelete } from "../views/Activity";
 import { Comments } from "../views/Comments";
 import { filter } from "./geometry";
 import { Layers } from "./Layers";
 import { current, duration, fraction } from "./machine";
-import { begin, type Play, reducedMotion } from "./session";
+import { begin, type Play } from "./session";
 
 const QUICK = ["❤️", "🔥", "😂", "😮", "😢", "👏"];
 const HOLD_MS = 200;

@@ -3,12 +3,11 @@ import { computed, signal } from "@preact/signals";
 import type { Item } from "stories-client";
 import { explain, markSeen, muted, say, session } from "../state";
 import { t } from "../text";
+import { reducedMotion } from "../ui/parts";
 import { current, type Event, open, phase, type Reel, reduce, type Slide, type State, upcoming } from "./machine";
 import { Media, type MediaEvents } from "./media";
 
 const TICK_MS = 50;
-
-export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 const slideOf = (item: Item): Slide => ({
   id: item.id,

@@ -112,3 +112,21 @@ export function useNow(every: number): number {
   }, [every]);
   return now;
 }
+
+export function Mark() {
+  return (
+    <svg class="mark" viewBox="0 0 64 64" aria-hidden="true">
+      <defs>
+        <linearGradient id="mark" x1="0" y1="0" x2="1" y2="1">
+          <stop stop-color="#16c7ff" />
+          <stop offset=".55" stop-color="#2a6cff" />
+          <stop offset="1" stop-color="#6b4dff" />
+        </linearGradient>
+      </defs>
+      <circle cx="32" cy="32" r="27" fill="none" stroke="url(#mark)" stroke-width="7" stroke-dasharray="76 9" />
+      <path fill="url(#mark)" d="M27 21.5a2 2 0 0 1 3-1.7l15 10.5a2 2 0 0 1 0 3.4l-15 10.5a2 2 0 0 1-3-1.7z" />
+    </svg>
+  );
+}
+
+export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

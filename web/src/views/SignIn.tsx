@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { attempt, signIn, signInByName, signInWithToken } from "../state";
 import { t } from "../text";
-import { Avatar } from "../ui/parts";
+import { Avatar, Mark } from "../ui/parts";
 
 const NAMES = ["ann", "bob", "carol", "dave"];
 
@@ -55,21 +55,5 @@ export function SignIn() {
         <p class="note">{byName ? t("accountsHint") : t("tokenHint")}</p>
       </form>
     </main>
-  );
-}
-
-export function Mark() {
-  return (
-    <svg class="mark" viewBox="0 0 64 64" aria-hidden="true">
-      <defs>
-        <linearGradient id="mark" x1="0" y1="0" x2="1" y2="1">
-          <stop stop-color="#16c7ff" />
-          <stop offset=".55" stop-color="#2a6cff" />
-          <stop offset="1" stop-color="#6b4dff" />
-        </linearGradient>
-      </defs>
-      <circle cx="32" cy="32" r="27" fill="none" stroke="url(#mark)" stroke-width="7" stroke-dasharray="76 9" />
-      <path fill="url(#mark)" d="M27 21.5a2 2 0 0 1 3-1.7l15 10.5a2 2 0 0 1 0 3.4l-15 10.5a2 2 0 0 1-3-1.7z" />
-    </svg>
   );
 }

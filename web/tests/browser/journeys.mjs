@@ -150,6 +150,27 @@ const journeys = {
     }
   },
 
+  /** Behind the scenes, without signing in: a story is sent through, and followed to its receipt and tombstone. */
+  async scenes() {
+    for (const [theme, width] of [["light", 1440], ["dark", 390]]) {
+      const page = await visit(browser, null, { theme, width, path: "/scenes" });
+      await page.locator(".state.live").waitFor(LONG);
+      await page.getByRole("button", { name: "Send a story through" }).click();
+      const life = page.getByRole("region", { name: "Its life" });
+      await life.getByText("commented").waitFor({ timeout: 60_000 });
+      await page.locator(".dot").first().waitFor({ state: "attached", timeout: 90_000 });
+      await life.getByText("Receipt complete").waitFor({ timeout: 90_000 });
+      await life.getByText("Tombstone in the log").waitFor(LONG);
+      for (const store of ["media", "feed", "engagement"]) await life.getByText(`Erased from ${store}`).waitFor(LONG);
+      await page.getByRole("button", { name: "Pause the dots" }).click();
+      await page.waitForTimeout(500);
+      await accessible(page, `scenes, ${theme}`);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `fits ${width} px`);
+      assert.deepEqual(page.problems.filter((each) => /Content Security Policy|TrustedHTML/.test(each)), []);
+      await page.context().close();
+    }
+  },
+
   /** No findings of axe in any view, in both themes, and nothing in the console that the policy blocked. */
   async accessibility() {
     const [ann, bob] = await pair();

@@ -36,14 +36,30 @@ const views = {
     ready: still,
     act: (page) => page.getByRole("button", { name: /Viewers/ }).click(),
   },
+  scenes: {
+    user: null,
+    path: "/scenes",
+    tall: 1360,
+    ready: (page) => page.locator(".state.live").waitFor(),
+    act: async (page) => {
+      await page.getByRole("button", { name: "Send a story through" }).click();
+      await page.getByText("reacted 🔥").waitFor({ timeout: 30_000 });
+      const gone = page.locator(".lives button", { hasText: "gone" }).first();
+      if (await gone.count()) await gone.click();
+      await page.evaluate(() => scrollTo(0, 0));
+      await page.locator(".dot").first().waitFor({ state: "attached", timeout: 90_000 });
+      await page.waitForTimeout(380);
+      await page.evaluate(() => document.getAnimations().forEach((each) => each.pause()));
+    },
+  },
 };
 
 const wanted = process.argv.slice(3);
-for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act }] of Object.entries(views)) {
+for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act, tall }] of Object.entries(views)) {
   if (wanted.length && !wanted.includes(name)) continue;
   for (const [size, options] of Object.entries(SIZES)) {
     for (const theme of ["light", "dark"]) {
-      const page = await visit(browser, user, { ...options, theme, path });
+      const page = await visit(browser, user, { ...options, ...(tall && size === "desktop" && { height: tall }), theme, path });
       await page.route("**/v1/views", (route) => route.abort()); // so that rings stay as they are
       if (ready) await ready(page);
       else await page.waitForTimeout(900);

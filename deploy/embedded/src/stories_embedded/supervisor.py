@@ -8,17 +8,21 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from stories_shared.events.cloudevents import SERVICES
 
 from . import sign_in
+from .behind_the_scenes import BehindTheScenes
 from .data_dir import DataDir, StackState
 from .keys import StackKeys
 from .managed_process import ManagedProcess
 from .processes import kill_group, spawn, wait_exit
 from .server import DidNotStart, Server, tail
 from .topology import Options, StackTopology, all_settings, plan_stack, service_settings
+
+if TYPE_CHECKING:
+    from stories_shared.kafka.client import Kafka
 
 START_SECONDS = 300.0
 LOG_BYTES = 64 * 1024 * 1024  # a longer log file is rotated; one old file is kept
@@ -177,7 +181,8 @@ def run(folder: DataDir, options: Options, ready: Callable[[str], None], report:
     for log in sorted((folder.path / "logs").glob("*.log")):
         rotate_log(log, max_bytes=0)
     plan = plan_stack(folder, options)
-    with sign_in.serving(plan.sign_in_port, _tokens(folder, plan)) if plan.sign_in_port else nullcontext():
+    tokens, scenes = _tokens(folder, plan), _scenes(plan)
+    with sign_in.serving(plan.sign_in_port, tokens, scenes) if plan.sign_in_port else nullcontext():
         return asyncio.run(Supervisor(folder, plan, report).run(ready))
 
 
@@ -193,3 +198,17 @@ def _tokens(folder: DataDir, plan: StackTopology) -> sign_in.Tokens:
         return issuer.token(user, roles=["admin"] if admin else [])
 
     return token
+
+
+def _scenes(plan: StackTopology) -> BehindTheScenes:
+    """The stack as somebody sees it who looks behind the scenes."""
+
+    def kafka() -> "Kafka":
+        # Loaded when somebody looks: this takes as long as the rest of the supervisor.
+        from stories_shared.kafka.client import Kafka
+        from stories_shared.runtime.settings import Settings, load
+
+        given = {name.lower(): value for name, value in all_settings(plan).items()}
+        return Kafka.of(load(Settings, {**given, "mongo_database": "stories"}))
+
+    return BehindTheScenes(kafka, {each.name: each.url for each in plan.services})

@@ -34,9 +34,13 @@ class StoryReceiptResponse(BaseModel):
     ended_at: Annotated[Moment, Field(description="when it ended")]
     erased: Annotated[
         dict[Store, Moment | None],
-        Field(description="when each store erased it; null until then. `moderation` is there where media was held"),
+        Field(
+            description="when each store erased it; null until then. `archive` is there if its author kept it, "
+            "`moderation` if it was held"
+        ),
     ]
-    complete: bool
+    complete: Annotated[bool, Field(description="whether its public life is over in every store")]
+    archived: Annotated[bool, Field(description="whether its author still keeps it in the archive")]
     completed_at: Annotated[Moment | None, Field(description="when the last store confirmed; null until then")]
     log_clears_by: Annotated[Moment, Field(description="when the last Kafka record about it is gone, at the latest")]
     held: Annotated[
@@ -126,8 +130,9 @@ def receipt_response(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any
         "story_id": receipt.story_id,
         "ended": receipt.ended,
         "ended_at": receipt.ended_at,
-        "erased": {store: receipt.erased.get(store) for store in receipt.expected},
+        "erased": {store: receipt.erased.get(store) for store in receipt.stores},
         "complete": receipt.complete,
+        "archived": receipt.archived,
         "completed_at": receipt.completed_at,
         "log_clears_by": log_clears_by,
         "held": receipt.held,

@@ -6,6 +6,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 from stories_shared.kafka.subscriber import Batch, for_each_event, for_each_record, subscribe
 
+from stories_ingest.metrics import IngestMetrics
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.holds import HoldMedia
@@ -24,6 +25,7 @@ def event_handlers(
     forget: ForgetUser,
     suspend: SuspendUser,
     hold: HoldMedia,
+    metrics: IngestMetrics,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
     router = KafkaRouter()
@@ -42,7 +44,8 @@ def event_handlers(
         """Erase media of expired stories and publish that. Redelivery is harmless: erasing is idempotent."""
 
         async def handle(received: ReceivedEvent[StoryExpired]) -> None:
-            await expire(received.event)
+            if outcome := await expire(received.event):
+                metrics.archived.labels(outcome).inc()
 
         await for_each_record(batch, StoryExpired, handle, concurrency=CONCURRENCY)
 

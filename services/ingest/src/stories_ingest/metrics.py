@@ -27,6 +27,11 @@ class IngestMetrics:
             "Jobs that add smaller renditions to live stories; `dropped` stories keep the one that they have.",
             ["result"],
         )
+        self.archived = registry.counter(
+            "archived_total",
+            "Expired stories that their authors keep; `lost`: the media was gone, look for what deletes objects.",
+            ["result"],
+        )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
         self.held_stories = registry.gauge(
             "held_stories", "Ended stories whose media is kept for a decision about a report (told by one replica)."
@@ -50,6 +55,7 @@ class IngestMetrics:
         refused = [("refused", reason) for reason in REASONS]
         others = [(result, "") for result in ("posted", "scheduled", "lost", "failed")]
         preinitialize(self.publishes, [*others, *refused])
+        preinitialize(self.archived, ("archived", "lost"))
         preinitialize(self.renditions, ("added", "dropped", "lost"))
         preinitialize(self.publish_duration, ("photo", "video"))
         preinitialize(self.media_jobs, ("running", "waiting"))

@@ -61,6 +61,9 @@ class IngestSettings(ObjectStoreSettings, Settings):
     )
     media_timeout: Duration = Field(timedelta(seconds=120), description="how long the work on one upload may take")
     still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")
+    archive: OnOff = Field(
+        False, description="whether authors may keep expired stories and make highlights of them: `on` or `off`"
+    )
     rollout_file: Annotated[Path, AfterValidator(policy_file)] | None = Field(
         None, description="a YAML file that says who may create stories; see docs/guides/rollout.md"
     )

@@ -58,7 +58,7 @@ Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
 Kind = Literal["video", "photo"]
 Service = Literal["ingest", "feed", "engagement", "expiry"]
-Store = Literal["media", "feed", "engagement", "moderation"]
+Store = Literal["media", "feed", "engagement", "moderation", "archive"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -362,8 +362,8 @@ class StoryInsightsSealed(Event, frozen=True, kw_only=True):
 class StoryErased(Event, frozen=True, kw_only=True):
     """One store has erased an ended story, except for ids, times and counts.
 
-    ``held_until``: where its media is kept for moderators, out of everyone else's reach, until then at the latest; the
-    store ``moderation`` confirms when that has gone too.
+    `archived`, of `media`: the author's archive keeps the story; `archive` follows when that copy is gone.
+    `held_until`, of `media`: it is kept for moderators until then at the latest; `moderation` follows when it is gone.
     """
 
     topic: ClassVar[str] = "story-erased"
@@ -372,6 +372,7 @@ class StoryErased(Event, frozen=True, kw_only=True):
     story_id: StoryId
     store: Store
     erased_at: Time
+    archived: bool = False
     held_until: Time | None = None
 
 

@@ -7,11 +7,13 @@ from typing import Literal
 
 Ended = Literal["expired", "deleted"]
 DeletedBy = Literal["author", "admin", "erasure"]
-Store = Literal["media", "feed", "engagement", "moderation"]
+Store = Literal["media", "feed", "engagement", "moderation", "archive"]
 
 STORES: tuple[Store, ...] = ("media", "feed", "engagement")
-# Expected besides them where the media of a reported story is kept for moderators.
 MODERATION: Store = "moderation"
+"""Expected besides them where the media of a reported story is kept for moderators."""
+ARCHIVE: Store = "archive"
+"""No party to an ending: an author may keep an expired story for years."""
 
 # An ending is republished when a store has not confirmed by then: long enough for a slow erasure, short enough that a
 # lost confirmation is repaired soon. The delay doubles each time.
@@ -43,12 +45,13 @@ class Deletion:
 class ErasureConfirmation:
     """One store has erased a story, except for ids, times and counts.
 
-    ``held_until``: its media is kept for moderators, until then at the latest.
+    `archived`: its author's archive keeps it. `held_until`: its media is kept for moderators until then at the latest.
     """
 
     story_id: str
     store: Store
     erased_at: datetime
+    archived: bool = False
     held_until: datetime | None = None
 
 
@@ -72,6 +75,19 @@ class Receipt:
     completed_at: datetime | None = None
     expected: Sequence[Store] = STORES
     """The stores that had to confirm when the story ended."""
+    was_archived: bool = False
+    """Whether its author's archive kept it when it ended."""
+
+    @property
+    def archived(self) -> bool:
+        """Whether its author's archive still keeps it."""
+        return self.was_archived and ARCHIVE not in self.erased
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """The stores that had the story after its end."""
+        in_archive = self.was_archived or ARCHIVE in self.erased
+        return (*self.expected, ARCHIVE) if in_archive else tuple(self.expected)
 
     @property
     def held(self) -> str | None:
@@ -101,7 +117,8 @@ def log_clears_by(receipt: Receipt, max_record_age: timedelta) -> datetime:
         receipt: the last such record was appended by the latest of its times.
         max_record_age: of such records in any topic, dead-letter topics included.
     """
-    return max((receipt.ended_at, *receipt.erased.values())) + max_record_age
+    erased = (at for store, at in receipt.erased.items() if store != ARCHIVE)
+    return max((receipt.ended_at, *erased)) + max_record_age
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,7 @@ def receipt_of(document: Document) -> Receipt:
         expected=tuple(document.get("expected", STORES)),
         erased=document.get("erased", {}),
         completed_at=document.get("completed_at"),
+        was_archived=document.get("archived", False),
     )
 
 

@@ -43,7 +43,7 @@ def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipt
 
     A document that has begun and waits for no party is complete. The expected parties are stored when it begins: a
     store or service that is added later reopens nothing. A document that has not begun and is not a timer (a
-    confirmation came first) expires like a mark.
+    confirmation came first) expires like a mark. While an author's archive has the story, its receipt stays.
 
     Args:
         begun: the field that exists once there is something to confirm.
@@ -53,7 +53,9 @@ def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipt
     """
     complete = {"$eq": ["$waiting", []]}
     still_open = {"$gt": [{"$size": if_null("waiting", [])}, 0]}
+    in_archive = {"$and": [{"$eq": ["$archived", True]}, {"$not": ["$erased.archive"]}]}
     kept_ms = cond({"$eq": ["$author_erased", True]}, milliseconds(MARK_RETENTION), milliseconds(receipts_kept))
+    kept_until = {"$add": [now, kept_ms]}
     # A document completed before expected parties were stored was complete with those that had confirmed.
     expected = if_null("expected", cond("$completed_at", confirmed_by(), list(parties)))
     moderation = cond({"$or": [{"$not": ["$held_until"]}, {"$in": [MODERATION, "$expected"]}]}, [], [MODERATION])
@@ -72,7 +74,7 @@ def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipt
                 "backing_off": cond(still_open, "$backing_off", REMOVE),
                 "delete_at": cond(
                     complete,
-                    cond("$completed_at", "$delete_at", {"$add": [now, kept_ms]}),
+                    cond(in_archive, REMOVE, cond({"$and": ["$completed_at", "$delete_at"]}, "$delete_at", kept_until)),
                     cond({"$or": [still_open, "$due"]}, REMOVE, if_null("delete_at", now + MARK_RETENTION)),
                 ),
             }
@@ -157,6 +159,8 @@ def answer(confirmation: ErasureConfirmation) -> list[Stage]:
     """Record a store's confirmation; its first one is final."""
     field = f"erased.{confirmation.store}"
     changed: Stage = {field: if_null(field, confirmation.erased_at)}
+    if confirmation.archived:
+        changed["archived"] = True
     if confirmation.held_until is not None:
         changed["held_until"] = {"$max": ["$held_until", confirmation.held_until]}
     return [{"$set": changed}]

@@ -42,6 +42,12 @@ class Row:
     pending: bool = False
     expected: Sequence[Store] = ()
     held_until: datetime | None = None
+    archived: bool = False
+
+    @property
+    def in_archive(self) -> bool:
+        """Whether an archive still keeps the story."""
+        return self.archived and "archive" not in self.erased
 
     @property
     def waiting(self) -> list[Store]:
@@ -106,6 +112,7 @@ class MemoryStories:
             row = self.rows.setdefault(confirmation.story_id, Row())
             if confirmation.held_until:
                 row.held_until = max(row.held_until or confirmation.held_until, confirmation.held_until)
+            row.archived = row.archived or confirmation.archived
             if confirmation.store not in row.erased:
                 row.erased[confirmation.store] = confirmation.erased_at
                 if row.ended_at:
@@ -149,7 +156,15 @@ class MemoryStories:
         if row is None or row.ended is None or row.ended_at is None:
             return None
         erasure = dict(row.erased), row.completed_at
-        return Receipt(story_id, row.author_id, row.ended, row.ended_at, *erasure, expected=tuple(row.expected))
+        return Receipt(
+            story_id,
+            row.author_id,
+            row.ended,
+            row.ended_at,
+            *erasure,
+            expected=tuple(row.expected),
+            was_archived=row.archived,
+        )
 
     async def audit(self, now: datetime) -> Audit:
         """The number of open receipts by store, and the age of the oldest."""
@@ -174,9 +189,10 @@ class MemoryStories:
             if row.held_until and MODERATION not in row.expected:
                 row.expected = (*row.expected, MODERATION)
         if row.ended and not row.waiting:
-            if not row.completed_at:
-                row.completed_at = now
-                row.delete_at = now + (MARK_RETENTION if row.author_erased else self._kept)
+            kept_until = now + (MARK_RETENTION if row.author_erased else self._kept)
+            delete_at = row.delete_at if row.completed_at else None
+            row.completed_at = row.completed_at or now
+            row.delete_at = None if row.in_archive else delete_at or kept_until
             row.resend_at = None
         elif row.ended:
             row.resend_at, row.delete_at = row.resend_at or now + FIRST_RESEND_DELAY, None

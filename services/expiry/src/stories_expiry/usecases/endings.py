@@ -12,7 +12,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time, is_authorized_deletion
 from stories_shared.events.ids import deterministic_id
 
-from stories_expiry.domain.endings import FIRST_RESEND_DELAY, Deletion, ErasureConfirmation, NewConfirmation
+from stories_expiry.domain.endings import ARCHIVE, FIRST_RESEND_DELAY, Deletion, ErasureConfirmation, NewConfirmation
 
 RESEND_BATCH = 1_000
 """Endings republished per iteration, so that a store is not flooded after a long outage."""
@@ -123,12 +123,12 @@ class AcceptAnswers:
     now: Clock
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryErased]]) -> list[NewConfirmation]:
-        """Record them; the new ones, for the metrics."""
+        """Record them; the new ones of stores that answer an ending, for the metrics."""
         confirmations = [
-            ErasureConfirmation(event.story_id, event.store, event.erased_at, event.held_until)
+            ErasureConfirmation(event.story_id, event.store, event.erased_at, event.archived, event.held_until)
             for event in (record.event for record in records)
         ]
         new = await self.answers.accept(confirmations, self.now())
-        for store in self.outages.ended_by(answer.store for answer in confirmations):
+        for store in self.outages.ended_by(answer.store for answer in confirmations if answer.store != ARCHIVE):
             await self.resend.hasten(store)
-        return new
+        return [confirmation for confirmation in new if confirmation.store != ARCHIVE]

@@ -17,7 +17,7 @@ from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import media
 from stories_ingest.app.parts import Parts
-from stories_ingest.domain.keys import FINAL, STAGING
+from stories_ingest.domain.keys import ARCHIVE, FINAL, STAGING
 from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.domain.story import State
 from stories_ingest.jobs.media_worker import run_renditions, run_worker
@@ -140,8 +140,11 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     media_objects = SweepObjects(
         parts.bucket, FINAL, parts.cleanup.referenced_keys, parts.now, MEDIA_PAGES, always_pause=True
     )
+    archived_objects = SweepObjects(
+        parts.bucket, ARCHIVE, parts.archive.referenced_archived, parts.now, MEDIA_PAGES, always_pause=True
+    )
     recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.erase_account, parts.now)
-    missed_expiries = EraseMissedExpiries(parts.cleanup, parts.stories, parts.erase, parts.now)
+    missed_expiries = EraseMissedExpiries(parts.cleanup, parts.expire, parts.erase, parts.now)
     exclusive, resumable = parts.leases.exclusive, parts.leases.resumable
     post_scheduled = PostScheduled(
         parts.cleanup, parts.stories, parts.bucket, parts.posted, parts.wakeups, parts.bounds, parts.now
@@ -151,6 +154,8 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     runtime.periodic("vanish", timedelta(seconds=5), exclusive("vanish", discard))
     runtime.periodic("uploads", sweep_every, resumable("uploads", uploads))
     runtime.periodic("objects", sweep_every, resumable("objects", media_objects))
+    runtime.periodic("archived-objects", sweep_every, resumable("archived-objects", archived_objects))
+    runtime.periodic("archive-erasures", timedelta(seconds=5), exclusive("archive", parts.erase_archived.sweep))
     runtime.periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", parts.bucket.abort_uploads))
     runtime.periodic("unheard-of", timedelta(seconds=60), exclusive("unheard-of", missed_expiries))
     runtime.periodic("let-go", timedelta(seconds=1), exclusive("let-go", parts.let_go))

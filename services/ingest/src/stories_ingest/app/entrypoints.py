@@ -12,11 +12,14 @@ from stories_ingest.app.parts import Parts
 from stories_ingest.domain.media import AUDIO_CODECS, VIDEO_CODECS
 from stories_ingest.domain.story import AUDIENCES, COMMENTS, PHOTOS, VIDEOS
 from stories_ingest.handlers import event_handlers
+from stories_ingest.metrics import IngestMetrics
+from stories_ingest.routes.archive import archive_routes
 from stories_ingest.routes.config import FEATURES, AcceptedCodecs, BatchResponse, ConfigResponse, config_route
 from stories_ingest.routes.drafts import draft_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
+from stories_ingest.usecases.archive import DeleteArchived, ListArchive
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
@@ -58,7 +61,16 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.rollout, parts.now),
         CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
-        DeleteStory(parts.stories, parts.stories, parts.unless_held, parts.endings, parts.now, new_id),
+        DeleteStory(
+            parts.stories,
+            parts.stories,
+            parts.unless_held,
+            parts.endings,
+            parts.now,
+            new_id,
+            parts.archive,
+            parts.erase_archived,
+        ),
         parts.delete_all,
         parts.read,
     )
@@ -70,12 +82,21 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         parts.bounds,
         parts.rollout,
     )
-    return [draft_router, story_router, me_router, config_route(config_of(settings))]
+    archive_router = archive_routes(
+        settings.archive,
+        parts.archive,
+        ListArchive(parts.archive),
+        DeleteArchived(parts.archive, parts.erase_archived),
+        parts.bucket,
+        parts.cursors,
+        parts.now,
+    )
+    return [draft_router, story_router, me_router, archive_router, config_route(config_of(settings))]
 
 
 def config_of(settings: IngestSettings) -> ConfigResponse:
     """The settings that clients may read."""
-    switched = {"photos": settings.still_images, "renditions": bool(settings.renditions)}
+    switched = {"archive": settings.archive, "photos": settings.still_images, "renditions": bool(settings.renditions)}
     return ConfigResponse(
         version=version_of("ingest"),
         lifetimes=[duration_text(lifetime) for lifetime in settings.story_lifetimes],
@@ -94,13 +115,23 @@ def config_of(settings: IngestSettings) -> ConfigResponse:
     )
 
 
-def handlers(parts: Parts) -> KafkaRouter:
+def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
     """All Kafka handlers of ingest."""
     return event_handlers(
-        EndExpired(parts.stories, parts.erase, parts.now),
-        EndDeleted(parts.stories, parts.stories, parts.bucket, parts.endings, parts.erase, parts.now, new_id),
+        EndExpired(parts.expire, parts.erase, parts.now),
+        EndDeleted(
+            parts.stories,
+            parts.stories,
+            parts.bucket,
+            parts.endings,
+            parts.erase,
+            parts.now,
+            new_id,
+            parts.erase_archived,
+        ),
         RepublishIfStale(parts.stories, parts.publisher),
         ForgetUser(parts.erase_account, parts.publisher, parts.now),
         SuspendUser(parts.cleanup, parts.now),
         HoldMedia(parts.holds, parts.let_go, parts.now),
+        metrics,
     )

@@ -19,6 +19,7 @@ from stories_shared.s3.objects import Objects
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
 from stories_ingest.settings import IngestSettings
+from stories_ingest.store.archive import MongoArchive
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
@@ -27,6 +28,7 @@ from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
+from stories_ingest.usecases.archive import EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
@@ -81,12 +83,15 @@ class Parts:
         self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, self.bucket, now)
+        self.archive = MongoArchive(runtime.mongo)
+        self.expire = ExpireStory(self.stories, self.archive, self.bucket, now, settings.archive)
+        self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, now)
         self.holds = MongoHolds(runtime.mongo)
         self.unless_held = EraseUnlessHeld(self.bucket, self.holds, now)
         self.let_go = LetGo(self.bucket, self.holds, self.publisher, now)
-        self.erase = EraseMedia(self.unless_held, self.cleanup, self.publisher, now)
+        self.erase = EraseMedia(self.unless_held, self.cleanup, self.archive, self.publisher, now)
         self.erase_account = EraseAccount(
-            self.cleanup, self.stories, self.bucket, self.endings, self.let_go, now, new_id
+            self.cleanup, self.stories, self.bucket, self.endings, self.let_go, now, new_id, self.erase_archived
         )
         self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)
 

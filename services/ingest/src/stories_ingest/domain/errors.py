@@ -43,6 +43,10 @@ class NothingUploaded(IngestError):
     """Publish was called before the upload."""
 
 
+class MediaChanged(IngestError):
+    """A story's media changed while it was being copied."""
+
+
 class LeaseLost(IngestError):
     """This worker no longer holds the job's lease: it was cancelled, ended or taken over."""
 

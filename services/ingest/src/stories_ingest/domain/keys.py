@@ -8,6 +8,7 @@ STAGING = "staging/"
 FINAL = "stories/"
 HELD = "held/"
 """What is kept of reported stories. No URL is ever signed for these keys."""
+ARCHIVE = "archive/"
 
 
 def staging_key(story_id: str) -> str:
@@ -30,8 +31,20 @@ def final_key(story_id: str, attempt: str, suffix: str) -> str:
     return f"{final_prefix(story_id)}{attempt}{suffix}"
 
 
+def archive_prefix(author_id: str, story_id: str) -> str:
+    """The prefix of all objects of an archived story."""
+    return f"{ARCHIVE}{author_id}/{story_id}/"
+
+
+def archive_key(key: str, author_id: str, story_id: str) -> str:
+    """Where the archive keeps the object of a final key."""
+    return archive_prefix(author_id, story_id) + key.rpartition("/")[2]
+
+
 def story_of(key: str) -> str:
-    """The story that a staging or final key belongs to; empty for any other key."""
+    """The story that a key belongs to; empty for a key of another kind."""
+    if key.startswith(ARCHIVE):
+        return key.removeprefix(ARCHIVE).partition("/")[2].partition("/")[0]
     for prefix in (STAGING, FINAL):
         if key.startswith(prefix):
             return key.removeprefix(prefix).split("/", 1)[0]

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from stories_ingest.domain.errors import LeaseLost, NoSuchStory, NotInFuture, WrongState
-from stories_ingest.domain.media import Rendition
+from stories_ingest.domain.errors import LeaseLost, MediaChanged, NoSuchStory, NotInFuture, WrongState
+from stories_ingest.domain.keys import archive_key
+from stories_ingest.domain.media import Media, Rendition
 from stories_ingest.domain.quota import Quota, QuotaLimits
 from stories_ingest.domain.story import (
     ACCESS_FIELDS,
@@ -47,12 +48,14 @@ class StorySnapshot:
 class StoryChange:
     """What one transaction writes: new versions of stories, records of ended stories, the quota.
 
-    With `publish`, events are pending for each posted story in `upserts` and each deleted one in `ended`.
+    With `publish`, events are pending for each posted story in `upserts` and each deleted one in `ended`. Those in
+    `archived` are kept in their author's archive, with the keys of their copied media.
     """
 
     quota: Quota
     upserts: tuple[Story, ...] = ()
     ended: tuple[Ended, ...] = ()
+    archived: tuple[Story, ...] = ()
     publish: bool = False
 
 
@@ -244,6 +247,21 @@ def expire(snapshot: StorySnapshot) -> StoryChange:
     return StoryChange(
         _release_slot(snapshot, 1), ended=(_ended(snapshot.story, EndReason.EXPIRED, posted.expires_at),)
     )
+
+
+def archive(snapshot: StorySnapshot, copied: Media) -> StoryChange:
+    """End a live story whose time has passed and keep it in its author's archive, where `copied` has been copied to.
+
+    Raises MediaChanged when its media is no longer the same.
+    """
+    story, posted = snapshot.story, snapshot.story.posted
+    if posted is None:
+        return no_change(snapshot)
+    if posted.media != copied:
+        raise MediaChanged(story.id)
+    media = copied.renamed(lambda key: archive_key(key, story.author_id, story.id))
+    kept = replace(story, posted=replace(posted, media=media, renditions_job=None))
+    return replace(expire(snapshot), archived=(kept,))
 
 
 def _ended(story: Story, reason: EndReason, at: datetime) -> Ended:

@@ -13,6 +13,8 @@ from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
+    ARCHIVE,
+    ARCHIVE_SETTINGS,
     DELETIONS,
     ENDED,
     ENDED_RETENTION,
@@ -68,6 +70,17 @@ async def ensure(mongo: Mongo) -> None:
         IndexModel([("author_id", 1)], name="author"),
         outbox_index(),
     )
+    await mongo.ensure(
+        ARCHIVE,
+        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
+        IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
+        IndexModel(
+            [("reposted_from.story_id", 1)],
+            name="reposts",
+            partialFilterExpression={"reposted_from.story_id": A_TEXT},
+        ),
+    )
+    await mongo.ensure(ARCHIVE_SETTINGS)
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
     await mongo.ensure(
         ERASED_USERS,

@@ -8,7 +8,8 @@ from pathlib import Path
 from stories_shared.s3.objects import Objects, TooLarge
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
-from stories_ingest.domain.keys import final_prefix, held_prefix, staging_key
+from stories_ingest.domain.keys import archive_key, archive_prefix, final_prefix, held_prefix, staging_key
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.uploads import PresignedPost
 
 MAX_URL_TTL = timedelta(minutes=15)
@@ -63,6 +64,21 @@ class Bucket:
         """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
         if not await self.objects.copy(key, staging_key(story_id)):
             raise NoSuchStory(story_id)
+
+    def archive_url(self, key: str, now: datetime) -> str:
+        """A URL of an archived object for a quarter of an hour."""
+        seconds = int(MAX_URL_TTL.total_seconds())
+        return self.objects.presign_get(key, seconds, now, cache_control=f"private, max-age={seconds}")
+
+    async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
+        """Copy all objects of a story to the archive; False when one is gone."""
+        copies = [self.objects.copy(key, archive_key(key, author_id, story_id)) for key in media.keys]
+        return all(await asyncio.gather(*copies))
+
+    async def erase_archived(self, author_id: str, story_id: str) -> None:
+        """Remove the objects of an archived story."""
+        async with self.erasing:
+            await self.objects.remove_prefix(archive_prefix(author_id, story_id))
 
     async def remove(self, *keys: str) -> None:
         """Remove objects; missing ones are ignored."""

@@ -10,6 +10,7 @@ from stories_ingest.domain.keys import staging_key, story_of
 from stories_ingest.domain.media import object_keys
 from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
+    ARCHIVE_SETTINGS,
     CLAIMS,
     DELETIONS,
     ENDED,
@@ -94,9 +95,10 @@ class MongoCleanup:
         return await self._ids(ENDED, {**_ended_until(user_id, at), "erased_at": None}, limit)
 
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
-        """Delete a user's claims, the quota until `at`, and the author id of ended stories that are published."""
+        """Delete a user's records until `at`, and the author id of ended stories that are published."""
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
         await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": at}})
+        await self.mongo[ARCHIVE_SETTINGS].delete_one({"_id": user_id, "at": {"$lte": at}})
         own = {**_ended_until(user_id, at), "pending": {"$exists": False}}
         await self.mongo[ENDED].update_many(own, {"$unset": {"author_id": ""}})
 

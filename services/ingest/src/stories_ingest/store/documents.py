@@ -1,6 +1,7 @@
 """MongoDB documents of this service, and their conversion.
 
-`stories` holds drafts to live stories, `ended` records of ended ones (ids and times), `quotas` an author's slots.
+`stories` holds drafts to live stories, `ended` records of ended ones (ids and times), `quotas` an author's slots,
+`archive` what authors keep.
 Layers are stored as JSON text: their keys come from clients and may not be valid MongoDB field names.
 """
 
@@ -38,6 +39,8 @@ PUBLISH_OUTCOMES = "publish_outcomes"
 PAUSES = "pauses"
 DELETIONS = "deletions"
 HOLDS = "holds"
+ARCHIVE = "archive"
+ARCHIVE_SETTINGS = "archive_settings"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)

@@ -16,7 +16,9 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.quota import Quota
 from stories_ingest.domain.story import Ended, EndReason, State, Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transition
+from stories_ingest.store.archive import archive_document
 from stories_ingest.store.documents import (
+    ARCHIVE,
     ENDED,
     QUOTAS,
     STORIES,
@@ -189,6 +191,9 @@ class MongoStories:
             if changes.publish and story.posted is not None:
                 fields["pending"] = pending_mark(story.posted.revision, truncate_to_ms(self.now()))
             await self.mongo[STORIES].update_one({"_id": story.id}, {"$set": fields}, upsert=True, session=session)
+        for kept in changes.archived:
+            document = archive_document(kept, truncate_to_ms(self.now()))
+            await self.mongo[ARCHIVE].replace_one({"_id": kept.id}, document, upsert=True, session=session)
         for ended in changes.ended:
             document = ended_document(ended)
             if changes.publish and ended.how is EndReason.DELETED:

@@ -16,8 +16,16 @@ from stories_shared.events import Event
 from stories_shared.rollout import Policy
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
-from stories_ingest.domain.keys import FINAL, HELD, final_prefix, held_prefix, staging_key
-from stories_ingest.domain.media import MediaPart
+from stories_ingest.domain.keys import (
+    FINAL,
+    HELD,
+    archive_key,
+    archive_prefix,
+    final_prefix,
+    held_prefix,
+    staging_key,
+)
+from stories_ingest.domain.media import Media, MediaPart
 from stories_ingest.domain.uploads import PresignedPost
 from stories_ingest.testing.builders import media
 from stories_ingest.testing.in_memory import MemoryStories
@@ -136,6 +144,20 @@ class MemoryBucket:
     async def erase_held(self, story_id: str) -> None:
         """Remove the held objects of a story."""
         await self.remove(*[key for key in self.objects if key.startswith(held_prefix(story_id))])
+
+    async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
+        """Copy all objects of a story."""
+        self._answer()
+        for key in media.keys:
+            if key not in self.objects:
+                return False
+            self.objects[archive_key(key, author_id, story_id)] = self.objects[key]
+        return True
+
+    async def erase_archived(self, author_id: str, story_id: str) -> None:
+        """Remove the objects of an archived story."""
+        prefix = archive_prefix(author_id, story_id)
+        await self.remove(*[key for key in self.objects if key.startswith(prefix)])
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
         """The first keys with this prefix after `after`."""

@@ -14,6 +14,7 @@ from stories_ingest.domain.keys import story_of
 from stories_ingest.domain.quota import Quota
 from stories_ingest.domain.story import Ended, EndReason, State, Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transition
+from stories_ingest.testing.archive import MemoryArchive
 from stories_ingest.usecases.holds import Hold
 
 
@@ -93,6 +94,10 @@ class MemoryStories:
     pending: set[str] = field(default_factory=set)
     rechecks: dict[str, datetime] = field(default_factory=dict)
     erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
+    archive: MemoryArchive = field(default_factory=MemoryArchive)
+
+    def __post_init__(self) -> None:
+        self.archive.live = self.stories
 
     def add(self, *stories: Story) -> None:
         """Insert stories in any state."""
@@ -172,6 +177,8 @@ class MemoryStories:
             self.stories[saved.id] = deepcopy(saved)
             if changes.publish and saved.posted is not None:
                 self.pending.add(saved.id)
+        for kept in changes.archived:
+            self.archive.add(kept, kept.posted.expires_at if kept.posted else kept.created_at)
         for ended in changes.ended:
             self.stories.pop(ended.id, None)
             self.endings[ended.id] = ended
@@ -318,6 +325,8 @@ class MemoryStories:
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
         """Delete a user's quota until `at`, and the author id of ended stories that are published."""
         self.quotas[user_id] = (await self.quota(user_id)).posted_after(at)
+        if self.archive.settings.get(user_id, at) <= at:
+            self.archive.settings.pop(user_id, None)
         for ended in self._ended_until(user_id, at):
             if ended.id not in self.pending:
                 self.endings[ended.id] = replace(ended, author_id=None)

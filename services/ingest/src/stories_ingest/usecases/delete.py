@@ -13,6 +13,7 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.story import Ended, EndReason, Requester
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.archive import ArchivedStories, EraseArchived
 from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
 from stories_ingest.usecases.ports import OutboxRelay, SeriesRepository, StoryObjects, StoryRepository
 
@@ -67,13 +68,22 @@ class DeleteStory:
     endings: OutboxRelay
     now: Clock
     new_id: Callable[[], str]
+    archive: ArchivedStories
+    erase_archived: EraseArchived
 
     async def __call__(self, requester: Requester, story_id: str, *, series: bool) -> None:
-        """End the story in any state. Repeating it succeeds again.
+        """End the story in any state, and erase it from its author's archive. Repeating it succeeds again.
 
         Raises NoSuchStory, and Unavailable when the deletion cannot be confirmed; it is kept all the same.
         """
-        ended = await self._end(requester, story_id, series=series)
+        owner = await self.archive.owner(story_id)
+        try:
+            ended = await self._end(requester, story_id, series=series)
+        except NoSuchStory:
+            if owner is None or not requester.may_see(owner):
+                raise
+            ended = ()
+        await self.erase_archived(story_id, *(story.id for story in ended))
         await asyncio.gather(*(self.endings.publish_now(story.id) for story in ended if story.how is EndReason.DELETED))
         await self.objects.erase(*(story.id for story in ended))
 

@@ -15,6 +15,7 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.story import EndReason
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.archive import EraseArchived, ExpireStory, Outcome
 from stories_ingest.usecases.holds import EraseUnlessHeld
 from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
@@ -40,12 +41,20 @@ class ErasureLog(Protocol):
         """Record when the media were erased, and when to erase again."""
 
 
+class Archive(Protocol):
+    """Archived stories."""
+
+    async def kept(self, story_id: str) -> bool:
+        """Whether the story is in the archive."""
+
+
 @dataclass(frozen=True, slots=True)
 class EraseMedia:
     """Erases a story's objects, publishes that, and writes tombstones for the story."""
 
     objects: EraseUnlessHeld
     erasure_log: ErasureLog
+    archive: Archive
     publisher: EventPublisher
     now: Clock
 
@@ -54,8 +63,10 @@ class EraseMedia:
         hold = await self.objects.erase_one(story_id)
         at = truncate_to_ms(self.now())
         await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
-        held_until = hold.until if hold else None
-        await self.publisher.publish(StoryErased(story_id=story_id, store="media", erased_at=at, held_until=held_until))
+        archived, held_until = await self.archive.kept(story_id), hold.until if hold else None
+        await self.publisher.publish(
+            StoryErased(story_id=story_id, store="media", erased_at=at, archived=archived, held_until=held_until)
+        )
         if hold and held_until is None:  # its confirmation may have been lost
             await self.publisher.publish(StoryErased(story_id=story_id, store="moderation", erased_at=at))
         await self.publisher.publish_tombstone(StoryPosted, story_id)
@@ -65,20 +76,23 @@ class EraseMedia:
 class EndExpired:
     """Handles `story-expired`."""
 
-    stories: StoryRepository
+    expire: ExpireStory
     erase: EraseMedia
     now: Clock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
-    async def __call__(self, event: StoryExpired) -> None:
-        """End the story and erase its media, but not before `expires_at` by the local clock.
+    async def __call__(self, event: StoryExpired) -> Outcome | None:
+        """End the story and erase its public media, but not before `expires_at` by the local clock.
 
-        Raises InvalidMessage for a story that was never posted, or that expires later than the clock skew allows.
+        Returns what became of it in its author's archive. Raises InvalidMessage for a story that was never posted, or
+        that expires later than the clock skew allows.
         """
         await self._sleep_until(event.expires_at)
+        outcome = None
         with suppress(NoSuchStory):
-            await self.stories.transact(event.story_id, self._expire)
+            outcome = await self.expire(event.story_id, self._expire)
         await self.erase(event.story_id)
+        return outcome
 
     def _expire(self, snapshot: StorySnapshot) -> StoryChange:
         if snapshot.story.posted is None:
@@ -106,9 +120,12 @@ class EndDeleted:
     erase: EraseMedia
     now: Clock
     new_id: Callable[[], str]
+    erase_archived: EraseArchived
 
     async def __call__(self, event: StoryDeleted, *, is_internal: bool) -> None:
         """End the story and its reposts and erase its media; an external deletion of a live story is published again.
+
+        Of a story that had expired, the deletion takes what its author's archive kept.
 
         Raises InvalidMessage for an external deletion that is not by an admin.
         """
@@ -129,6 +146,7 @@ class EndDeleted:
             await self.stories.transact(event.story_id, transition)
             self.endings.wake()
         await self._delete_reposts(event)
+        await self.erase_archived.with_reposts(event.story_id)
         if event.by == "erasure":  # of an account: nothing is held
             await self.objects.erase(event.story_id)
         await self.erase(event.story_id)

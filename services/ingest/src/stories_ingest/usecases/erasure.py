@@ -12,6 +12,7 @@ from stories_shared.events import UserDataErased
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.archive import EraseArchived
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
 from stories_ingest.usecases.holds import LetGo
@@ -41,7 +42,7 @@ class Accounts(ErasureLog, Protocol):
         """Ids of the user's ended stories, ended until `at` or by the erasure, whose media are not yet erased."""
 
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
-        """Delete idempotency claims, the quota until `at`, and the author id of ended stories that are published."""
+        """Delete a user's records until `at`, and the author id of ended stories that are published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class EraseAccount:
     let_go: LetGo
     now: Clock
     new_id: Callable[[], str]
+    erase_archived: EraseArchived
 
     async def __call__(self, user_id: str, at: datetime) -> None:
         """Erase the account now and schedule a second erasure. Raises Unavailable."""
@@ -66,13 +68,17 @@ class EraseAccount:
         await self.erase(user_id, at)
 
     async def erase(self, user_id: str, at: datetime) -> None:
-        """Delete every story created until `at`, publish each deletion, erase its media. Raises Unavailable."""
+        """Delete every story created until `at`, publish each deletion, erase its media. Raises Unavailable.
+
+        The archive comes after the stories: no story can expire into it any more.
+        """
         while story_ids := await self.accounts.created_until(user_id, at, PAGE):
             for story_id in story_ids:
                 await self._delete_series(story_id)
         while story_ids := await self.accounts.unerased(user_id, at, PAGE):
             await for_each(story_ids, self._erase, CONCURRENCY)
         await self.let_go.all_of(user_id, at)
+        await self.erase_archived.of_author(user_id, at)
         await self.accounts.delete_user_records(user_id, at)
 
     async def _delete_series(self, story_id: str) -> None:

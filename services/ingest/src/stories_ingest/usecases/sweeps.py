@@ -11,6 +11,7 @@ from stories_shared.clock import Clock, truncate_to_ms
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.archive import ExpireStory
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
@@ -108,7 +109,7 @@ class EraseMissedExpiries:
     """Erases media of stories whose `story-expired` was not received an hour after their end."""
 
     cleanup: CleanupQueue
-    stories: StoryRepository
+    expire: ExpireStory
     erase: EraseMedia
     now: Clock
 
@@ -120,7 +121,7 @@ class EraseMissedExpiries:
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
-            await self.stories.transact(story_id, transitions.expire)
+            await self.expire(story_id)
             await self.erase(story_id)
 
 

@@ -1,0 +1,204 @@
+"""The author's archive of expired stories."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field
+from stories_shared.clock import Clock, rfc3339, truncate_to_ms
+from stories_shared.http.authentication import CurrentCaller
+from stories_shared.http.bodies import Body, StoryId
+from stories_shared.http.deadline import DeadlineRoute
+from stories_shared.http.paging import Cursors, Page, Paged
+from stories_shared.http.problems import not_found
+from stories_shared.http.rate_limits import rate_limited
+
+from stories_ingest.domain.archive import ArchivedStory
+from stories_ingest.domain.media import Rendition
+from stories_ingest.domain.story import Audience
+from stories_ingest.routes.errors import translate_errors
+from stories_ingest.routes.responses import Layer, MediaKind, RepostedFromResponse, SoundResponse
+from stories_ingest.store.archive import MongoArchive
+from stories_ingest.store.bucket import MAX_URL_TTL, Bucket
+from stories_ingest.usecases.archive import DeleteArchived, ListArchive
+
+ROUTE = "me/archive"
+
+
+class ArchiveSettings(Body):
+    """Whether the caller keeps expired stories."""
+
+    enabled: Annotated[
+        bool, Field(description="whether stories that expire from now on are kept, for the caller alone")
+    ]
+
+
+class ArchivedRendition(BaseModel):
+    """One size of the media."""
+
+    url: Annotated[str, Field(description="presigned, until `urls_expire_at`")]
+    content_type: str
+    width: int
+    height: int
+    size: int
+    codecs: str | None
+
+
+class ArchivedPreview(BaseModel):
+    """What to show until the media is there."""
+
+    blurhash: str
+    color: str
+
+
+class ArchivedItemResponse(BaseModel):
+    """A story after its public life. It has no ticket: nobody views, reacts or comments any more."""
+
+    id: str
+    author_id: str
+    kind: MediaKind
+    audience: Annotated[Audience, Field(description="who could see the story while it lived")]
+    posted_at: Annotated[str, Field(description="when it went live")]
+    expires_at: Annotated[str, Field(description="when its public life ended")]
+    archived_at: Annotated[str, Field(description="when it was kept")]
+    duration_ms: int | None
+    width: int
+    height: int
+    content_type: str
+    size: int
+    has_audio: bool
+    codecs: str | None
+    media_url: str
+    poster_url: Annotated[str, Field(description="a still picture, a presigned URL that ends with `urls_expire_at`")]
+    captions_url: str | None
+    renditions: Annotated[
+        list[ArchivedRendition], Field(description="every size of the media, the first is `media_url`'s")
+    ]
+    urls_expire_at: Annotated[str, Field(description="when the URLs end; ask again before")]
+    caption: str | None
+    layers: list[Layer]
+    sound: SoundResponse | None
+    captions_track: str | None
+    alt_text: str | None
+    series_id: str | None
+    part: int
+    parts: int
+    preview: ArchivedPreview | None
+    reposted_from: Annotated[RepostedFromResponse | None, Field(description="the original of a repost; else null")]
+
+
+Sign = Callable[[str], str]
+
+
+def require_archive(is_on: bool) -> Callable[[], None]:
+    """A dependency that answers 404 where the installation has no archive."""
+
+    def require() -> None:
+        if not is_on:
+            raise not_found()
+
+    return require
+
+
+def archive_routes(
+    is_on: bool,
+    archive: MongoArchive,
+    list_archive: ListArchive,
+    delete: DeleteArchived,
+    bucket: Bucket,
+    cursors: Cursors,
+    now: Clock,
+) -> APIRouter:
+    """The routes of the caller's archive."""
+    router = APIRouter(route_class=DeadlineRoute, tags=["Archive"])
+    enabled = Depends(require_archive(is_on))
+    reads, writes = [rate_limited("reads"), enabled], [rate_limited("writes"), enabled]
+
+    @router.get("/v1/me/archive-settings", dependencies=reads)
+    async def get_archive_settings(caller: CurrentCaller) -> ArchiveSettings:
+        """Whether the caller keeps expired stories; not by default."""
+        return ArchiveSettings(enabled=await archive.enabled(caller.user_id))
+
+    @router.put("/v1/me/archive-settings", dependencies=writes)
+    async def set_archive_settings(body: ArchiveSettings, caller: CurrentCaller) -> ArchiveSettings:
+        """Keep stories that expire from now on, or no longer; what is kept already stays."""
+        await archive.set_enabled(caller.user_id, truncate_to_ms(now()), enabled=body.enabled)
+        return body
+
+    @router.get("/v1/me/archive", dependencies=reads)
+    async def list_archived(caller: CurrentCaller, page: Paged) -> Page[ArchivedItemResponse]:
+        """The caller's expired stories, newest first; nobody else gets them here."""
+        position = cursors.position(ROUTE, caller.user_id, page, tuple[str])
+        found = await list_archive(caller.user_id, position[0] if position else None, page.limit)
+        cursor = cursors.encode(ROUTE, caller.user_id, [found.stories[-1].story.id]) if found.more else None
+        return Page(items=[archived_item(each, bucket, now) for each in found.stories], next_cursor=cursor)
+
+    @router.delete("/v1/me/archive/{story_id}", status_code=204, dependencies=writes)
+    async def delete_archived(story_id: StoryId, caller: CurrentCaller) -> Response:
+        """Erase a story from the archive and from highlights: its media is gone when this answers."""
+        with translate_errors():
+            await delete(caller.user_id, story_id)
+        return Response(status_code=204)
+
+    return router
+
+
+def archived_item(archived: ArchivedStory, bucket: Bucket, now: Clock, *, own: bool = True) -> ArchivedItemResponse:
+    """The response for an archived story. To others than its author, the answers of quizzes are not shown."""
+    at = now()
+
+    def sign(key: str) -> str:
+        return bucket.archive_url(key, at)
+
+    story, posted = archived.story, archived.story.posted
+    assert posted is not None, "only a posted story is archived"
+    media = posted.media
+    fields: dict[str, Any] = {
+        "id": story.id,
+        "author_id": story.author_id,
+        "kind": cast("MediaKind", media.kind),
+        "audience": story.settings.audience,
+        "posted_at": rfc3339(posted.posted_at),
+        "expires_at": rfc3339(posted.expires_at),
+        "archived_at": rfc3339(archived.archived_at),
+        "duration_ms": media.duration_ms,
+        "width": media.width,
+        "height": media.height,
+        "content_type": media.content_type,
+        "size": media.size,
+        "has_audio": media.has_audio,
+        "codecs": media.codecs,
+        "media_url": sign(media.key),
+        "poster_url": sign(media.poster_key),
+        "captions_url": sign(media.captions_key) if media.captions_key else None,
+        "renditions": [rendition_response(each, sign) for each in (media.renditions or (media.itself,))],
+        "urls_expire_at": rfc3339(truncate_to_ms(at) + MAX_URL_TTL),
+        "caption": story.overlay.caption,
+        "layers": [layer_fields(layer, own=own) for layer in story.overlay.layers],
+        "sound": story.overlay.sound,
+        "captions_track": story.overlay.captions_track,
+        "alt_text": story.overlay.alt_text,
+        "series_id": posted.series_id,
+        "part": posted.part,
+        "parts": posted.parts,
+        "preview": media.preview,
+        "reposted_from": story.reposted_from,
+    }
+    return ArchivedItemResponse.model_validate(fields, from_attributes=True)
+
+
+def rendition_response(rendition: Rendition, sign: Sign) -> ArchivedRendition:
+    """The response for one size of the media."""
+    return ArchivedRendition(
+        url=sign(rendition.key),
+        content_type=rendition.content_type,
+        width=rendition.width,
+        height=rendition.height,
+        size=rendition.size,
+        codecs=rendition.codecs,
+    )
+
+
+def layer_fields(layer: Any, *, own: bool) -> dict[str, Any]:
+    """A layer as it was posted; the answer of a quiz is its author's."""
+    return {name: value for name, value in layer.items() if own or name != "correct"}

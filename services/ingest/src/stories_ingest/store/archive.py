@@ -1,0 +1,125 @@
+"""The archive in MongoDB: which authors keep their stories, what they keep, and what of it is still to be erased."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo import DESCENDING, ReplaceOne
+from stories_shared.mongo.client import Document, Mongo, Session
+
+from stories_ingest.domain import keys
+from stories_ingest.domain.archive import ArchivedStory, RemovedStory
+from stories_ingest.domain.media import object_keys
+from stories_ingest.domain.story import State, Story
+from stories_ingest.store.documents import ARCHIVE, ARCHIVE_SETTINGS, STORIES, story_document, story_of
+
+KEPT = {"archived_at": {"$exists": True}}
+REMOVED = {"removed_at": {"$exists": True}}
+
+
+def archive_document(story: Story, at: datetime) -> Document:
+    """The document of an archived story, without its id."""
+    return {"archived_at": at, **story_document(story)}
+
+
+@dataclass(frozen=True, slots=True)
+class MongoArchive:
+    """Archived stories. A removed one leaves its id and author's id until its objects are erased twice."""
+
+    mongo: Mongo
+
+    async def enabled(self, user_id: str) -> bool:
+        """Whether the user keeps expired stories."""
+        return await self.mongo[ARCHIVE_SETTINGS].find_one({"_id": user_id}, {"_id": 1}) is not None
+
+    async def set_enabled(self, user_id: str, at: datetime, *, enabled: bool) -> None:
+        """Keep the user's expired stories from now on, or no longer."""
+        if enabled:
+            await self.mongo[ARCHIVE_SETTINGS].update_one({"_id": user_id}, {"$set": {"at": at}}, upsert=True)
+        else:
+            await self.mongo[ARCHIVE_SETTINGS].delete_one({"_id": user_id})
+
+    async def owner(self, story_id: str) -> str | None:
+        """The author of an archived story, also of one that is being erased."""
+        found = await self.mongo[ARCHIVE].find_one({"_id": story_id}, {"author_id": 1})
+        return found["author_id"] if found else None
+
+    async def kept(self, story_id: str) -> bool:
+        """Whether the story is in the archive."""
+        return await self.mongo[ARCHIVE].find_one({"_id": story_id, **KEPT}, {"_id": 1}) is not None
+
+    async def archive_page(self, author_id: str, before: str | None, limit: int) -> list[ArchivedStory]:
+        """An author's archived stories, newest first, older than the id `before`."""
+        query: Document = {"author_id": author_id, **KEPT}
+        if before is not None:
+            query["_id"] = {"$lt": before}
+        found = self.mongo[ARCHIVE].find(query, sort=[("_id", DESCENDING)], limit=limit)
+        return [archived_of(document) for document in await found.to_list(None)]
+
+    async def copies_of(self, story_id: str, limit: int) -> list[str]:
+        """The story and its reposts, as far as they are in the archive."""
+        query = {"$or": [{"_id": story_id}, {"reposted_from.story_id": story_id}], **KEPT}
+        return await self._ids(query, limit)
+
+    async def of_author(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Archived stories of a user, created no later than `at`, whose objects are not yet erased."""
+        kept = {**KEPT, "created_at": {"$lte": at}}
+        unerased = {**REMOVED, "erased_at": None}
+        return await self._ids({"author_id": user_id, "$or": [kept, unerased]}, limit)
+
+    async def remove(self, story_ids: Collection[str], at: datetime, erase_at: datetime) -> list[RemovedStory]:
+        """Remove stories from the archive; those whose objects are to be erased."""
+        ids = {"_id": {"$in": list(story_ids)}}
+
+        async def write(session: Session) -> None:
+            found = await self.mongo[ARCHIVE].find({**ids, **KEPT}, {"author_id": 1}, session=session).to_list(None)
+            marks = {"removed_at": at, "again_at": erase_at}
+            removed = [ReplaceOne({"_id": each["_id"]}, {"author_id": each["author_id"], **marks}) for each in found]
+            if removed:
+                await self.mongo[ARCHIVE].bulk_write(removed, session=session)
+
+        if await self.mongo[ARCHIVE].find_one({**ids, **KEPT}, {"_id": 1}):
+            await self.mongo.transaction(write)
+        left = self.mongo[ARCHIVE].find({**ids, **REMOVED, "erased_at": None})
+        return [removed_of(document) for document in await left.to_list(None)]
+
+    async def due_erasures(self, now: datetime, limit: int) -> list[RemovedStory]:
+        """Removed stories whose objects are to be erased, for the first or the second time."""
+        found = self.mongo[ARCHIVE].find({"again_at": {"$lte": now}}, limit=limit)
+        return [removed_of(document) for document in await found.to_list(None)]
+
+    async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+        """Record when the objects were erased, and when to erase again."""
+        update = {"$set": {"erased_at": at, "again_at": recheck_at}}
+        await self.mongo[ARCHIVE].update_one({"_id": story_id, **REMOVED}, update)
+
+    async def forget_archived(self, story_id: str) -> None:
+        """Delete the record of a removed story."""
+        await self.mongo[ARCHIVE].delete_one({"_id": story_id, **REMOVED})
+
+    async def referenced_archived(self, story_keys: Collection[str]) -> set[str]:
+        """The keys that the archive references, or that a live story may be copied to.
+
+        Live stories are read before the archive, so that one that moves in between is found.
+        """
+        ids = {"_id": {"$in": list({keys.story_of(key) for key in story_keys})}}
+        found = self.mongo[STORIES].find({**ids, "state": str(State.LIVE)}, {"_id": 1})
+        moving = {document["_id"] for document in await found.to_list(None)}
+        kept: set[str] = set()
+        async for document in self.mongo[ARCHIVE].find({**ids, **KEPT}, {"posted.media": 1}):
+            kept.update(object_keys(document["posted"]["media"]))
+        return {key for key in story_keys if key in kept or keys.story_of(key) in moving}
+
+    async def _ids(self, query: Document, limit: int) -> list[str]:
+        found = self.mongo[ARCHIVE].find(query, {"_id": 1}, limit=limit)
+        return [document["_id"] for document in await found.to_list(None)]
+
+
+def archived_of(document: Document) -> ArchivedStory:
+    """The archived story of a document."""
+    return ArchivedStory(story=story_of(document), archived_at=document["archived_at"])
+
+
+def removed_of(document: Document) -> RemovedStory:
+    """The removed story of a document."""
+    return RemovedStory(story_id=document["_id"], author_id=document["author_id"], erased_at=document.get("erased_at"))

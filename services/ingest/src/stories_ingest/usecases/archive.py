@@ -1,0 +1,222 @@
+"""Keep expired stories for their authors, and erase what was kept.
+
+An expired story moves in three steps, each of which can be repeated: its objects are copied, one transaction ends the
+story and keeps it in the archive, and its public objects are erased. A copy without the second step belongs to nobody,
+and the sweep removes it.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.events import StoryErased
+
+from stories_ingest.domain import transitions
+from stories_ingest.domain.archive import ArchivedStory, RemovedStory
+from stories_ingest.domain.errors import MediaChanged, NoSuchStory
+from stories_ingest.domain.media import Media
+from stories_ingest.domain.story import Story
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.usecases.concurrency import for_each
+from stories_ingest.usecases.ports import EventPublisher, StoryRepository
+
+COPIES = 5
+"""How often a story is copied whose media changes meanwhile: its last rendition is added while it expires."""
+PAGE = 40
+"""Archived stories per iteration, as of the other sweeps."""
+CONCURRENCY = 4
+"""Concurrent erasures, so that requests can use the bucket too."""
+RETRY_AFTER = timedelta(seconds=10)
+"""When a sweep erases what a request has removed and not erased."""
+RECHECK_AFTER = timedelta(seconds=60)
+"""Delay of the second erasure: longer than any copy that was under way."""
+
+Expire = Callable[[StorySnapshot], StoryChange]
+Outcome = Literal["archived", "lost"]
+"""Of a story that was to be kept; `lost`: its media was already gone."""
+
+
+class ArchiveSettings(Protocol):
+    """Which authors keep their stories, and what they keep."""
+
+    async def enabled(self, user_id: str) -> bool:
+        """Whether the user keeps expired stories."""
+
+    async def kept(self, story_id: str) -> bool:
+        """Whether the story is in the archive."""
+
+
+class ArchivedStories(Protocol):
+    """Archived stories."""
+
+    async def owner(self, story_id: str) -> str | None:
+        """The author of an archived story, also of one that is being erased."""
+
+    async def kept(self, story_id: str) -> bool:
+        """Whether the story is in the archive."""
+
+    async def copies_of(self, story_id: str, limit: int) -> list[str]:
+        """The story and its reposts, as far as they are in the archive."""
+
+    async def of_author(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Archived stories of a user, created no later than `at`, whose objects are not yet erased."""
+
+    async def remove(self, story_ids: Collection[str], at: datetime, erase_at: datetime) -> list[RemovedStory]:
+        """Remove stories from the archive and from highlights; those whose objects are to be erased."""
+
+    async def due_erasures(self, now: datetime, limit: int) -> list[RemovedStory]:
+        """Removed stories whose objects are to be erased, for the first or the second time."""
+
+    async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+        """Record when the objects were erased, and when to erase again."""
+
+    async def forget_archived(self, story_id: str) -> None:
+        """Delete the record of a removed story."""
+
+
+class ArchivePages(Protocol):
+    """Lists archived stories."""
+
+    async def archive_page(self, author_id: str, before: str | None, limit: int) -> list[ArchivedStory]:
+        """An author's archived stories, newest first, older than the id `before`."""
+
+
+class ArchiveObjects(Protocol):
+    """The objects of archived stories."""
+
+    async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
+        """Copy all objects of a story; False when one is gone."""
+
+    async def erase_archived(self, author_id: str, story_id: str) -> None:
+        """Remove the objects of an archived story; missing ones are ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireStory:
+    """Ends a story whose time has passed; keeps it where the installation and its author do (`is_on`)."""
+
+    stories: StoryRepository
+    archive: ArchiveSettings
+    objects: ArchiveObjects
+    now: Clock
+    is_on: bool
+
+    async def __call__(self, story_id: str, expire: Expire = transitions.expire) -> Outcome | None:
+        """The outcome for the archive, None for a story that nobody keeps.
+
+        Raises NoSuchStory, Unavailable, and what the transition `expire` raises.
+        """
+        is_kept = False
+        for _ in range(COPIES):
+            story = await self.stories.find(story_id) if self.is_on else None
+            is_kept = story is not None and await self._is_kept(story)
+            if story is None or not is_kept or not await self._copy(story):
+                break
+            with suppress(MediaChanged):
+                await self._move(story)
+                return "archived"
+        await self.stories.transact(story_id, expire)
+        return "lost" if is_kept else None
+
+    async def _move(self, story: Story) -> None:
+        try:
+            await self.stories.transact(story.id, _archive(story))
+        except NoSuchStory:  # deleted meanwhile, or moved by another replica
+            if not await self.archive.kept(story.id):
+                await self.objects.erase_archived(story.author_id, story.id)
+            raise
+
+    async def _is_kept(self, story: Story) -> bool:
+        is_expired = story.posted is not None and story.is_over(self.now())
+        return is_expired and await self.archive.enabled(story.author_id)
+
+    async def _copy(self, story: Story) -> bool:
+        return story.posted is not None and await self.objects.copy_to_archive(
+            story.posted.media, story.author_id, story.id
+        )
+
+
+def _archive(story: Story) -> Expire:
+    def transition(snapshot: StorySnapshot) -> StoryChange:
+        assert story.posted is not None, "only a posted story is copied"
+        return transitions.archive(snapshot, story.posted.media)
+
+    return transition
+
+
+@dataclass(frozen=True, slots=True)
+class EraseArchived:
+    """Erases archived stories and publishes that. What was removed once is erased, even if the request fails."""
+
+    archive: ArchivedStories
+    objects: ArchiveObjects
+    publisher: EventPublisher
+    now: Clock
+
+    async def __call__(self, *story_ids: str) -> None:
+        """Remove these stories from the archive and erase them; others are ignored. Raises Unavailable."""
+        now = truncate_to_ms(self.now())
+        removed = await self.archive.remove(story_ids, now, now + RETRY_AFTER)
+        await for_each(removed, self._erase, CONCURRENCY)
+
+    async def with_reposts(self, story_id: str) -> None:
+        """Erase the story and its reposts, as far as they are archived. Raises Unavailable."""
+        while found := await self.archive.copies_of(story_id, PAGE):
+            await self(*found)
+
+    async def of_author(self, user_id: str, at: datetime) -> None:
+        """Erase all archived stories of a user that were created until `at`. Raises Unavailable."""
+        while found := await self.archive.of_author(user_id, at, PAGE):
+            await self(*found)
+
+    async def sweep(self) -> bool:
+        """Erase what a failed request has left, and everything a second time; whether there may be more."""
+        due = await self.archive.due_erasures(self.now(), PAGE)
+        await for_each(due, self._erase, CONCURRENCY)
+        return len(due) == PAGE
+
+    async def _erase(self, removed: RemovedStory) -> None:
+        await self.objects.erase_archived(removed.author_id, removed.story_id)
+        if removed.erased_at is not None:
+            await self.archive.forget_archived(removed.story_id)
+            return
+        at = truncate_to_ms(self.now())
+        await self.publisher.publish(StoryErased(story_id=removed.story_id, store="archive", erased_at=at))
+        await self.archive.record_archive_erasure(removed.story_id, at, at + RECHECK_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteArchived:
+    """Deletes a story from its author's archive."""
+
+    archive: ArchivedStories
+    erase: EraseArchived
+
+    async def __call__(self, user_id: str, story_id: str) -> None:
+        """Return when its objects are gone and that is published. Raises NoSuchStory, Unavailable."""
+        if await self.archive.owner(story_id) != user_id:
+            raise NoSuchStory(story_id)
+        await self.erase(story_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivePage:
+    """Archived stories; `more` is whether older ones exist."""
+
+    stories: Sequence[ArchivedStory]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListArchive:
+    """Pages through an author's archive, newest first."""
+
+    archive: ArchivePages
+
+    async def __call__(self, author_id: str, before: str | None, limit: int) -> ArchivePage:
+        """At most `limit` stories."""
+        found = await self.archive.archive_page(author_id, before, limit + 1)
+        return ArchivePage(found[:limit], len(found) > limit)
