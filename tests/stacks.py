@@ -23,6 +23,7 @@ TEST_LIMITS = {
     "LIMIT_REPORTS": "10000",
     "MEDIA_WORKERS": "2",
     "MODERATION_HOLD": "7d",
+    "WEBHOOKS_ALLOW_PRIVATE": "true",
     "ARCHIVE": "on",
 }
 
