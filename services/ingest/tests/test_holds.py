@@ -94,7 +94,11 @@ async def test_held_media_is_unreadable_and_erased_after_the_decision(ingest, an
 
     await eventually(known)
     original = await ingest.keys(f"stories/{story['id']}/")
-    assert (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
+
+    async def deleted():
+        return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
+
+    await eventually(deleted, timeout_s=60)
     assert await ingest.keys(f"stories/{story['id']}/") == []
     assert len(await ingest.keys(f"held/{story['id']}/")) == len(original) > 1
     decided_at = rfc3339(system_now())

@@ -96,9 +96,9 @@ class Bucket:
 
     async def copy_to_held(self, story_id: str) -> bool:
         """Copy a story's media out of everyone's reach; whether there is any."""
-        found = [each.key async for each in self.objects.walk(final_prefix(story_id))]
-        for key in found:
-            await self.objects.copy(key, held_prefix(story_id) + key.removeprefix(final_prefix(story_id)))
+        final, held = final_prefix(story_id), held_prefix(story_id)
+        found = [each.key async for each in self.objects.walk(final)]
+        await asyncio.gather(*(self.objects.copy(key, held + key.removeprefix(final)) for key in found))
         return bool(found)
 
     async def erase_held(self, story_id: str) -> None:
