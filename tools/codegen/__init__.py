@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stories_shared import rollout
 
-from . import asyncapi, dashboards, helm, licences, metrics, schemas, settings, strimzi
+from . import asyncapi, dashboards, helm, licences, metrics, python_client, schemas, settings, strimzi
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMAS = CHECKOUT / "shared" / "schemas"
@@ -31,6 +31,7 @@ def documents() -> dict[Path, str]:
         deploy / "strimzi" / "users.yaml": strimzi.strimzi_users(),
         deploy / "rollout.schema.json": json.dumps(schemas.published(rollout.schema()), indent=1) + "\n",
         **helm.files(deploy / "helm"),
+        **python_client.files(CHECKOUT),
         **made,
         **drawn,
     }

@@ -606,7 +606,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A token for a browser's EventSource, which cannot send headers
+         * Get a token for live updates in a browser
          * @description A token for a browser's EventSource, which cannot send headers. It is good only for `GET /v1/live?token=`.
          */
         post: operations["create_live_token"];
@@ -1604,13 +1604,6 @@ export interface components {
             /** @description Degrees clockwise as in CSS; null for one colour. */
             angle: number | null;
         };
-        /** @description A text story's picture, drawn by the server: one colour, or two and the angle of their gradient as in CSS. */
-        BackgroundRequest: {
-            /** @description One colour, or two of a gradient. */
-            background: string | string[];
-            /** @description Degrees clockwise; 0 goes up, 180 is the default. */
-            angle?: number;
-        };
         /** @description How many one request may ask for or report. */
         Batch: {
             /** @description Users of `GET /v1/rings`. */
@@ -2366,6 +2359,16 @@ export interface components {
             /** @description The title. */
             title?: string | null;
         };
+        /** @description A token for `GET /v1/live?token=`, and when it ends. */
+        LiveToken: {
+            /** @description Good for `GET /v1/live?token=` only. */
+            token: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+        };
         /** @description The caller, and what they may post. */
         Me: {
             /** @description The caller's user id, as the token names it. */
@@ -2381,16 +2384,6 @@ export interface components {
         };
         /** @description What was promised to be uploaded. */
         Media: {
-            /**
-             * @description The media type.
-             * @enum {string}
-             */
-            content_type: "video/mp4" | "video/quicktime" | "video/webm" | "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif";
-            /** @description Bytes. */
-            size: number;
-        };
-        /** @description What will be uploaded: exactly this type (parameters are ignored) and exactly this size in bytes. */
-        MediaRequest: {
             /**
              * @description The media type.
              * @enum {string}
@@ -3215,11 +3208,6 @@ export interface components {
             /** @description How much to play, in milliseconds. */
             length_ms: number;
         };
-        /**
-         * @description The state of a story. An ended story has a record of its own, `Ended`.
-         * @enum {string}
-         */
-        State: "draft" | "processing" | "live" | "scheduled" | "refused";
         /** @description A sticker of the client's own set. */
         StickerLayer: {
             /**
@@ -3854,11 +3842,6 @@ export interface components {
          * @example W/"5d41402abc4b2a76b9719d91"
          */
         ETag: string;
-        /**
-         * @description Where the created resource is.
-         * @example /v1/me/stories/0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
-         */
-        Location: string;
         /**
          * @description What is left of a limit, and the seconds until it resets (IETF draft, structured fields).
          * @example "reads";r=1199;t=60
@@ -8000,7 +7983,7 @@ export interface operations {
                      *       "expires_at": "2026-01-15T09:10:04.000Z"
                      *     }
                      */
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["LiveToken"];
                 };
             };
             /** @description Unauthorized. */

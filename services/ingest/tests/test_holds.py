@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from stories_ingest import store
-from stories_ingest.store.documents import ERASED_USERS, HOLDS
+from stories_ingest.store.documents import HOLDS
 from stories_ingest.store.holds import MongoHolds
 from stories_ingest.testing.harness import eventually
 from stories_ingest.testing.in_memory import MemoryHolds
@@ -13,6 +13,7 @@ from stories_shared.clock import rfc3339, system_now
 from stories_shared.events import StoryHeld
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 pytestmark = pytest.mark.servers
 

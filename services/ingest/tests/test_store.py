@@ -29,7 +29,6 @@ from stories_ingest.store.documents import (
     ARCHIVE,
     CLAIMS,
     ENDED,
-    ERASED_USERS,
     QUOTAS,
     STORIES,
     ended_document,
@@ -41,6 +40,7 @@ from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, par
 from stories_ingest.testing.in_memory import MemoryRenditionJobs, MemoryStories
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import Claimed, IdempotencyRequest, IdempotencyStore
 from stories_shared.mongo.outbox import NOT_RETRIED, Outbox, pending_mark
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
@@ -312,22 +312,6 @@ async def test_erasure_of_an_unknown_story_is_not_recorded(store):
     assert await store.cleanup.due_rechecks(LATER, 10) == []
 
 
-async def test_erased_user_is_rechecked_once(store):
-    await store.cleanup.record_account_erasure("ann", NOW, NOW, LATER)
-    assert await store.cleanup.due_account_rechecks(NOW, 10) == []
-    assert await store.cleanup.due_account_rechecks(LATER, 10) == [("ann", NOW)]
-    await store.cleanup.clear_account_recheck("ann", LATER)
-    assert await store.cleanup.due_account_rechecks(LATER, 10) == []
-
-
-async def test_recheck_scheduled_meanwhile_is_not_cleared(store):
-    later_still = LATER + timedelta(seconds=1)
-    await store.cleanup.record_account_erasure("ann", NOW, NOW, LATER)
-    await store.cleanup.record_account_erasure("ann", NOW - timedelta(days=1), NOW, later_still)
-    await store.cleanup.clear_account_recheck("ann", LATER)
-    assert await store.cleanup.due_account_rechecks(later_still, 10) == [("ann", NOW)]
-
-
 async def test_ended_stories_of_an_account_are_unerased_until_recorded(store):
     deleted, cancelled, expired, strangers = live(), draft(), live(), live("bob")
     await store.add(deleted, cancelled, expired, strangers)
@@ -504,7 +488,10 @@ async def test_every_query_of_the_stores_has_an_index(realm):
 
 
 async def run_shared_queries(mongo):
-    """Run the queries of shared code: outbox relays and idempotency."""
+    """Run the queries of shared code: erased users, outbox relays and idempotency."""
+    marks = MongoErasedUsers(mongo, lambda: NOW)
+    await marks.finish(await marks.mark("ann", NOW, "receipt", NOW), LATER)
+    assert await marks.claim(LATER, LATER) is not None
     for name in (STORIES, ENDED):
         outbox = Outbox(name, mongo[name], lambda _: (), None, lambda: NOW)
         await mongo[name].insert_one({"_id": "marked", "pending": pending_mark(1, NOW)})
@@ -535,8 +522,6 @@ async def fill(mongo):
     ]
     again = [{"again_at": LATER}, {}]
     await mongo[ENDED].insert_many([ended_document(each) | again[n % 2] for n, each in enumerate(ended)])
-    erased = [{"_id": f"gone{n}", "at": NOW, "marked_at": NOW, **again[n % 2]} for n in range(MANY)]
-    await mongo[ERASED_USERS].insert_many(erased)
     await mongo[QUOTAS].insert_many([{"_id": f"user{n}", "lapses_at": LATER} for n in range(MANY)])
     kept = [live(f"user{number % 50}") for number in range(MANY)]
     kept += [live(reposted_from=RepostedFrom(story_id=new_id(), author_id="bob")) for _ in range(10)]
@@ -583,10 +568,8 @@ async def test_superseded_indexes_are_replaced_by_a_rollout(realm):
         IndexModel([("job.since", 1)], name="jobs", partialFilterExpression={"job.since": a_date}),
     ]
     await mongo[STORIES].create_indexes(earlier)
-    await mongo[ERASED_USERS].insert_one({"_id": "ann", "at": NOW})
     await ensure(mongo)
     assert {"vanishing", "vanishing.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
-    assert (await mongo[ERASED_USERS].find_one({"_id": "ann"}))["marked_at"] > NOW
     mongo.drop_superseded = True
     await ensure(mongo)
     assert not {"vanishing", "jobs"} & (await mongo[STORIES].index_information()).keys()

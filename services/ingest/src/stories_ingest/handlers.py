@@ -3,12 +3,11 @@
 from faststream.kafka import KafkaRouter
 from stories_shared.events import StoryDeleted, StoryExpired, StoryHeld, StoryPosted, UserErased, UserSuspended
 from stories_shared.events.cloudevents import ReceivedEvent
-from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 from stories_shared.kafka.subscriber import Batch, for_each_event, for_each_record, subscribe
+from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
-from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
@@ -22,7 +21,7 @@ def event_handlers(
     expire: EndExpired,
     delete: EndDeleted,
     republish: RepublishIfStale,
-    forget: ForgetUser,
+    erase_user: EraseUser,
     suspend: SuspendUser,
     hold: HoldMedia,
     metrics: IngestMetrics,
@@ -61,13 +60,7 @@ def event_handlers(
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:
         """Erase a user's data until `at`. Redelivery is harmless: later stories are not affected."""
-
-        async def handle(received: ReceivedEvent[UserErased]) -> None:
-            await forget(
-                received.event.user_id, clamp_to_append_time(received, received.event.at), receipt_id_of(received)
-            )
-
-        await for_each_record(batch, UserErased, handle)
+        await for_each_record(batch, UserErased, erase_user)
 
     @subscribe(router, UserSuspended, service=SERVICE)
     async def on_user_suspended(batch: Batch) -> None:

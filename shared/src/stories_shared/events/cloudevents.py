@@ -189,5 +189,6 @@ def headers_of(event: Event, source: str, event_id: str, at: datetime) -> list[t
         ("ce_type", event.ce_type().encode()),
         ("ce_time", rfc3339(at.astimezone(UTC)).encode()),
         ("ce_subject", event.key.encode()),
+        ("ce_dataschema", event.dataschema().encode()),
         ("content-type", b"application/json"),
     ]

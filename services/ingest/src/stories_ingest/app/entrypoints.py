@@ -24,7 +24,6 @@ from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
-from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
@@ -130,7 +129,7 @@ def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
             parts.erase_archived,
         ),
         RepublishIfStale(parts.stories, parts.publisher),
-        ForgetUser(parts.erase_account, parts.publisher, parts.now),
+        parts.erase_user,
         SuspendUser(parts.cleanup, parts.now),
         HoldMedia(parts.holds, parts.let_go, parts.now),
         metrics,

@@ -9,11 +9,13 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.http.paging import Cursors
 from stories_shared.kafka.topics import RETENTION_AFTER_LIFETIME
 from stories_shared.mongo.client import Document
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.rollout.file import PolicyFile
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.s3.objects import Objects
 
 from stories_ingest.domain.quota import QuotaLimits
@@ -90,8 +92,14 @@ class Parts:
         self.unless_held = EraseUnlessHeld(self.bucket, self.holds, now)
         self.let_go = LetGo(self.bucket, self.holds, self.publisher, now)
         self.erase = EraseMedia(self.unless_held, self.cleanup, self.archive, self.publisher, now)
-        self.erase_account = EraseAccount(
-            self.cleanup, self.stories, self.bucket, self.endings, self.let_go, now, new_id, self.erase_archived
+        self.erase_user = EraseUser(
+            "ingest",
+            MongoErasedUsers(runtime.mongo, now),
+            EraseAccount(
+                self.cleanup, self.stories, self.bucket, self.endings, self.let_go, now, new_id, self.erase_archived
+            ),
+            runtime.publisher.publish,
+            now,
         )
         self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)
 

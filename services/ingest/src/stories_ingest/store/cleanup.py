@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_ingest.domain.keys import staging_key, story_of
 from stories_ingest.domain.media import object_keys
@@ -14,7 +15,6 @@ from stories_ingest.store.documents import (
     CLAIMS,
     DELETIONS,
     ENDED,
-    ERASED_USERS,
     HOLDS,
     QUOTAS,
     STORIES,
@@ -50,23 +50,6 @@ class MongoCleanup:
     async def clear_recheck(self, story_id: str) -> None:
         """Record that the second erasure is done."""
         await self.mongo[ENDED].update_one({"_id": story_id}, {"$unset": {"again_at": ""}})
-
-    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
-        """Record that the second erasure is done, unless a later one was scheduled that is due after `until`."""
-        due = {"_id": user_id, "again_at": {"$lte": until}}
-        await self.mongo[ERASED_USERS].update_one(due, {"$unset": {"again_at": ""}})
-
-    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Erased users whose second erasure is due, with the time until which their data is erased."""
-        found = self.mongo[ERASED_USERS].find({"again_at": {"$lte": now}}, limit=limit)
-        return [(document["_id"], document["at"]) for document in await found.to_list(None)]
-
-    async def record_account_erasure(
-        self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime
-    ) -> None:
-        """Record until when a user's data must be erased, when that was received, and when to erase again."""
-        update = {"$max": {"at": at}, "$set": {"marked_at": marked_at, "again_at": recheck_at}}
-        await self.mongo[ERASED_USERS].update_one({"_id": user_id}, update, upsert=True)
 
     async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's stories created no later than `at`."""

@@ -32,7 +32,6 @@ from stories_ingest.domain.story import (
 STORIES = "stories"
 ENDED = "ended"
 QUOTAS = "quotas"
-ERASED_USERS = "erased_users"
 CLAIMS = "claims"
 PARTITION_COUNTS = "widths"
 PUBLISH_OUTCOMES = "publish_outcomes"

@@ -7,8 +7,9 @@ from datetime import datetime
 from pymongo.errors import DuplicateKeyError
 from stories_shared.events import StoryHeld
 from stories_shared.mongo.client import Document, Mongo
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
-from stories_ingest.store.documents import ENDED_RETENTION, ERASED_USERS, HOLDS
+from stories_ingest.store.documents import ENDED_RETENTION, HOLDS
 from stories_ingest.usecases.holds import Hold
 
 
