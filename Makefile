@@ -177,7 +177,7 @@ ours = $(foreach name,shared $(SERVICES) embedded cli client,--no-emit-package s
 
 lock: install
 	$(compile) $(ours) --group dev pyproject.toml -o requirements.lock
-	$(foreach name,$(SERVICES),$(compile) $(ours) -c requirements.lock services/$(name)/pyproject.toml -o services/$(name)/requirements.lock &&) true
+	$(foreach name,$(SERVICES),$(compile) $(ours) -c requirements.lock --extra otel services/$(name)/pyproject.toml -o services/$(name)/requirements.lock &&) true
 	$(compile) $(ours) -c requirements.lock cli/pyproject.toml -o cli/requirements.lock
 	$(compile) -c requirements.lock deploy/build.in -o deploy/build.lock
 	$(compile) deploy/embedded/installer.in -o deploy/embedded/installer.lock

@@ -5,10 +5,9 @@ from stories_engagement.testing.receiver import receiving
 from stories_shared.testing import eventually
 
 from .people import Answer, Person
-from .waiting import SOON
 from .world import World
 
-RETRIED = 30.0
+DELIVERED, RETRIED = 15.0, 30.0
 EVENTS = ["story-posted", "story-deleted"]
 
 
@@ -23,11 +22,11 @@ async def test_a_platform_learns_of_stories_whatever_other_endpoints_do(world: W
     async with receiving() as receiver, receiving("hang") as hanging, receiving("fail") as failing:
         endpoints = [await register(admin, each.url) for each in (receiver, hanging, failing)]
         story = await ann.post(caption="not for webhooks")
-        await eventually(lambda: len(receiver.of(story["id"])) == 1, SOON)
-        await eventually(lambda: failing.of(story["id"]), SOON)
+        await eventually(lambda: len(receiver.of(story["id"])) == 1, DELIVERED)
+        await eventually(lambda: failing.of(story["id"]), DELIVERED)
         failing.manner = "accept"
         await ann.delete(story)
-        await eventually(lambda: len(receiver.of(story["id"])) == 2, SOON)
+        await eventually(lambda: len(receiver.of(story["id"])) == 2, DELIVERED)
         verifier = Verifier(endpoints[0]["secret"])
         events = [verifier.verify(request.body, request.headers) for request in receiver.of(story["id"])]
         assert [event["type"] for event in events] == ["stories.story-posted.v1", "stories.story-deleted.v1"]

@@ -724,6 +724,79 @@ class HiddenWordsRequest(TypedDict):
     words: list[str]
 
 
+class Highlight(TypedDict):
+    """A highlight, with those of its stories that the caller may see."""
+
+    # The id, opaque.
+    id: str
+    # The author's user id.
+    author_id: str
+    # 1 to 50 characters.
+    title: str
+    # The stories that the caller may see, in the author's order.
+    story_ids: list[str]
+    # The story on the cover, one of `story_ids`.
+    cover_story_id: str
+    # The poster of that story, a presigned URL of 15 minutes.
+    cover_url: str
+    # When it was created.
+    created_at: str
+
+
+class HighlightChanges(TypedDict):
+    """What may be changed; what is not sent stays as it is."""
+
+    # 1 to 50 characters.
+    title: NotRequired[str]
+    # Archived stories of the caller, in the order to show.
+    story_ids: NotRequired[list[str]]
+    # One of the stories.
+    cover_story_id: NotRequired[str]
+
+
+class HighlightCreate(TypedDict):
+    """A highlight to be made of archived stories."""
+
+    # 1 to 50 characters.
+    title: str
+    # Archived stories of the caller, in the order to show.
+    story_ids: list[str]
+    # One of the stories; null: the first.
+    cover_story_id: NotRequired[str | None]
+
+
+class HighlightItemPage(TypedDict):
+    """A highlight and a page of its stories, in the author's order."""
+
+    # The id, opaque.
+    id: str
+    # The author's user id.
+    author_id: str
+    # 1 to 50 characters.
+    title: str
+    # The stories that the caller may see, in the author's order.
+    story_ids: list[str]
+    # The story on the cover, one of `story_ids`.
+    cover_story_id: str
+    # The poster of that story, a presigned URL of 15 minutes.
+    cover_url: str
+    # When it was created.
+    created_at: str
+    # The items of this page.
+    items: list[ArchivedItem]
+    # The `cursor` of the next page; null on the last one.
+    next_cursor: str | None
+
+
+class HighlightPage(TypedDict):
+    """A page of a list."""
+
+    # The items of this page.
+    items: list[Highlight]
+    # The `cursor` of the next page; null on the last one.
+    next_cursor: str | None
+
+
 class InputError(TypedDict):
     """One error in a request."""
 

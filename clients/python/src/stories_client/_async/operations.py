@@ -214,6 +214,15 @@ class AsyncOperations:
         """Show them again."""
         await self.call("DELETE", f"/v1/hidden-from/{quote(user_id, safe='')}")
 
+    async def get_highlight(
+        self, highlight_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.HighlightItemPage:
+        """A highlight and its stories, as far as the caller may see them; 404 across a block."""
+        found: models.HighlightItemPage = await self.call(
+            "GET", f"/v1/highlights/{quote(highlight_id, safe='')}", query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
     async def create_live_token(self) -> models.LiveToken:
         """Get a token for live updates in a browser."""
         found: models.LiveToken = await self.call("POST", "/v1/live/token")
@@ -254,6 +263,26 @@ class AsyncOperations:
         """Readers see comments by the new words at once; counts follow within seconds."""
         found: models.HiddenWords = await self.call("PUT", "/v1/me/hidden-words", body=body)
         return found
+
+    async def create_highlight(
+        self, body: models.HighlightCreate, *, idempotency_key: str | None = None
+    ) -> models.Highlight:
+        """Show archived stories of one's own again, under a title."""
+        found: models.Highlight = await self.call(
+            "POST", "/v1/me/highlights", headers={"Idempotency-Key": idempotency_key}, body=body
+        )
+        return found
+
+    async def change_highlight(self, highlight_id: str, body: models.HighlightChanges) -> models.Highlight:
+        """Change title, stories or cover of a highlight."""
+        found: models.Highlight = await self.call(
+            "PATCH", f"/v1/me/highlights/{quote(highlight_id, safe='')}", body=body
+        )
+        return found
+
+    async def delete_highlight(self, highlight_id: str) -> None:
+        """Delete a highlight; its stories stay in the archive."""
+        await self.call("DELETE", f"/v1/me/highlights/{quote(highlight_id, safe='')}")
 
     async def list_insights(
         self, *, from_: str | None = None, to: str | None = None, limit: int | None = None, cursor: str | None = None
@@ -517,6 +546,15 @@ class AsyncOperations:
     async def get_tray(self, *, limit: int | None = None, cursor: str | None = None) -> models.TrayPage:
         """The rings of the authors whom the caller follows: unseen first, then newest."""
         found: models.TrayPage = await self.call("GET", "/v1/tray", query={"limit": limit, "cursor": cursor})
+        return found
+
+    async def list_highlights(
+        self, user_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.HighlightPage:
+        """A user's highlights with stories that the caller may see, newest first; none across a block."""
+        found: models.HighlightPage = await self.call(
+            "GET", f"/v1/users/{quote(user_id, safe='')}/highlights", query={"limit": limit, "cursor": cursor}
+        )
         return found
 
     async def mark_seen(self, user_id: str, body: models.SeenRequest) -> None:

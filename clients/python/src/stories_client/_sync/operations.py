@@ -206,6 +206,15 @@ class Operations:
         """Show them again."""
         self.call("DELETE", f"/v1/hidden-from/{quote(user_id, safe='')}")
 
+    def get_highlight(
+        self, highlight_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.HighlightItemPage:
+        """A highlight and its stories, as far as the caller may see them; 404 across a block."""
+        found: models.HighlightItemPage = self.call(
+            "GET", f"/v1/highlights/{quote(highlight_id, safe='')}", query={"limit": limit, "cursor": cursor}
+        )
+        return found
+
     def create_live_token(self) -> models.LiveToken:
         """Get a token for live updates in a browser."""
         found: models.LiveToken = self.call("POST", "/v1/live/token")
@@ -244,6 +253,22 @@ class Operations:
         """Readers see comments by the new words at once; counts follow within seconds."""
         found: models.HiddenWords = self.call("PUT", "/v1/me/hidden-words", body=body)
         return found
+
+    def create_highlight(self, body: models.HighlightCreate, *, idempotency_key: str | None = None) -> models.Highlight:
+        """Show archived stories of one's own again, under a title."""
+        found: models.Highlight = self.call(
+            "POST", "/v1/me/highlights", headers={"Idempotency-Key": idempotency_key}, body=body
+        )
+        return found
+
+    def change_highlight(self, highlight_id: str, body: models.HighlightChanges) -> models.Highlight:
+        """Change title, stories or cover of a highlight."""
+        found: models.Highlight = self.call("PATCH", f"/v1/me/highlights/{quote(highlight_id, safe='')}", body=body)
+        return found
+
+    def delete_highlight(self, highlight_id: str) -> None:
+        """Delete a highlight; its stories stay in the archive."""
+        self.call("DELETE", f"/v1/me/highlights/{quote(highlight_id, safe='')}")
 
     def list_insights(
         self, *, from_: str | None = None, to: str | None = None, limit: int | None = None, cursor: str | None = None
@@ -503,6 +528,15 @@ class Operations:
     def get_tray(self, *, limit: int | None = None, cursor: str | None = None) -> models.TrayPage:
         """The rings of the authors whom the caller follows: unseen first, then newest."""
         found: models.TrayPage = self.call("GET", "/v1/tray", query={"limit": limit, "cursor": cursor})
+        return found
+
+    def list_highlights(
+        self, user_id: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> models.HighlightPage:
+        """A user's highlights with stories that the caller may see, newest first; none across a block."""
+        found: models.HighlightPage = self.call(
+            "GET", f"/v1/users/{quote(user_id, safe='')}/highlights", query={"limit": limit, "cursor": cursor}
+        )
         return found
 
     def mark_seen(self, user_id: str, body: models.SeenRequest) -> None:

@@ -21,16 +21,18 @@ from stories_shared.s3.objects import Objects
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
 from stories_ingest.settings import IngestSettings
+from stories_ingest.store.access_edges import MongoAccessEdges
 from stories_ingest.store.archive import MongoArchive
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
+from stories_ingest.store.highlights import MongoHighlights
 from stories_ingest.store.holds import MongoHolds
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
-from stories_ingest.usecases.archive import EraseArchived, ExpireStory
+from stories_ingest.usecases.archive import EmptyArchive, EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
@@ -86,8 +88,11 @@ class Parts:
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, self.bucket, now)
         self.archive = MongoArchive(runtime.mongo)
+        self.highlights = MongoHighlights(runtime.mongo)
+        self.access_edges = MongoAccessEdges(runtime.mongo)
         self.expire = ExpireStory(self.stories, self.archive, self.bucket, now, settings.archive)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, now)
+        self.empty_archive = EmptyArchive(self.archive, self.erase_archived, now, settings.archive)
         self.holds = MongoHolds(runtime.mongo)
         self.unless_held = EraseUnlessHeld(self.bucket, self.holds, now)
         self.let_go = LetGo(self.bucket, self.holds, self.publisher, now)

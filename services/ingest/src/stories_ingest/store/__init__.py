@@ -13,11 +13,13 @@ from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
+    ACCESS_EDGES,
     ARCHIVE,
     ARCHIVE_SETTINGS,
     DELETIONS,
     ENDED,
     ENDED_RETENTION,
+    HIGHLIGHTS,
     HOLDS,
     PARTITION_COUNTS,
     PAUSES,
@@ -80,6 +82,17 @@ async def ensure(mongo: Mongo) -> None:
         ),
     )
     await mongo.ensure(ARCHIVE_SETTINGS)
+    await mongo.ensure(
+        HIGHLIGHTS,
+        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
+        IndexModel([("story_ids", 1)], name="stories"),
+    )
+    await mongo.ensure(
+        ACCESS_EDGES,
+        IndexModel([("user_id", 1)], name="user"),
+        IndexModel([("target_id", 1)], name="target"),
+        IndexModel([("gone_at", 1)], name="gone", expireAfterSeconds=0),
+    )
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
     await mongo.ensure(
         HOLDS,

@@ -11,10 +11,12 @@ from stories_ingest.domain.keys import staging_key, story_of
 from stories_ingest.domain.media import object_keys
 from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
+    ACCESS_EDGES,
     ARCHIVE_SETTINGS,
     CLAIMS,
     DELETIONS,
     ENDED,
+    HIGHLIGHTS,
     HOLDS,
     QUOTAS,
     STORIES,
@@ -82,6 +84,9 @@ class MongoCleanup:
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
         await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": at}})
         await self.mongo[ARCHIVE_SETTINGS].delete_one({"_id": user_id, "at": {"$lte": at}})
+        await self.mongo[HIGHLIGHTS].delete_many({"author_id": user_id, "created_at": {"$lte": at}})
+        for side in ("user_id", "target_id"):
+            await self.mongo[ACCESS_EDGES].delete_many({side: user_id, "at": {"$lte": at}})
         own = {**_ended_until(user_id, at), "pending": {"$exists": False}}
         await self.mongo[ENDED].update_many(own, {"$unset": {"author_id": ""}})
 

@@ -304,6 +304,7 @@ class MemoryStories:
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
         """Delete a user's quota until `at`, and the author id of ended stories that are published."""
         self.quotas[user_id] = (await self.quota(user_id)).posted_after(at)
+        self.archive.on_erasure(user_id, at)
         if self.archive.settings.get(user_id, at) <= at:
             self.archive.settings.pop(user_id, None)
         for ended in self._ended_until(user_id, at):
