@@ -39,10 +39,9 @@ def documents() -> dict[Path, str]:
 
 def write() -> list[Path]:
     """Write the files that differ; returns their paths."""
-    stale = [
-        path for path, text in documents().items() if not path.is_file() or path.read_text(encoding="utf-8") != text
-    ]
+    made = documents()
+    stale = [path for path, text in made.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(documents()[path], encoding="utf-8")
+        path.write_text(made[path], encoding="utf-8")
     return stale

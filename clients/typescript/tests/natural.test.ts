@@ -45,4 +45,4 @@ test("natural code compiles, and each planted typo is one error that names it", 
   for (const [name, [, , named]] of Object.entries(TYPOS)) {
     expect(found.get(`${FOLDER}${name}.ts`), name).toEqual([expect.stringContaining(named)]);
   }
-}, 60_000);
+}, 120_000);
