@@ -99,7 +99,7 @@ class CountChecks:
         return {} if right and listed.items() <= due.items() else {"answers": (found.body, due)}
 
     async def reports(self) -> None:
-        """one report for each reporter, whatever was redelivered or retried, also of ended stories"""
+        """one report for each reporter after every retry, also of ended stories"""
         admin, cursor = "moderator", None
         self.ask.client.person(admin, roles=["admin"])
         found: Counter[str] = Counter()
