@@ -11,7 +11,7 @@ from .world import World
 MARKS_AND_RECEIPTS = {
     "stories_ingest.erased_users",
     "stories_ingest.ended",
-    "stories_feed.erased",
+    "stories_feed.erased_users",
     "stories_engagement.erased_users",
     "stories_engagement.views",
     "stories_expiry.accounts",

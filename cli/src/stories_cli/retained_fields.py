@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_OUTBOX = ("pending.n", "pending.since", "pending.retry_at", "pending.tries")
+_OUTBOX = ("pending.n", "pending.since", "pending.retry_at", "pending.tries", "pending.traceparent")
 _CLAIM = ("_id", "user_id", "body", "resource_id", "at", "lease", "status")
 _SLOTS = ("drafts", "held", "live", "posted")
 

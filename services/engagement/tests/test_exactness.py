@@ -162,8 +162,8 @@ class Model:
         viewer = self.viewers[action.viewer]
         self.erased[viewer] = max(action.second, self.erased.get(viewer, -1))
         at = NOON + timedelta(seconds=action.second)
-        until = await self.stores.erased_users.mark_erased(viewer, at, LATER)
-        await self.stores.erased_users.erase_user(viewer, until)
+        until = (await self.stores.erased_users.mark(viewer, at, "receipt", LATER)).until
+        await self.stores.user_data.erase_user(viewer, until)
 
     def expected(self, story_id: str) -> tuple[int, int, int, int]:
         """Viewers, plays, completed ones and time watched expected after every batch."""
@@ -281,7 +281,7 @@ async def test_counts_are_exact_under_replays_aborts_endings_and_erasures(
             assert (live.viewers, live.plays, live.completed, live.watched_ms) == model.expected(story_id)
             for viewer, second in model.erased.items():  # as the second look does
                 at = NOON + timedelta(seconds=second)
-                await stores.erased_users.erase_user(viewer, at)
+                await stores.user_data.erase_user(viewer, at)
                 left = {"viewer_id": viewer, "story_id": story_id, "at": {"$lte": at}}
                 assert await stores.counters.mongo["answers"].find_one(left) is None
     await model.check()

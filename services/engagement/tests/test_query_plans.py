@@ -60,7 +60,7 @@ async def fill(stores: Stores) -> list[str]:
     for n in range(PEOPLE):
         await stores.blocks.put(f"v{n}", f"w{n}", BlockState(on=True, at=NOON))
         await stores.privacy.set_listed(f"w{n}", False, NOON)
-        await stores.erased_users.mark_erased(f"x{n}", NOON, LATER)
+        await stores.erased_users.mark(f"x{n}", NOON, "receipt", LATER)
         await stores.words.set_words(f"y{n}", ["clown"], NOON)
         target = Target("story", ids[n], "ann" if n % 2 else "amy")
         for reporter in range(5):
@@ -109,8 +109,9 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert await stores.words.unapplied(author) is None
     assert await stores.blocks.block_states_of("v1", 10)
     assert await stores.blocks.outdated({("v1", "w1"): BlockState(on=True, at=NOON)})
-    assert await stores.erased_users.due_for_recheck(LATER, 5)
-    await stores.erased_users.mark_rechecked("x1", NOON)
+    due = await stores.erased_users.claim(LATER, NOON)
+    await stores.erased_users.schedule(due, LATER)
+    await stores.erased_users.finish(due, None)
     (report, *_) = await stores.reports.page("open", "0", 2)
     assert await stores.reports.page(None, report.id, 2)
     assert await stores.reports.get(report.id)
@@ -134,11 +135,11 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert await sent.content(story) != (None, True)
     await stores.webhooks.delete("hook1")
     await stores.webhooks.remove_deleted()
-    await stores.erased_users.erase_user("a6", LATER)
-    await stores.erased_users.erase_user("r1-1", LATER)
-    await stores.erased_users.erase_user("amy", LATER)
-    await stores.erased_users.erase_user("v4", LATER)
-    await stores.erased_users.erase_user("y1", LATER)
+    await stores.user_data.erase_user("a6", LATER)
+    await stores.user_data.erase_user("r1-1", LATER)
+    await stores.user_data.erase_user("amy", LATER)
+    await stores.user_data.erase_user("v4", LATER)
+    await stores.user_data.erase_user("y1", LATER)
     assert [known async for known in stores.stories.live()]
     await stores.view_store.count(
         [a_view(new_id(), "v1")], lambda context: count_views([a_view(new_id(), "v1")], context, LATER)
@@ -153,7 +154,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert await stores.insights.sealed_page(author, period, [story], (LATER, new_id()), 3)
     assert (await stores.insights.sealed_totals(author, period, [story])).stories
     assert await stores.insights.parts([ids[-2]])
-    await stores.erased_users.erase_user(author, NOON)
+    await stores.user_data.erase_user(author, NOON)
     await stores.stories.end(story, "deleted")
     assert [ended async for ended in stores.stories.ended_since(NOON - timedelta(days=1))]
     assert await stores.stories.erase(story, 5)

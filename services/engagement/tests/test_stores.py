@@ -268,7 +268,7 @@ async def test_answers_leave_with_their_user_and_their_story(stores: Stores, sto
             await answer(stores, story, user, layer, given)
     await answer(stores, story, gone, POLL, Answer(2), LATER)
     for _ in range(2):
-        await stores.erased_users.erase_user(gone, NOON)
+        await stores.user_data.erase_user(gone, NOON)
     assert [await tallies(stores, story, layer) for layer in (POLL, QUIZ, QUESTION)] == [(0, 1, 1), (1, 0), (1,)]
     await stores.stories.end(story, "deleted")
     with pytest.raises(NotFound):
@@ -297,8 +297,8 @@ async def test_sums_follow_refined_plays_and_erasures(stores: Stores, story: str
     expected = replace(expected, forward=4, back=2, exit=1, reactions=1, emoji={"❤️": 1})
     assert await stores.insights.live(story) == expected
     assert expected in await stores.insights.live_of("ann", 1_000)
-    await stores.erased_users.erase_user(gone, NOON)
-    await stores.erased_users.erase_user("bob", NOON)
+    await stores.user_data.erase_user(gone, NOON)
+    await stores.user_data.erase_user("bob", NOON)
     found = await stores.insights.live(story)
     assert (found.viewers, found.followers, found.plays, found.completed) == (2, 1, 2, 0)
     assert (found.watched_ms, found.forward, found.back, found.exit, found.reactions) == (600, 0, 0, 1, 0)
@@ -333,7 +333,7 @@ async def test_expired_story_keeps_its_figures_once(stores: Stores, story: str, 
         layers=(LayerFigures(POLL.id, "poll", (3, 2) if enough else None),),
     )
     assert (sealed.viewers, sealed.plays, sealed.reactions, sealed.answered) == (people,) * 4
-    await stores.erased_users.erase_user("v1", LATER)
+    await stores.user_data.erase_user("v1", LATER)
     assert await stores.insights.sealed(story) == sealed
 
 
@@ -364,7 +364,7 @@ async def test_sealed_figures_are_listed_and_added_up_by_author(stores: Stores, 
     assert (totals.stories, totals.viewers, totals.watched_ms, totals.reactions, totals.answered) == (3, 6, 6_000, 6, 6)
     assert (await stores.insights.sealed_totals(author, Period(NOON, LATER), ())).stories == 1
     assert (await stores.insights.sealed_totals(author, period, stories[1:3])).viewers == 3
-    await stores.erased_users.erase_user(author, LATER)
+    await stores.user_data.erase_user(author, LATER)
     assert await stores.insights.sealed_totals(author, period, ()) == Totals(2, 5, 5, 0, 5_000, 0, 0, 0, 5, 0, 0, 5)
 
 
@@ -447,7 +447,7 @@ async def test_stored_blocks_are_found_by_pair_and_by_user(stores: Stores, story
     newer = BlockState(on=False, at=LATER)
     compared = {(a, b): newer, (c, a): lifted, (b, c): active}
     assert await stores.blocks.outdated(compared) == {(c, a)}
-    await stores.erased_users.mark_erased(b, LATER, LATER)
+    await stores.erased_users.mark(b, LATER, "receipt", LATER)
     assert await stores.blocks.outdated(compared) == {(a, b), (b, c), (c, a)}
 
 
@@ -484,18 +484,14 @@ async def test_erasure_deletes_a_users_data_up_to_its_time(stores: Stores, story
         await comment(stores, story, "reply", top.id, writer="bob")
     await comment(stores, story, "new", writer=gone, at=after)
     await stores.blocks.put("ann", gone, BlockState(on=True, at=NOON - timedelta(hours=1)))
-    until = await stores.erased_users.mark_erased(gone, LATER, after)
+    until = (await stores.erased_users.mark(gone, LATER, "one", after)).until
     await stores.blocks.put(gone, "bob", BlockState(on=True, at=NOON))
     for _ in range(2):
-        await stores.erased_users.erase_user(gone, until)
+        await stores.user_data.erase_user(gone, until)
         assert await stores.counters.counts(story) == Counts(2, 2, 1, 3, 1)
     assert (await count(stores, a_view(story, gone, "play-0001"))).outcomes == {"erased": 1}
     later = a_view(story, gone, "play-0003", at=after)
     assert (await count(stores, later, a_view(new_id(), "bob", author_id=gone))).outcomes == {"counted": 2}
-    assert await stores.erased_users.mark_erased(gone, NOON, after) == LATER
-    assert (gone, LATER) in await stores.erased_users.due_for_recheck(after, 100)
-    await stores.erased_users.mark_rechecked(gone, LATER)
-    assert (gone, LATER) not in await stores.erased_users.due_for_recheck(after, 100)
 
 
 async def report(stores: Stores, target: Target, reporter: str, **more: Any) -> bool:
@@ -550,11 +546,11 @@ async def test_copy_of_a_reported_comment_outlives_the_comment(stores: Stores, s
 async def test_erased_users_leave_neither_reports_nor_copies(stores: Stores, story: str) -> None:
     author, reporter = f"author{story}", f"reporter{story}"
     await report(stores, Target("story", story, author), reporter, text="my own words")
-    await stores.erased_users.erase_user(reporter, LATER)
+    await stores.user_data.erase_user(reporter, LATER)
     (found,) = await reports_of(stores, story)
     assert (found.reason, found.text, found.state) == ("spam", None, "open")
     await stores.reports.decide(found.id, Decision("keep", "root", NOON))
-    await stores.erased_users.erase_user(author, LATER)
+    await stores.user_data.erase_user(author, LATER)
     assert await reports_of(stores, story) == []
     assert [e.author_id for e in await stores.reports.audit(None, 100) if e.story_id == story] == [None]
 

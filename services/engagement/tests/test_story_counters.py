@@ -112,7 +112,7 @@ async def test_counters_equal_the_rows_after_concurrent_writes(mongo: Mongo) -> 
             assert n % 4 == 9 % 4
 
     await asyncio.gather(*(write(n) for n in range(40)))
-    await first.erased_users.erase_user("v3", NOON)
+    await first.user_data.erase_user("v3", NOON)
     document = await mongo["engagements"].find_one({"_id": story})
     assert document is not None
     for kind in ROW_KINDS:

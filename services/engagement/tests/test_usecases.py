@@ -36,7 +36,6 @@ from stories_engagement.usecases.answers import GiveAnswer
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked
 from stories_engagement.usecases.comments import ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share
-from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
 from stories_engagement.usecases.insights import Period, ReadInsights
 from stories_engagement.usecases.privacy import SetPrivacy, Unlist
@@ -46,6 +45,7 @@ from stories_shared.auth.tickets import Ticket, TicketRefused
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryExpired, StoryViewed, Taps, UserErased
 from stories_shared.events.ids import deterministic_id, new_id
+from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.testing import HandClock
 
 
@@ -62,6 +62,8 @@ class Ports:
     def __post_init__(self) -> None:
         self.story = a_story(posted_at=NOON)
         self.blocks = FindBlocked(self.access_state, self.stores.blocks)
+        marks, user_data = self.stores.erased_users, self.stores.user_data
+        self.erase_user = EraseUser("engagement", marks, user_data.erase_user, self.publish, self.now)
         self.check_access = CheckAccess(self, self.access_state, self.blocks, self, self.now)
 
     def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket:
@@ -79,7 +81,7 @@ class Ports:
     async def publish_erased(self, event: Any) -> None:
         self.published.append(event)
 
-    async def publish_data_erased(self, event: Any) -> None:
+    async def publish(self, event: Any) -> None:
         self.published.append(event)
 
     def access_of(self, user: str, **changes: Any) -> StoryAccess:
@@ -208,7 +210,7 @@ async def test_user_erased_during_a_batch_is_erased_after_it(ports: Ports) -> No
     class Meanwhile(type(view_store)):  # type: ignore[misc]
         async def count(self, views: Any, rule: Any) -> Any:
             result = await super().count(views, rule)
-            await ports.stores.erased_users.mark_erased("bob", NOON, NOON)
+            await ports.stores.erased_users.mark("bob", NOON, "receipt", NOON)
             return result
 
     await CountViews(Meanwhile(view_store.database), RecentPlays(), ports.now)([record])
@@ -288,7 +290,7 @@ async def test_external_erasure_is_capped_and_names_its_receipt(ports: Ports) ->
     await ports.stores.view_store.count(views, lambda context: count_views(views, context, ports.now()))
     event = UserErased(user_id="bob", at=NOON + timedelta(days=1))
     record = a_record(event, source=OUTSIDE, at=NOON)
-    erase = EraseUser(ports.stores.erased_users, ports, ports.now)
+    erase = ports.erase_user
     for _ in range(2):
         await erase(record)
     assert {event.receipt_id for event in ports.published} == {deterministic_id(record.identity)}
@@ -297,12 +299,12 @@ async def test_external_erasure_is_capped_and_names_its_receipt(ports: Ports) ->
 
 
 async def test_erasure_is_rechecked_once(ports: Ports) -> None:
-    erase = EraseUser(ports.stores.erased_users, ports, ports.now)
+    erase = ports.erase_user
     await erase(a_record(UserErased(user_id="bob", at=NOON, receipt_id=new_id())))
     ports.stores.view_store.database.shares[ports.story.story_id, "bob"] = NOON
-    assert await erase.recheck() == 0
+    assert not await erase.resume()
     ports.now.forward(minutes=2)
-    assert (await erase.recheck(), await erase.recheck()) == (1, 0)
+    assert (await erase.resume(), await erase.resume()) == (True, False)
     assert ports.stores.view_store.database.shares == {}
 
 

@@ -122,7 +122,7 @@ class Feed:
         stories, self.edges = MongoStories(mongo, self.now), MongoEdges(mongo, self.now)
         self.index = LiveIndex(stories.evict)
         seen, ttl_policy = MongoSeenMarks(mongo, MAX_LIFETIME), TtlPolicy(timedelta(hours=1), timedelta(minutes=5))
-        user_data, media = MongoUserData(mongo, stories, self.now), FakeSigner()
+        user_data, media = MongoUserData(mongo, stories), FakeSigner()
         visible_stories = VisibleStories(self.index, self.edges, stories, FakeLogStatus(), self.now)
         build_items = BuildItems(visible_stories, stories, media, Tickets([("k", b"0" * 32)]), ttl_policy)
         self.apply_to_index = ApplyToIndex(self.index, MAX_LIFETIME, self.now, lambda _: None)
@@ -339,7 +339,8 @@ class OneReel(RuleBasedStateMachine):
             "friends": follows and followed,
             "close_friends": graph.in_force(Kind.CLOSE_FRIEND, self.ann, viewer),
         }
-        return allowed[state.audience] and not graph.blocked(viewer, self.ann) and viewer not in state.hide_from
+        hidden = viewer in state.hide_from or graph.in_force(Kind.HIDE, self.ann, viewer)
+        return allowed[state.audience] and not graph.blocked(viewer, self.ann) and not hidden
 
     def ring_stories(self, viewer: str, *, by_document: bool = True) -> list[Story]:
         """The stories of a ring: live and visible in the index, with a document at least as new."""

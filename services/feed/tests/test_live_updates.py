@@ -267,7 +267,7 @@ async def test_a_connection_ends_with_its_token(live) -> None:
 
 async def test_a_connection_ends_when_its_user_is_erased(live) -> None:
     bob = await live.updates.connect("bob", None, None, None)
-    await live.users.begin_erasure("bob", live.now())
+    await live.users.edges.erased_users.mark("bob", live.now(), "receipt", live.now())
     await live.updates.look()
     assert bob.ended
 

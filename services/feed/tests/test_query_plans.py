@@ -15,14 +15,16 @@ from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.seen import Engagement, Seen
+from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.testing import HandClock
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 pytestmark = pytest.mark.servers
 SECOND = timedelta(seconds=1)
-COLLECTIONS = {"stories", "ended", "edges", "choices", "seen", "erased"}
+COLLECTIONS = {"stories", "ended", "edges", "choices", "seen", "erased_users"}
 
 
 class AcceptingPublisher:
@@ -51,7 +53,7 @@ async def test_every_query_has_an_index(recorded) -> None:
     mongo, recorder = recorded
     now = HandClock(NOON)
     stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
-    user_data = MongoUserData(mongo, stories, now)
+    user_data, erased_users = MongoUserData(mongo, stories), MongoErasedUsers(mongo, now)
 
     events = [posted(f"u{n % 40}", NOON - n * SECOND) for n in range(300)]
     ids = [story.story_id for story in events]
@@ -100,14 +102,14 @@ async def test_every_query_has_an_index(recorded) -> None:
     await seen.versions([f"u{n}" for n in range(40)], NOON)
 
     for number in range(300):
-        await user_data.begin_erasure(f"gone{number}", NOON)
-        await user_data.finish_erasure(f"gone{number}", NOON)
+        mark = await erased_users.mark(f"gone{number}", NOON, new_id(), NOON)
+        await erased_users.finish(mark, NOON)
     await user_data.erased(["gone1", "u1"])
     now.forward(minutes=2)
-    await user_data.recheck()
-    assert await user_data.begin_erasure("u1", now())
-    while await user_data.erase("u1", now()):
-        pass
+    due = await erased_users.claim(now(), now())
+    assert due is not None
+    await erased_users.schedule(due, now())
+    await user_data.erase("u1", now())
 
     commands = recorder.commands
     assert {next(iter(command.values())) for command in commands} == COLLECTIONS

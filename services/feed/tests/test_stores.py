@@ -28,8 +28,11 @@ from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import StoryContent
 from stories_feed.usecases.seen import Engagement, MarkSeen, Seen
 from stories_feed.usecases.stories import live_story_from_event
-from stories_shared.events import StoryPosted, StoryViewed
+from stories_shared.events import StoryPosted, StoryViewed, UserErased
+from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.erased_users import MongoErasedUsers
+from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.testing import HandClock
 
 FOLLOW, BLOCK = EdgeKey(Kind.FOLLOW, "ann", "bob"), EdgeKey(Kind.BLOCK, "ann", "bob")
@@ -62,6 +65,7 @@ class Stores:
     edges: Any
     seen: Any
     user_data: Any
+    erased_users: Any = None
 
     async def apply(self, *changes: tuple[EdgeKey, bool, int]) -> None:
         """Apply changes at seconds after noon, in one batch."""
@@ -82,14 +86,20 @@ async def stores(request):
     now = HandClock(NOON)
     if request.param == "memory":
         stories, edges, seen = MemoryStories(now), MemoryEdges(), MemorySeen()
-        yield Stores(stories, edges, seen, MemoryUserData(stories, edges, seen))
+        yield Stores(stories, edges, seen, MemoryUserData(stories, edges, seen), edges.erased_users)
         return
     servers = request.getfixturevalue("servers")
     name = f"t{uuid.uuid4().hex[:10]}"
     mongo = Mongo.connect(servers.mongo_url, name, request.param)
     await store.ensure(mongo)
     documents = MongoStories(mongo, now)
-    yield Stores(documents, MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY), MongoUserData(mongo, documents, now))
+    yield Stores(
+        documents,
+        MongoEdges(mongo, now),
+        MongoSeenMarks(mongo, DAY),
+        MongoUserData(mongo, documents),
+        MongoErasedUsers(mongo, now),
+    )
     await mongo.client.drop_database(name)
     await mongo.close()
 
@@ -325,22 +335,17 @@ async def test_an_erased_user_leaves_no_edge_mark_or_story(stores) -> None:
     await stores.stories.put([story])
     await stores.apply((FOLLOW, True, 1), (FOLLOW.reversed, True, 1), (MUTE, True, 1))
     await stores.seen.mark([Seen("ann", 1, NOON + DAY)])
-    assert await stores.user_data.begin_erasure("ann", NOON + 2 * SECOND)
-    while await stores.user_data.erase("ann", NOON + 2 * SECOND):
-        pass
-    await stores.user_data.finish_erasure("ann", NOON + 2 * SECOND)
+    await stores.user_data.erase("ann", NOON + 2 * SECOND)
     assert list((await stores.edges.follow_list("bob")).following) == []
     assert await stores.edges.users(Kind.FOLLOW, "bob", None, 10) == []
     assert await stores.seen.seen("ann", NOON) == frozenset()
     assert await stores.stories.contents([story.story_id]) == {}
-    assert not await stores.user_data.begin_erasure("ann", NOON + SECOND)
 
 
 async def test_later_edges_of_an_erased_user_are_kept(stores) -> None:
-    await stores.user_data.begin_erasure("ann", NOON + 2 * SECOND)
+    await stores.erased_users.mark("ann", NOON + 2 * SECOND, "receipt", NOON)
     await stores.apply((FOLLOW, True, 1), (MUTE, True, 3))
-    while await stores.user_data.erase("ann", NOON + 2 * SECOND):
-        pass
+    await stores.user_data.erase("ann", NOON + 2 * SECOND)
     follow_list = await stores.edges.follow_list("ann")
     assert (list(follow_list.following), follow_list.muted) == ([], {"bob"})
     assert await stores.user_data.erased(["ann", "bob"]) == {"ann": NOON + 2 * SECOND}
@@ -389,7 +394,7 @@ async def test_an_unreadable_document_is_left_out_and_counted(mongo) -> None:
 async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> None:
     now = HandClock(NOON)
     stories, seen = MongoStories(mongo, now), MongoSeenMarks(mongo, DAY)
-    user_data = MongoUserData(mongo, stories, now)
+    user_data = MongoUserData(mongo, stories)
     known, unknown, other = posted(), posted(), posted()
     await stories.put([known, other])
     views = [
@@ -416,24 +421,30 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
 async def test_writes_during_an_erasure_are_erased_later(mongo) -> None:
     now = HandClock(NOON)
     stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
-    user_data = MongoUserData(mongo, stories, now)
-    await user_data.begin_erasure("ann", NOON)
-    await user_data.finish_erasure("ann", NOON)
+    published: list[object] = []
+
+    async def publish(event: object) -> None:
+        published.append(event)
+
+    erased_users, user_data = MongoErasedUsers(mongo, now), MongoUserData(mongo, stories)
+    erase_user = EraseUser("feed", erased_users, user_data.erase, publish, now)
+    await erase_user(received(UserErased(user_id="ann", at=NOON, receipt_id=new_id())))
     late = {"kind": "follow", "user": "bob", "target": "ann", "requested": True, "on": True, "at": NOON}
     await mongo["edges"].insert_one({"_id": "follow/bob/ann", **late})
     await mongo["choices"].insert_one({"_id": "bob", "following": ["ann", "cho"]})
     story = posted("ann", NOON)
     await stories.put([story])
     await seen.mark([Seen("ann", 1, NOON + DAY)])
-    assert not await user_data.recheck()
+    assert not await erase_user.resume()
     now.forward(minutes=2)
-    while await user_data.recheck():
+    while await erase_user.resume():
         pass
     assert await edges.users(Kind.FOLLOW, "ann", None, 10) == []
     assert list((await edges.follow_list("bob")).following) == ["cho"]
     assert await seen.seen("ann", NOON) == frozenset()
     assert await stories.contents([story.story_id]) == {}
-    assert await mongo["erased"].find_one({"look_again_at": {"$exists": True}}) is None
+    assert await mongo["erased_users"].find_one({"due_at": {"$exists": True}}) is None
+    assert len(published) == 1
 
 
 async def test_an_erasure_writes_a_long_follow_list_once(servers, mongo) -> None:
@@ -443,9 +454,8 @@ async def test_an_erasure_writes_a_long_follow_list_once(servers, mongo) -> None
     stores = Stores(None, MongoEdges(mongo, now), None, None)
     await stores.apply(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
     await stores.apply((EdgeKey(Kind.FOLLOW, "ann", "late"), True, 3))
-    user_data = MongoUserData(watched, MongoStories(watched, now), now)
-    while await user_data.erase("ann", NOON + 2 * SECOND):
-        pass
+    user_data = MongoUserData(watched, MongoStories(watched, now))
+    await user_data.erase("ann", NOON + 2 * SECOND)
     assert list((await stores.edges.follow_list("ann")).following) == ["late"]
     assert await mongo["edges"].count_documents({"user": "ann"}) == 1
     assert recorder.writes["choices"] == 1

@@ -21,7 +21,6 @@ from stories_feed.testing.in_memory import (
 )
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import Ending, EndStories
-from stories_feed.usecases.erasure import EraseUser
 from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import BuildItems, StoredStory, StoryContent
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadReel, ReadReels, ReadStory
@@ -47,6 +46,7 @@ from stories_shared.events import (
 )
 from stories_shared.events.cloudevents import Tombstone
 from stories_shared.events.ids import new_id
+from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.testing import HandClock
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
@@ -83,7 +83,9 @@ class UseCases:
         self.for_you = ReadForYou(self.ranked, visible_stories, build_items, self.seen, self.edges)
         self.change_edge = ChangeEdge(self.edges, self.relay, self.now)
         self.apply_edge_events = ApplyEdgeEvents(self.edges)
-        self.erase_user = EraseUser(self.user_data, self.publisher, self.now)
+        self.erase_user = EraseUser(
+            "feed", self.edges.erased_users, self.user_data.erase, self.publisher.publish, self.now
+        )
 
     async def live(self, *stories: StoryPosted) -> None:
         """Put stories into index and store."""

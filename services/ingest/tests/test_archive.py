@@ -12,7 +12,7 @@ from stories_ingest.testing.builders import NOW, FakeClock, live
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
 from stories_ingest.testing.in_memory import MemoryStories
 from stories_ingest.usecases import archive
-from stories_ingest.usecases.archive import DeleteArchived, EraseArchived, ExpireStory, ListArchive
+from stories_ingest.usecases.archive import DeleteArchived, EmptyArchive, EraseArchived, ExpireStory, ListArchive
 from stories_ingest.usecases.delete import DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
@@ -298,6 +298,22 @@ async def test_archived_repost_stays_when_the_original_expires(env):
     await env.archive.set_enabled("ann", NOW, enabled=False)
     await env.expire(original)
     assert set(env.bucket.objects) == kept_keys(repost)
+
+
+async def test_archive_that_is_off_for_a_day_is_emptied(env):
+    story = await env.archived()
+    on, off = [EmptyArchive(env.archive, env.erase_archived, env.now, is_on) for is_on in (True, False)]
+    await off()
+    env.now.move(hours=23)
+    await off()
+    await on()
+    env.now.move(hours=2)
+    await off()
+    assert (set(env.bucket.objects), await env.archive.enabled("ann")) == (kept_keys(story), True)
+    env.now.move(hours=25)
+    await off()
+    assert (env.bucket.objects, await env.archive.enabled("ann")) == ({}, False)
+    assert env.erasures()[1:] == [(story.id, "archive", False)]
 
 
 async def test_archive_is_paged_newest_first(env):

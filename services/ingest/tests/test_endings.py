@@ -14,13 +14,16 @@ from stories_ingest.testing.in_memory import MemoryStories
 from stories_ingest.usecases.archive import EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
-from stories_ingest.usecases.erasure import EraseAccount, ForgetUser
+from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.event_mapping import story_posted
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.sweeps import PAGE, DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 from stories_shared.errors import InvalidMessage, Unavailable
-from stories_shared.events import StoryDeleted, StoryExpired
+from stories_shared.events import StoryDeleted, StoryExpired, UserErased
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
+from stories_shared.runtime.user_erasure import RECHECK_AFTER as USER_RECHECK_AFTER
+from stories_shared.runtime.user_erasure import EraseUser
 
 ANN, BOB, ADMIN = Requester("ann"), Requester("bob"), Requester("root", is_admin=True)
 
@@ -45,11 +48,15 @@ class Env:
         self.delete = DeleteStory(*endings, self.now, new_id, archive, self.erase_archived)
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
         self.republish = RepublishIfStale(self.stories, self.publisher)
-        self.account = EraseAccount(*endings, self.now, new_id, self.erase_archived)
-        self.forget = ForgetUser(self.account, self.publisher, self.now)
+        account = EraseAccount(*endings, self.now, new_id, self.erase_archived)
+        self.erase_user = EraseUser("ingest", self.stories.erased_users, account, self.publisher.publish, self.now)
         self.discard = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
-        self.recheck = RecheckErasures(self.stories, self.bucket, self.account, self.now)
+        self.recheck = RecheckErasures(self.stories, self.bucket, self.now)
+
+    async def forget(self, user_id, at, receipt_id=None):
+        event = UserErased(user_id=user_id, at=at, receipt_id=receipt_id or new_id())
+        await self.erase_user(ReceivedEvent(event, b"", event.topic, 0, 0, "/stories/expiry", new_id(), at, at))
 
     async def sweep(self):
         for prefix, referenced in (
@@ -265,7 +272,7 @@ async def test_account_erasure_keeps_later_stories(env):
     old, young = env.add(live()), env.add(live(now=NOW + timedelta(seconds=2)))
     waiting = env.add(processing())
     env.stories.quotas["ann"] = Quota(live=(Slot(old.id, NOW + timedelta(hours=24)),))
-    await env.forget("ann", NOW + timedelta(seconds=1), new_id())
+    await env.forget("ann", NOW + timedelta(seconds=1))
     assert set(env.stories.stories) == {young.id}
     assert (env.endings.published, env.stories.quotas["ann"].live) == ([old.id], ())
     assert {(await env.stories.ended(each.id)).author_id for each in (old, waiting)} == {None}
@@ -273,28 +280,28 @@ async def test_account_erasure_keeps_later_stories(env):
 
 async def test_account_erasure_is_acknowledged_on_each_redelivery(env):
     for _ in range(2):
-        await env.forget("ann", NOW, new_id())
+        await env.forget("ann", NOW)
     assert [event.service for event in env.publisher.published] == ["ingest"] * 2
 
 
 async def test_second_erasure_removes_a_late_draft_of_the_account(env):
-    await env.forget("ann", NOW, new_id())
+    await env.forget("ann", NOW)
     late = env.add(draft())
-    env.now.at = NOW + RECHECK_AFTER
-    await env.recheck()
+    env.now.at = NOW + USER_RECHECK_AFTER
+    assert (await env.erase_user.resume(), await env.erase_user.resume()) == (True, False)
     assert await env.stories.find(late.id) is None
-    assert env.stories.erased_users["ann"][1] is None
 
 
 async def test_failed_second_erasure_of_an_account_is_retried(env):
-    await env.forget("ann", NOW, new_id())
+    await env.forget("ann", NOW)
     late = env.add(live())
-    env.now.at = NOW + RECHECK_AFTER
+    env.now.at = NOW + USER_RECHECK_AFTER
     env.endings.down = True
     with pytest.raises(Unavailable):
-        await env.recheck()
+        await env.erase_user.resume()
     env.endings.down = False
-    await env.recheck()
+    env.now.move(minutes=1)
+    await env.erase_user.resume()
     assert (env.endings.published, env.bucket.objects) == ([late.id], {})
 
 
@@ -302,18 +309,18 @@ async def test_account_media_are_erased_before_the_acknowledgement(env):
     env.add(live())
     env.bucket.down = True
     with pytest.raises(Unavailable):
-        await env.forget("ann", NOW, new_id())
+        await env.forget("ann", NOW, "receipt")
     env.bucket.down = False
-    await env.forget("ann", NOW, new_id())
+    await env.forget("ann", NOW, "receipt")
     assert (env.bucket.objects, [event.service for event in env.publisher.published]) == ({}, ["ingest"])
 
 
 async def test_draft_of_an_erased_account_loses_its_author_id(env):
     waiting = env.add(draft())
-    await env.forget("ann", NOW - timedelta(seconds=1), new_id())
+    await env.forget("ann", NOW - timedelta(seconds=1))
     assert waiting.id in env.stories.stories
     env.now.move(minutes=5)
-    await env.forget("ann", NOW, new_id())
+    await env.forget("ann", NOW)
     assert (await env.stories.ended(waiting.id)).author_id is None
 
 

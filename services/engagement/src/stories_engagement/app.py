@@ -5,17 +5,19 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
-from stories_shared.events import StoryErased, StoryViewed, UserDataErased
+from stories_shared.events import StoryErased, StoryViewed
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.http.paging import Cursors
 from stories_shared.http.rate_limits import RateLimits
 from stories_shared.kafka.publisher import Publisher
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.runtime.user_erasure import RESUME_EVERY, EraseUser
 from stories_shared.tls import client_context
 
 from stories_engagement.domain.access_state import AccessState
@@ -52,7 +54,6 @@ from stories_engagement.usecases.answers import GiveAnswer, ListAnswers, Withdra
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked, StoreBlock
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
-from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
 from stories_engagement.usecases.insights import ReadInsights
 from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy, Unlist
@@ -80,10 +81,6 @@ class EngagementPublisher:
         await self._publisher.publish_all([OutgoingEvent(view) for view in views])
 
     async def publish_erased(self, event: StoryErased) -> None:
-        """Publish the confirmation; return when it is acknowledged."""
-        await self._publisher.publish(event)
-
-    async def publish_data_erased(self, event: UserDataErased) -> None:
         """Publish the confirmation; return when it is acknowledged."""
         await self._publisher.publish(event)
 
@@ -122,7 +119,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     forget_steps = [
         store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
     ]
-    erased_users = MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps])
+    user_data = MongoUserErasure(mongo, [view_store.erase_viewer, *forget_steps])
 
     access_state, recent = AccessState(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
@@ -131,7 +128,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     check_access = CheckAccess(runtime.tickets, access_state, blocked, access_reader, now)
     cursors = Cursors(settings.ticket_secrets)
     idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
-    erase_user = EraseUser(erased_users, publisher, now)
+    erased_users = MongoErasedUsers(mongo, now)
+    erase_user = EraseUser("engagement", erased_users, user_data.erase_user, runtime.publisher.publish, now)
     end_stories = EndStories(stories, publisher, now)
     unlist = Unlist(privacy, view_store, now)
     apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
@@ -167,7 +165,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     runtime.outbox(events)
     runtime.periodic("count-reports", A_SECOND * 15, count_open_reports)
     runtime.tail(access_reader.tail)
-    runtime.periodic("recheck-erasures", timedelta(seconds=5), leases.exclusive("recheck-erasures", erase_user.recheck))
+    runtime.periodic("erase-users", RESUME_EVERY, erase_user.resume)
     runtime.periodic("hidden-words", A_SECOND, apply_words)
     runtime.periodic("unlist", A_SECOND, unlist)
     runtime.periodic("erase", A_SECOND, end_stories.continue_erasing)

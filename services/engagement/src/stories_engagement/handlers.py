@@ -16,11 +16,11 @@ from stories_shared.events import (
 )
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.kafka.subscriber import Batch, for_batch, for_each_record, subscribe
+from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_engagement.domain.webhooks import WEBHOOK_EVENTS
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.blocks import StoreBlock
-from stories_engagement.usecases.erasure import EraseUser
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews
 from stories_engagement.usecases.webhooks import QueueDeliveries

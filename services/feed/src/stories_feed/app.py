@@ -1,6 +1,7 @@
 """The composition root of the feed: plain constructor calls."""
 
 import asyncio
+from typing import Final
 
 from fastapi import FastAPI
 from stories_shared.auth.browser_tokens import BrowserTokens
@@ -8,12 +9,14 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.errors import S3
 from stories_shared.http.paging import Cursors
 from stories_shared.http.rate_limits import RateLimits
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.rollout.file import PolicyFile
 from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.runtime.user_erasure import RESUME_EVERY, EraseUser
 from stories_shared.runtime.wakeup import Wakeup
 from stories_shared.s3.objects import Objects
 
@@ -27,7 +30,6 @@ from stories_feed.jobs import (
     EXPIRE_EVERY,
     HEARTBEAT_EVERY,
     LOOK_EVERY,
-    RECHECK_EVERY,
     ROLLOUT_EVERY,
     LiveIndexConsumer,
     LiveUpdatesJob,
@@ -42,7 +44,6 @@ from stories_feed.store.signed_urls import SignedUrlCache
 from stories_feed.store.stories import MongoStories
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
-from stories_feed.usecases.erasure import EraseUser
 from stories_feed.usecases.explain import ExplainStory
 from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import BuildItems
@@ -55,7 +56,7 @@ from stories_feed.usecases.stories import StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
 
-SERVICE = "feed"
+SERVICE: Final = "feed"
 
 
 def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
@@ -69,7 +70,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     stories = MongoStories(runtime.mongo, now, metrics.unreadable.inc)
     edges = MongoEdges(runtime.mongo, now)
     seen = MongoSeenMarks(runtime.mongo, max_lifetime)
-    user_data = MongoUserData(runtime.mongo, stories, now)
+    user_data = MongoUserData(runtime.mongo, stories)
     objects = objects_of(settings, runtime)
     media = SignedUrlCache(objects)
 
@@ -91,7 +92,9 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     runtime.outbox(outbox)
     runtime.tail(index_consumer.tail)
     runtime.periodic("index", EXPIRE_EVERY, index_consumer.expire)
-    runtime.periodic("erased-users", RECHECK_EVERY, user_data.recheck)
+    erased_users = MongoErasedUsers(runtime.mongo, now)
+    erase_user = EraseUser(SERVICE, erased_users, user_data.erase, runtime.publisher.publish, now)
+    runtime.periodic("erase-users", RESUME_EVERY, erase_user.resume)
 
     async def close_objects() -> None:
         objects.close()
@@ -140,7 +143,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             MarkSeen(seen, stories, user_data, max_lifetime, now),
             StoreEngagement(stories),
         ),
-        user_handlers(ApplyEdgeEvents(edges), EraseUser(user_data, runtime.publisher, now)),
+        user_handlers(ApplyEdgeEvents(edges), erase_user),
         tray_routes(
             ReadTray(visible_stories, edges, seen, stories, media, ttl_policy),
             ReadRings(visible_stories, seen, stories),

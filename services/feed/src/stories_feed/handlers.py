@@ -11,10 +11,10 @@ from stories_shared.events import (
     UserErased,
 )
 from stories_shared.kafka.subscriber import Batch, for_batch, for_each_record, subscribe
+from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_feed.usecases.edges import EDGE_EVENTS, ApplyEdgeEvents
 from stories_feed.usecases.endings import EndStories
-from stories_feed.usecases.erasure import EraseUser
 from stories_feed.usecases.seen import MarkSeen, StoreEngagement
 from stories_feed.usecases.stories import StoreStories
 
@@ -64,7 +64,7 @@ def user_handlers(apply_edge_events: ApplyEdgeEvents, erase_user: EraseUser) -> 
 
     @subscribe(router, UserErased, SERVICE)
     async def on_user_erased(batch: Batch) -> None:
-        """Erase users. Redelivery is harmless: an erasure is done once for its time and is published again."""
+        """Erase users. Redelivery is harmless: what is later stays, and the erasure is published again."""
         await for_each_record(batch, UserErased, erase_user)
 
     return router

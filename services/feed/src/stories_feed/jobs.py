@@ -18,7 +18,6 @@ from stories_feed.usecases.stories import ApplyToIndex, Committed, LoadIndex, Of
 INDEX = "feed-index"
 GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDeleted, StoryEngaged)}
 EXPIRE_EVERY = timedelta(seconds=1)
-RECHECK_EVERY = timedelta(seconds=30)
 MAX_EXPIRED_PER_RUN = 10_000
 ANNOUNCE_EVERY = timedelta(seconds=1)
 ROLLOUT_EVERY = timedelta(seconds=2)  # contract: reloaded within 5 s

@@ -1,14 +1,24 @@
 """Kafka consumers: each event calls one use case."""
 
 from faststream.kafka import KafkaRouter
-from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased, UserSuspended
+from stories_shared.events import (
+    StoryDeleted,
+    StoryExpired,
+    StoryPosted,
+    UserBlocked,
+    UserErased,
+    UserHidden,
+    UserSuspended,
+    UserUnblocked,
+    UserUnhidden,
+)
 from stories_shared.events.cloudevents import ReceivedEvent
-from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
+from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.usecases.access_edges import StoreAccessEdge
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
-from stories_ingest.usecases.erasure import ForgetUser
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
@@ -21,8 +31,9 @@ def event_handlers(
     expire: EndExpired,
     delete: EndDeleted,
     republish: RepublishIfStale,
-    forget: ForgetUser,
+    erase_user: EraseUser,
     suspend: SuspendUser,
+    store_edge: StoreAccessEdge,
     metrics: IngestMetrics,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
@@ -59,13 +70,7 @@ def event_handlers(
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:
         """Erase a user's data until `at`. Redelivery is harmless: later stories are not affected."""
-
-        async def handle(received: ReceivedEvent[UserErased]) -> None:
-            await forget(
-                received.event.user_id, clamp_to_append_time(received, received.event.at), receipt_id_of(received)
-            )
-
-        await for_each_record(batch, UserErased, handle)
+        await for_each_record(batch, UserErased, erase_user)
 
     @subscribe(router, UserSuspended, service=SERVICE)
     async def on_user_suspended(batch: Batch) -> None:
@@ -75,5 +80,25 @@ def event_handlers(
             await suspend(received.event, received.produced_at or received.appended_at)
 
         await for_each_record(batch, UserSuspended, handle)
+
+    @subscribe(router, UserBlocked, service=SERVICE)
+    async def on_user_blocked(batch: Batch) -> None:
+        """Store blocks. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserBlocked, store_edge)
+
+    @subscribe(router, UserUnblocked, service=SERVICE)
+    async def on_user_unblocked(batch: Batch) -> None:
+        """Lift blocks. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserUnblocked, store_edge)
+
+    @subscribe(router, UserHidden, service=SERVICE)
+    async def on_user_hidden(batch: Batch) -> None:
+        """Store who hides from whom. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserHidden, store_edge)
+
+    @subscribe(router, UserUnhidden, service=SERVICE)
+    async def on_user_unhidden(batch: Batch) -> None:
+        """End hiding. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserUnhidden, store_edge)
 
     return router

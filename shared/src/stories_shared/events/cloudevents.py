@@ -14,6 +14,7 @@ import msgspec
 
 from stories_shared.clock import from_epoch_ms, rfc3339
 from stories_shared.events import Event, bounded_time
+from stories_shared.tracing import valid_traceparent
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -22,7 +23,7 @@ E = TypeVar("E", bound=Event)
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 INTERNAL_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
 MAX_ID = 256
-HEADERS = frozenset({"ce_source", "ce_id", "ce_type", "ce_time", "content-type"})
+HEADERS = frozenset({"ce_source", "ce_id", "ce_type", "ce_time", "content-type", "traceparent"})
 STRUCTURED = "application/cloudevents+json"
 
 
@@ -47,6 +48,8 @@ class ReceivedEvent(Generic[E]):
     id: str | None
     produced_at: datetime | None
     appended_at: datetime
+    traceparent: str | None = None
+    """The trace that it belongs to, as W3C Trace Context."""
 
     @property
     def is_internal(self) -> bool:
@@ -157,6 +160,7 @@ def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E], topic: str
         id=event_id if event_id and len(event_id) <= MAX_ID else None,
         produced_at=produced_at,
         appended_at=from_epoch_ms(record.timestamp),
+        traceparent=valid_traceparent(headers.get("traceparent")),
     )
 
 
@@ -189,5 +193,6 @@ def headers_of(event: Event, source: str, event_id: str, at: datetime) -> list[t
         ("ce_type", event.ce_type().encode()),
         ("ce_time", rfc3339(at.astimezone(UTC)).encode()),
         ("ce_subject", event.key.encode()),
+        ("ce_dataschema", event.dataschema().encode()),
         ("content-type", b"application/json"),
     ]

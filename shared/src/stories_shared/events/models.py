@@ -86,6 +86,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """The CloudEvents type, ``stories.<topic>.v1``."""
         return f"stories.{cls.topic}.v1"
 
+    @classmethod
+    def dataschema(cls) -> str:
+        """The ``$id`` of the JSON Schema of the data, ``urn:stories:<topic>:v1``."""
+        return f"urn:stories:{cls.topic}:v1"
+
 
 def bounded_time(at: datetime) -> datetime:
     """The time in UTC, truncated to milliseconds.

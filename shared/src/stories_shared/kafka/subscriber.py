@@ -15,6 +15,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Annotated, Any, TypeAlias, TypeVar
@@ -325,7 +326,8 @@ async def for_each_record(
             try:
                 if isinstance(decoded, ReceivedEvent):
                     raise_if_batch_must_end(records)
-                    dead = await run_with_retries(records, record, lambda event=decoded: use_case(event))  # type: ignore[misc]
+                    with process_span(records, [decoded]):
+                        dead = await run_with_retries(records, record, lambda event=decoded: use_case(event))  # type: ignore[misc]
                 else:
                     dead = decode_failure(record, decoded)
                 records.record_outcome(record, dead)
@@ -341,6 +343,22 @@ async def for_each_record(
         # Finished records are committed, so the next reader does not repeat them.
         records.rewind_unfinished(stopped[0])
     await dead_letter_and_record(records)
+
+
+def process_span(records: Batch, events: Sequence[ReceivedEvent[Any]]) -> AbstractContextManager[Any]:
+    """The span of handling these events: it continues the trace of one, and is linked with those of several."""
+    tracer = records.consumer_context.publisher.tracer
+    parents = [event.traceparent for event in events]
+    if not tracer.makes_spans and not any(parents):
+        return nullcontext()
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.destination.name": events[0].topic,
+        "messaging.consumer.group.name": records.group,
+        "messaging.operation.type": "process",
+        "messaging.batch.message_count": len(events),
+    }
+    return tracer.span(f"process {events[0].topic}", "consumer", parents, attributes)
 
 
 def raise_if_batch_must_end(records: Batch) -> None:
@@ -373,7 +391,9 @@ async def for_batch(
             if tries < MAX_ATTEMPTS:
                 raise_if_batch_must_end(records)
             record = batch[events[0][0]][0]
-            failed = await run_with_retries(records, record, lambda: use_case([event for _, event in events]), tries)
+            batched = [event for _, event in events]
+            with process_span(records, batched):
+                failed = await run_with_retries(records, record, lambda: use_case(batched), tries)
         if failed and len(events) > 1:
             middle = events[len(events) // 2][0]
             await handle(batch[:middle], 1)

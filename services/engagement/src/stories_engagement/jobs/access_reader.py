@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserErased, UserUnblocked
 from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
-from stories_shared.events.external_producers import is_authorized_deletion
+from stories_shared.events.external_producers import clamp_to_append_time, is_authorized_deletion
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import LogTail, committed_offsets
 from stories_shared.runtime.wakeup import Wakeup
@@ -16,7 +16,6 @@ from stories_shared.runtime.wakeup import Wakeup
 from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState, LiveStory
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.blocks import DropStoredBlocks, block_state_of
-from stories_engagement.usecases.erasure import erased_until
 from stories_engagement.usecases.stories import live_story_of
 
 ACCESS_EVENTS = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
@@ -68,7 +67,7 @@ class AccessReader:
             if event.expires_at <= self._now():
                 self._access_state.end(event.story_id, self._now())
         elif isinstance(event, UserErased):
-            self._access_state.erase(event.user_id, erased_until(record), self._now())
+            self._access_state.erase(event.user_id, clamp_to_append_time(record, event.at), self._now())
         else:
             self._access_state.block(event.user_id, event.target_id, block_state_of(record), self._now())
 

@@ -10,6 +10,7 @@ from stories_shared.events import LayerTallies, PartViewers, Reach, StoryInsight
 from stories_shared.events.ids import deterministic_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 from stories_shared.mongo.outbox import pending_mark
 
 from stories_engagement.domain.answers import layers_from
@@ -24,7 +25,7 @@ from stories_engagement.domain.insights import (
 )
 from stories_engagement.domain.views import SUMS
 from stories_engagement.store.answers import tallies_in
-from stories_engagement.store.schema import ENGAGEMENTS, ERASED_USERS, INSIGHTS, STORIES, VIEWS
+from stories_engagement.store.schema import ENGAGEMENTS, INSIGHTS, STORIES, VIEWS
 from stories_engagement.usecases.insights import Period, Position, sealed_insights
 
 STORY = dict.fromkeys(("author_id", "posted_at", "expires_at", "series_id", "part", "layers"), 1)

@@ -13,6 +13,7 @@ from typing import TypeVar
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stories_shared.mongo.client import Mongo, Session
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
@@ -24,7 +25,7 @@ T = TypeVar("T")
 
 STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
 VIEWERS, CLAIMS, EVENTS, INSIGHTS = "viewers", "claims", "events", "insights"
-BLOCKS, PRIVACY, HIDDEN_WORDS, ERASED_USERS = "blocks", "privacy", "hidden_words", "erased_users"
+BLOCKS, PRIVACY, HIDDEN_WORDS = "blocks", "privacy", "hidden_words"
 REPORTED, REPORTS, AUDIT = "reported", "reports", "audit"
 WEBHOOKS, DELIVERIES = "webhooks", "deliveries"
 
@@ -68,9 +69,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     await Leases.ensure(mongo)
     rehide = IndexModel([("rehide", ASCENDING)], name="rehide", sparse=True)
     await mongo.ensure(HIDDEN_WORDS, rehide)
-    received = IndexModel([("heard_at", ASCENDING)], name="heard", expireAfterSeconds=month)
-    recheck = IndexModel([("again_at", ASCENDING)], name="again", sparse=True)
-    await mongo.ensure(ERASED_USERS, received, recheck)
+    await MongoErasedUsers.ensure(mongo)
     await ensure_reports(mongo)
     await ensure_webhooks(mongo)
 

@@ -4,16 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pymongo import ASCENDING, ReturnDocument
-from pymongo.errors import DuplicateKeyError
-from stories_shared.clock import Clock, truncate_to_ms
+from pymongo import ASCENDING
 from stories_shared.mongo.client import DataLoader, Mongo, Session
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_engagement.domain.access_state import BlockState, Pair
 from stories_engagement.store.schema import (
     BLOCKS,
     CLAIMS,
-    ERASED_USERS,
     PRIVACY,
     row_id,
     transaction_retrying_duplicates,
@@ -144,35 +142,14 @@ EraseUserRows = Callable[[str, datetime], Awaitable[None]]
 
 
 class MongoUserErasure:
-    """Marks of erased users, and the erasure of their data."""
+    """Erases all data of users."""
 
-    def __init__(self, mongo: Mongo, now: Clock, erasers: Sequence[EraseUserRows]) -> None:
-        self._marks = mongo[ERASED_USERS]
+    def __init__(self, mongo: Mongo, erasers: Sequence[EraseUserRows]) -> None:
         self._claims = mongo[CLAIMS]
-        self._now = now
         self._erasers = erasers
-
-    async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime:
-        """Mark a user as erased up to a time, at least that of an earlier mark; the time of the mark."""
-        change = {"$max": {"at": at}, "$set": {"again_at": recheck_at, "heard_at": truncate_to_ms(self._now())}}
-        after = ReturnDocument.AFTER
-        try:
-            mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
-        except DuplicateKeyError:
-            mark = await self._marks.find_one_and_update({"_id": user_id}, change, upsert=True, return_document=after)
-        return mark["at"] if mark else at
 
     async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete all data of a user up to a time."""
         for erase in self._erasers:
             await erase(user_id, until)
         await self._claims.delete_many({"user_id": user_id, "at": {"$lte": until}})
-
-    async def due_for_recheck(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Marks whose recheck is due."""
-        found = self._marks.find({"again_at": {"$lte": now}}, {"at": 1}, limit=limit)
-        return [(mark["_id"], mark["at"]) for mark in await found.to_list(None)]
-
-    async def mark_rechecked(self, user_id: str, at: datetime) -> None:
-        """Record that the recheck is done, unless the mark has changed since."""
-        await self._marks.update_one({"_id": user_id, "at": at}, {"$unset": {"again_at": ""}})

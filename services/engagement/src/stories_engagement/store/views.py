@@ -9,6 +9,7 @@ from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_engagement.domain.views import (
     Block,
@@ -25,7 +26,6 @@ from stories_engagement.domain.views import (
 from stories_engagement.store.kinds import REACTIONS
 from stories_engagement.store.schema import (
     BLOCKS,
-    ERASED_USERS,
     PRIVACY,
     STORIES,
     VIEWERS,

@@ -8,6 +8,7 @@ from typing import Any
 
 from stories_shared.events import StoryPosted
 from stories_shared.events.ids import new_id
+from stories_shared.testing.erased_users import MemoryErasedUsers
 
 from stories_engagement.domain.access_state import BlockState, LiveStory, Pair
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
@@ -60,8 +61,7 @@ class InMemoryDatabase:
     blocks: dict[Key, Block] = field(default_factory=dict)
     privacy: dict[str, tuple[bool, datetime, datetime | None]] = field(default_factory=dict)
     unlist: dict[str, tuple[datetime, str]] = field(default_factory=dict)
-    erased: dict[str, datetime] = field(default_factory=dict)
-    recheck_at: dict[str, datetime] = field(default_factory=dict)
+    erased_users: MemoryErasedUsers = field(default_factory=MemoryErasedUsers)
     reactions: dict[Key, tuple[str | None, datetime]] = field(default_factory=dict)
     shares: dict[Key, datetime] = field(default_factory=dict)
     answers: dict[tuple[str, str, str], tuple[Answer | None, datetime]] = field(default_factory=dict)
@@ -74,6 +74,11 @@ class InMemoryDatabase:
     reports: dict[str, Report] = field(default_factory=dict)
     reporters: dict[tuple[str, str], str] = field(default_factory=dict)
     audit: list[AuditEntry] = field(default_factory=list)
+
+    @property
+    def erased(self) -> dict[str, datetime]:
+        """Until when users were erased."""
+        return {user_id: mark.until for user_id, mark in self.erased_users.marks.items()}
 
     def live(self, story_id: str, author_id: str | None = None) -> None:
         """Raises `NotFound` for a story that has ended."""
@@ -617,14 +622,9 @@ class MemoryCounters:
 
 @dataclass
 class MemoryUserErasure:
-    """Stores marks of erased users and deletes their data."""
+    """Erases all data of users."""
 
     database: InMemoryDatabase
-
-    async def mark_erased(self, user_id: str, at: datetime, recheck_at: datetime) -> datetime:
-        self.database.erased[user_id] = max(at, self.database.erased.get(user_id, BEFORE_ALL))
-        self.database.recheck_at[user_id] = recheck_at
-        return self.database.erased[user_id]
 
     async def erase_user(self, user_id: str, until: datetime) -> None:
         database = self.database
@@ -650,12 +650,3 @@ class MemoryUserErasure:
             database.reports[report_id] = replace(database.reports[report_id], text=None)
         database.reports = {k: r for k, r in database.reports.items() if r.author_id != user_id or r.at > until}
         database.audit = [replace(e, author_id=None) if e.author_id == user_id else e for e in database.audit]
-
-    async def due_for_recheck(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        return [
-            (user_id, self.database.erased[user_id]) for user_id, at in self.database.recheck_at.items() if at <= now
-        ][:limit]
-
-    async def mark_rechecked(self, user_id: str, at: datetime) -> None:
-        if self.database.erased.get(user_id) == at:
-            self.database.recheck_at.pop(user_id, None)

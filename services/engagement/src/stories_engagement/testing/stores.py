@@ -6,6 +6,7 @@ from typing import Any
 
 from stories_shared.clock import Clock
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.erased_users import MongoErasedUsers
 
 from stories_engagement.store.answers import MongoAnswers
 from stories_engagement.store.comments import MongoComments, MongoHiddenWords
@@ -51,6 +52,7 @@ class Stores:
     insights: Any
     counters: Any
     erased_users: Any
+    user_data: Any
     reports: Any
     webhooks: Any = None
     deliveries: Any = None
@@ -72,7 +74,8 @@ def in_memory() -> Stores:
         answers=MemoryAnswers(database),
         insights=MemoryInsights(database),
         counters=MemoryCounters(database),
-        erased_users=MemoryUserErasure(database),
+        erased_users=database.erased_users,
+        user_data=MemoryUserErasure(database),
         reports=MemoryReports(database),
     )
 
@@ -108,7 +111,8 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         answers=MongoAnswers(counter_writer),
         insights=insights,
         counters=counter_writer,
-        erased_users=MongoUserErasure(mongo, now, [view_store.erase_viewer, *forget_steps]),
+        erased_users=MongoErasedUsers(mongo, now),
+        user_data=MongoUserErasure(mongo, [view_store.erase_viewer, *forget_steps]),
         reports=reports,
         webhooks=MongoWebhooks(mongo),
         deliveries=deliveries,

@@ -16,6 +16,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo import outbox
 from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_feed.domain.edges import (
     MARK_RETENTION,
@@ -32,7 +33,7 @@ from stories_feed.domain.visibility import Relation
 from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
 from stories_feed.usecases.trays import FollowList
 
-EDGES, CHOICES, ERASED = "edges", "choices", "erased"
+EDGES, CHOICES = "edges", "choices"
 HIDDEN_BY = "hidden_by"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
 EMPTY = FollowList((), frozenset())
@@ -65,7 +66,7 @@ class MongoEdges:
         self._max_listed = max_listed
         self._edges = mongo[EDGES]
         self._follow_lists = mongo[CHOICES]
-        self._erased = mongo[ERASED]
+        self._erased = mongo[ERASED_USERS]
         self._now = now
         self._edge_loader = DataLoader(self._edges, {"on": 1})
         self._follow_list_loader = DataLoader(self._follow_lists, {"following": 1, "muted": 1, HIDDEN_BY: 1})

@@ -1,61 +1,43 @@
 """Erasure of everything that is stored about a user: edges both ways, seen marks, stories."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from pymongo import IndexModel
-from stories_shared.clock import Clock
 from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
-from stories_feed.domain.edges import MARK_RETENTION, AppliedChange, EdgeChange, EdgeKey, Kind
-from stories_feed.store.edges import CHOICES, EDGES, ERASED, HIDDEN_BY, LISTED_KINDS, follow_list_writes
+from stories_feed.domain.edges import AppliedChange, EdgeChange, EdgeKey, Kind
+from stories_feed.store.edges import CHOICES, EDGES, HIDDEN_BY, LISTED_KINDS, follow_list_writes
 from stories_feed.store.seen import SEEN
 from stories_feed.store.stories import STORIES, MongoStories
 from stories_feed.usecases.endings import Ending
 
 BATCH = 500
-# A write that was under way when the erasure began has ended by then.
-RECHECK_AFTER = timedelta(minutes=1)
-
-
-async def ensure(mongo: Mongo) -> None:
-    """Create the collection and its indexes."""
-    await mongo.ensure(
-        ERASED,
-        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
-        IndexModel([("look_again_at", 1)], name="again", sparse=True),
-    )
 
 
 class MongoUserData:
-    """Erases users and records their erasure."""
+    """Erases users, and knows who was erased."""
 
-    def __init__(self, mongo: Mongo, stories: MongoStories, now: Clock) -> None:
+    def __init__(self, mongo: Mongo, stories: MongoStories) -> None:
         self._mongo = mongo
-        self._erased = mongo[ERASED]
+        self._erased = mongo[ERASED_USERS]
         self._edges = mongo[EDGES]
         self._follow_lists = mongo[CHOICES]
         self._seen = mongo[SEEN]
         self._documents = mongo[STORIES]
         self._stories = stories
-        self._now = now
 
     async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
         """The times of erasure of those of the users who were erased."""
         found = self._erased.find({"_id": {"$in": list(users)}}, {"at": 1})
         return {mark["_id"]: mark["at"] async for mark in found}
 
-    async def begin_erasure(self, user_id: str, at: datetime) -> bool:
-        """Mark the user; False where an erasure of that time or a later one was finished."""
-        mark = await self._erased.find_one({"_id": user_id})
-        if mark is not None and mark["at"] >= at:
-            return not mark["done"]
-        fields = {"at": at, "done": False, "marked_at": self._now()}
-        await self._erased.update_one({"_id": user_id}, {"$set": fields}, upsert=True)
-        return True
+    async def erase(self, user_id: str, at: datetime) -> None:
+        """Erase what is not later than ``at``, batch by batch."""
+        while await self._erase_batch(user_id, at):
+            pass
 
-    async def erase(self, user_id: str, at: datetime) -> bool:
-        """Erase one bounded batch of what is not later than ``at``; True while there may be more."""
+    async def _erase_batch(self, user_id: str, at: datetime) -> bool:
         old = {"at": {"$lte": at}}
         if hides := await self._edges.find({"user": user_id, "kind": Kind.HIDE.value, **old}, limit=BATCH).to_list(
             None
@@ -77,20 +59,6 @@ class MongoUserData:
         await self._seen.delete_many({"_id": {"$gte": f"{user_id}/", "$lt": f"{user_id}0"}})
         await self._rebuild_follow_list(user_id)
         return False
-
-    async def finish_erasure(self, user_id: str, at: datetime) -> None:
-        """Mark the erasure as done, and schedule a second pass for concurrent writes."""
-        fields = {"done": True, "look_again_at": self._now() + RECHECK_AFTER}
-        await self._erased.update_one({"_id": user_id, "at": at}, {"$set": fields})
-
-    async def recheck(self) -> bool:
-        """Erase one batch of what was written during an erasure; True while there may be more."""
-        mark = await self._erased.find_one({"look_again_at": {"$lte": self._now()}})
-        if mark is None:
-            return False
-        if not await self.erase(mark["_id"], mark["at"]):
-            await self._erased.update_one({"_id": mark["_id"], "at": mark["at"]}, {"$unset": {"look_again_at": ""}})
-        return True
 
     async def _erase_listed_edges(self, edges: Sequence[Document], at: datetime) -> None:
         """Erase edges, and remove them from the lists of other users."""

@@ -9,6 +9,7 @@ import msgspec
 from stories_shared.clock import Clock
 from stories_shared.events import Event, StoryPosted, encode
 from stories_shared.events.outgoing import OutgoingEvent
+from stories_shared.testing.erased_users import MemoryErasedUsers
 
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, dependencies_of
 from stories_feed.domain.live import LiveStory
@@ -133,9 +134,14 @@ class MemoryEdges:
     def __init__(self) -> None:
         self.latest: dict[EdgeKey, EdgeChange] = {}
         self.published: list[Event] = []
-        self.erased: dict[str, datetime] = {}
+        self.erased_users = MemoryErasedUsers()
         self.changes: Counter[str] = Counter()
         self.notified: set[EdgeKey] = set()
+
+    @property
+    def erased(self) -> dict[str, datetime]:
+        """Until when users were erased."""
+        return {user_id: mark.until for user_id, mark in self.erased_users.marks.items()}
 
     async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Update the edges at once."""
@@ -256,21 +262,12 @@ class MemoryUserData:
 
     def __init__(self, stories: MemoryStories, edges: MemoryEdges, seen: MemorySeen) -> None:
         self.stories, self.edges, self.seen = stories, edges, seen
-        self.done: set[str] = set()
 
     async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
         """Those who were erased."""
         return {user: self.edges.erased[user] for user in users if user in self.edges.erased}
 
-    async def begin_erasure(self, user_id: str, at: datetime) -> bool:
-        """Set the mark."""
-        if user_id in self.edges.erased and self.edges.erased[user_id] >= at:
-            return user_id not in self.done
-        self.edges.erased[user_id] = at
-        self.done.discard(user_id)
-        return True
-
-    async def erase(self, user_id: str, at: datetime) -> bool:
+    async def erase(self, user_id: str, at: datetime) -> None:
         """Erase everything at once."""
         latest = self.edges.latest
         for key in [key for key in latest if user_id in {key.user, key.target} and latest[key].at <= at]:
@@ -278,11 +275,6 @@ class MemoryUserData:
         own = [s for s in self.stories.stories.values() if s.author_id == user_id and s.posted_at <= at]
         await self.stories.end([Ending(story.story_id, at, "deleted") for story in own])
         self.seen.marks = {mark for mark in self.seen.marks if mark.viewer_id != user_id}
-        return False
-
-    async def finish_erasure(self, user_id: str, at: datetime) -> None:  # noqa: ARG002
-        """Mark it as done."""
-        self.done.add(user_id)
 
 
 class RecordingPublisher:
@@ -290,6 +282,10 @@ class RecordingPublisher:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+
+    async def publish(self, event: Event) -> None:
+        """Record it."""
+        self.events.append(event)
 
     async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
         """Record them."""

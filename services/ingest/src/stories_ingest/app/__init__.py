@@ -79,7 +79,6 @@ def backstop(settings: IngestSettings) -> dict[str, int]:
 async def ensure(mongo: Mongo) -> None:
     """Create the collections and indexes of ingest."""
     await store.ensure(mongo)
-    await store.date_erasures(mongo)
     await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
 
 

@@ -14,6 +14,7 @@ from stories_shared.events import StoryPosted
 from stories_shared.events.ids import new_id
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.runtime.user_erasure import RESUME_EVERY
 
 from stories_ingest import media
 from stories_ingest.app.parts import Parts
@@ -71,6 +72,7 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
             wakeups=parts.wakeups,
             now=parts.now,
             new_id=new_id,
+            trace=lambda parent: runtime.tracer.span("run media job", "consumer", [parent]),
         )
         worker = partial(run_worker, work, scratch, parts.wakeups, metrics, count_job=parts.signals.count_job)
         runtime.background_task(f"media-{number}", worker)
@@ -143,7 +145,7 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     archived_objects = SweepObjects(
         parts.bucket, ARCHIVE, parts.archive.referenced_archived, parts.now, MEDIA_PAGES, always_pause=True
     )
-    recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.erase_account, parts.now)
+    recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.now)
     missed_expiries = EraseMissedExpiries(parts.cleanup, parts.expire, parts.erase, parts.now)
     exclusive, resumable = parts.leases.exclusive, parts.leases.resumable
     post_scheduled = PostScheduled(
@@ -156,8 +158,10 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     runtime.periodic("objects", sweep_every, resumable("objects", media_objects))
     runtime.periodic("archived-objects", sweep_every, resumable("archived-objects", archived_objects))
     runtime.periodic("archive-erasures", timedelta(seconds=5), exclusive("archive", parts.erase_archived.sweep))
+    runtime.periodic("archive-switch", timedelta(seconds=60), exclusive("archive-switch", parts.empty_archive))
     runtime.periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", parts.bucket.abort_uploads))
     runtime.periodic("unheard-of", timedelta(seconds=60), exclusive("unheard-of", missed_expiries))
+    runtime.periodic("erase-users", RESUME_EVERY, parts.erase_user.resume)
     runtime.periodic("look-again", timedelta(seconds=5), exclusive("look-again", recheck))
     runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.publisher.record_partition_count, StoryPosted))
     runtime.periodic("count-jobs", timedelta(seconds=5), partial(count_waiting_jobs, parts, metrics))

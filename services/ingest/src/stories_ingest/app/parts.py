@@ -9,25 +9,29 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.http.paging import Cursors
 from stories_shared.kafka.topics import RETENTION_AFTER_LIFETIME
 from stories_shared.mongo.client import Document
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import Outbox
 from stories_shared.rollout.file import PolicyFile
 from stories_shared.runtime.service import ServiceRuntime
+from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.s3.objects import Objects
 
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
 from stories_ingest.settings import IngestSettings
+from stories_ingest.store.access_edges import MongoAccessEdges
 from stories_ingest.store.archive import MongoArchive
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
+from stories_ingest.store.highlights import MongoHighlights
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
-from stories_ingest.usecases.archive import EraseArchived, ExpireStory
+from stories_ingest.usecases.archive import EmptyArchive, EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
@@ -82,11 +86,18 @@ class Parts:
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, self.bucket, now)
         self.archive = MongoArchive(runtime.mongo)
+        self.highlights = MongoHighlights(runtime.mongo)
+        self.access_edges = MongoAccessEdges(runtime.mongo)
         self.expire = ExpireStory(self.stories, self.archive, self.bucket, now, settings.archive)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, now)
+        self.empty_archive = EmptyArchive(self.archive, self.erase_archived, now, settings.archive)
         self.erase = EraseMedia(self.bucket, self.cleanup, self.archive, self.publisher, now)
-        self.erase_account = EraseAccount(
-            self.cleanup, self.stories, self.bucket, self.endings, now, new_id, self.erase_archived
+        self.erase_user = EraseUser(
+            "ingest",
+            MongoErasedUsers(runtime.mongo, now),
+            EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id, self.erase_archived),
+            runtime.publisher.publish,
+            now,
         )
         self.leases = Leases(runtime.mongo, now, lease_for=SWEEP_LEASE)
 

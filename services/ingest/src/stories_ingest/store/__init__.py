@@ -7,18 +7,19 @@ The planner uses a partial index only where the query implies its filter. It sup
 from datetime import UTC, datetime
 
 from pymongo import DESCENDING, IndexModel
-from stories_shared.clock import truncate_to_ms
 from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
+    ACCESS_EDGES,
     ARCHIVE,
     ARCHIVE_SETTINGS,
     DELETIONS,
     ENDED,
     ENDED_RETENTION,
-    ERASED_USERS,
+    HIGHLIGHTS,
     PARTITION_COUNTS,
     PAUSES,
     PUBLISH_OUTCOMES,
@@ -80,20 +81,21 @@ async def ensure(mongo: Mongo) -> None:
         ),
     )
     await mongo.ensure(ARCHIVE_SETTINGS)
-    await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
     await mongo.ensure(
-        ERASED_USERS,
-        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
-        IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
+        HIGHLIGHTS,
+        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
+        IndexModel([("story_ids", 1)], name="stories"),
     )
+    await mongo.ensure(
+        ACCESS_EDGES,
+        IndexModel([("user_id", 1)], name="user"),
+        IndexModel([("target_id", 1)], name="target"),
+        IndexModel([("gone_at", 1)], name="gone", expireAfterSeconds=0),
+    )
+    await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
+    await MongoErasedUsers.ensure(mongo)
     await Leases.ensure(mongo)
     await mongo.ensure(PARTITION_COUNTS)
     await mongo.ensure(PUBLISH_OUTCOMES)
     await mongo.ensure(PAUSES)
     await mongo.ensure(DELETIONS)
-
-
-async def date_erasures(mongo: Mongo) -> None:
-    """Set `marked_at` on documents of an earlier release, so that the TTL index deletes them."""
-    undated = {"marked_at": {"$exists": False}}
-    await mongo[ERASED_USERS].update_many(undated, {"$set": {"marked_at": truncate_to_ms(mongo.now())}})

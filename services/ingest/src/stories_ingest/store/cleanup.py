@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_ingest.domain.keys import staging_key, story_of
 from stories_ingest.domain.media import object_keys
 from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
+    ACCESS_EDGES,
     ARCHIVE_SETTINGS,
     CLAIMS,
     DELETIONS,
     ENDED,
-    ERASED_USERS,
+    HIGHLIGHTS,
     QUOTAS,
     STORIES,
     quota_document,
@@ -50,23 +52,6 @@ class MongoCleanup:
         """Record that the second erasure is done."""
         await self.mongo[ENDED].update_one({"_id": story_id}, {"$unset": {"again_at": ""}})
 
-    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
-        """Record that the second erasure is done, unless a later one was scheduled that is due after `until`."""
-        due = {"_id": user_id, "again_at": {"$lte": until}}
-        await self.mongo[ERASED_USERS].update_one(due, {"$unset": {"again_at": ""}})
-
-    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Erased users whose second erasure is due, with the time until which their data is erased."""
-        found = self.mongo[ERASED_USERS].find({"again_at": {"$lte": now}}, limit=limit)
-        return [(document["_id"], document["at"]) for document in await found.to_list(None)]
-
-    async def record_account_erasure(
-        self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime
-    ) -> None:
-        """Record until when a user's data must be erased, when that was received, and when to erase again."""
-        update = {"$max": {"at": at}, "$set": {"marked_at": marked_at, "again_at": recheck_at}}
-        await self.mongo[ERASED_USERS].update_one({"_id": user_id}, update, upsert=True)
-
     async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's stories created no later than `at`."""
         return await self._ids(STORIES, {"author_id": user_id, "created_at": {"$lte": at}}, limit)
@@ -98,6 +83,9 @@ class MongoCleanup:
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
         await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": at}})
         await self.mongo[ARCHIVE_SETTINGS].delete_one({"_id": user_id, "at": {"$lte": at}})
+        await self.mongo[HIGHLIGHTS].delete_many({"author_id": user_id, "created_at": {"$lte": at}})
+        for side in ("user_id", "target_id"):
+            await self.mongo[ACCESS_EDGES].delete_many({side: user_id, "at": {"$lte": at}})
         own = {**_ended_until(user_id, at), "pending": {"$exists": False}}
         await self.mongo[ENDED].update_many(own, {"$unset": {"author_id": ""}})
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from stories_shared.testing.erased_users import MemoryErasedUsers
+
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.keys import story_of
 from stories_ingest.domain.quota import Quota
@@ -42,7 +44,7 @@ class MemoryStories:
     quotas: dict[str, Quota] = field(default_factory=dict)
     pending: set[str] = field(default_factory=set)
     rechecks: dict[str, datetime] = field(default_factory=dict)
-    erased_users: dict[str, tuple[datetime, datetime | None]] = field(default_factory=dict)
+    erased_users: MemoryErasedUsers = field(default_factory=MemoryErasedUsers)
     archive: MemoryArchive = field(default_factory=MemoryArchive)
 
     def __post_init__(self) -> None:
@@ -240,28 +242,6 @@ class MemoryStories:
         """Record that the second erasure is done."""
         self.rechecks.pop(story_id, None)
 
-    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Erased users whose second erasure is due."""
-        due = [(user, at) for user, (at, recheck_at) in self.erased_users.items() if recheck_at and recheck_at <= now]
-        return due[:limit]
-
-    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
-        """Record that the second erasure is done."""
-        at, recheck_at = self.erased_users[user_id]
-        if recheck_at is not None and recheck_at <= until:
-            self.erased_users[user_id] = (at, None)
-
-    async def record_account_erasure(
-        self,
-        user_id: str,
-        at: datetime,
-        marked_at: datetime,  # noqa: ARG002
-        recheck_at: datetime,
-    ) -> None:
-        """Record until when a user's data must be erased."""
-        before = self.erased_users.get(user_id, (at, None))[0]
-        self.erased_users[user_id] = (max(at, before), recheck_at)
-
     async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's stories created no later than `at`."""
         own = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
@@ -274,6 +254,7 @@ class MemoryStories:
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
         """Delete a user's quota until `at`, and the author id of ended stories that are published."""
         self.quotas[user_id] = (await self.quota(user_id)).posted_after(at)
+        self.archive.on_erasure(user_id, at)
         if self.archive.settings.get(user_id, at) <= at:
             self.archive.settings.pop(user_id, None)
         for ended in self._ended_until(user_id, at):
@@ -286,8 +267,8 @@ class MemoryStories:
 
     async def suspend(self, user_id: str, at: datetime, until: datetime) -> None:
         """Suspend a user, unless the account was erased since `at`."""
-        erased_at = self.erased_users.get(user_id, (None, None))[0]
-        if erased_at is None or erased_at < at:
+        erased = self.erased_users.marks.get(user_id)
+        if erased is None or erased.until < at:
             self.quotas[user_id] = (await self.quota(user_id)).suspend(at, until)
 
     async def referenced_uploads(self, keys: Collection[str]) -> set[str]:

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
-from stories_shared.events import UserDataErased
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
@@ -15,7 +14,7 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import EraseArchived
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
-from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
+from stories_ingest.usecases.ports import OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
 """Stories per query."""
@@ -25,14 +24,6 @@ CONCURRENCY = 4
 
 class Accounts(ErasureLog, Protocol):
     """Records of users besides their stories."""
-
-    async def record_account_erasure(
-        self, user_id: str, at: datetime, marked_at: datetime, recheck_at: datetime
-    ) -> None:
-        """Record that the user's data until `at` must be erased, when that was received, and when to erase again.
-
-        The record expires relative to `marked_at`, since `at` may be any time that an external producer names.
-        """
 
     async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of the user's stories in any state, created no later than `at`."""
@@ -60,12 +51,6 @@ class EraseAccount:
     erase_archived: EraseArchived
 
     async def __call__(self, user_id: str, at: datetime) -> None:
-        """Erase the account now and schedule a second erasure. Raises Unavailable."""
-        now = truncate_to_ms(self.now())
-        await self.accounts.record_account_erasure(user_id, at, now, now + RECHECK_AFTER)
-        await self.erase(user_id, at)
-
-    async def erase(self, user_id: str, at: datetime) -> None:
         """Delete every story created until `at`, publish each deletion, erase its media. Raises Unavailable.
 
         The archive comes after the stories: no story can expire into it any more.
@@ -92,21 +77,3 @@ class EraseAccount:
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
         await self.accounts.record_erasure(story_id, at, at + RECHECK_AFTER)
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetUser:
-    """Handles `user-erased`."""
-
-    erase: EraseAccount
-    publisher: EventPublisher
-    now: Clock
-
-    async def __call__(self, user_id: str, at: datetime, receipt_id: str) -> None:
-        """Erase, then publish `user-data-erased`, on redelivery too. Raises Unavailable."""
-        await self.erase(user_id, at)
-        await self.publisher.publish(
-            UserDataErased(
-                receipt_id=receipt_id, user_id=user_id, service="ingest", erased_at=truncate_to_ms(self.now())
-            )
-        )

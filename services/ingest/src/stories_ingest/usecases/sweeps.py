@@ -14,13 +14,12 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import ExpireStory
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import EraseMedia
-from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.ports import StoryObjects, StoryRepository
 
 EXPIRY_GRACE = timedelta(hours=1)
 """How long after a story's end its `story-expired` may still arrive."""
 PAGE = 40
-"""Stories or accounts per iteration: half a minute even if each call takes as long as its timeout."""
+"""Stories per iteration: half a minute even if each call takes as long as its timeout."""
 CONCURRENCY = 4
 """Concurrent erasures, so that requests can use the bucket too."""
 KEYS_PER_PAGE = 1_000
@@ -43,12 +42,6 @@ class CleanupQueue(Protocol):
 
     async def clear_recheck(self, story_id: str) -> None:
         """Record that the second erasure is done."""
-
-    async def due_account_rechecks(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
-        """Erased users whose second erasure is due, with the time until which their data is erased."""
-
-    async def clear_account_recheck(self, user_id: str, until: datetime) -> None:
-        """Record that the second erasure is done, unless a later one was scheduled that is due after `until`."""
 
 
 class ObjectListing(Protocol):
@@ -168,22 +161,14 @@ class RecheckErasures:
 
     cleanup: CleanupQueue
     objects: StoryObjects
-    erase_account: EraseAccount
     now: Clock
 
     async def __call__(self) -> bool:
-        """Process one page of stories and one of accounts; return whether there may be more."""
-        now = self.now()
-        story_ids = await self.cleanup.due_rechecks(now, PAGE)
+        """Process one page; return whether there may be more."""
+        story_ids = await self.cleanup.due_rechecks(self.now(), PAGE)
         await for_each(story_ids, self._recheck_story, CONCURRENCY)
-        accounts = await self.cleanup.due_account_rechecks(now, PAGE)
-        await for_each(accounts, lambda account: self._recheck_account(*account, now), CONCURRENCY)
-        return PAGE in (len(story_ids), len(accounts))
+        return len(story_ids) == PAGE
 
     async def _recheck_story(self, story_id: str) -> None:
         await self.objects.erase(story_id)
         await self.cleanup.clear_recheck(story_id)
-
-    async def _recheck_account(self, user_id: str, at: datetime, until: datetime) -> None:
-        await self.erase_account.erase(user_id, at)
-        await self.cleanup.clear_account_recheck(user_id, until)
