@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_embedded.dev_tokens import key_id, read_key
 from stories_embedded.paths import CHECKOUT
+from stories_shared.auth.dev_tokens import key_id, read_key
 from stories_shared.auth.jwks import check
 from stories_shared.events.cloudevents import SERVICES
 

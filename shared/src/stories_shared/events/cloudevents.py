@@ -31,8 +31,7 @@ class DecodeError(Exception):
     """A record cannot be decoded to an event; ``args[0]`` is the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent(Generic[E]):
+class ReceivedEvent(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event with its origin.
 
     ``produced_at`` is stated by its source, ``appended_at`` by the broker; both are aware UTC. Only ACLs make
@@ -99,7 +98,10 @@ def decoded_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, st
     """The known headers by lower-case name, without unreadable ones."""
     texts: dict[str, str] = {}
     for name, value in headers or ():
-        if isinstance(name, str) and isinstance(value, bytes) and (known := name.lower()) in HEADERS:
+        if not isinstance(name, str) or not isinstance(value, bytes):
+            continue
+        known = name if name in HEADERS else name.lower()
+        if known in HEADERS:
             try:
                 texts[known] = value.decode()
             except UnicodeDecodeError:
@@ -142,7 +144,7 @@ def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E], topic: str
             envelope = envelope_decoder.decode(value)
             source, event_id, kind, value = envelope.source, envelope.id, envelope.type, data_of(envelope)
             produced_at = bounded_time(envelope.time) if envelope.time and envelope.time.tzinfo else None
-        if kind and kind.startswith("stories.") and kind != event.ce_type():
+        if kind and kind != event.ce_type() and kind.startswith("stories."):
             raise DecodeError(f"a record of type {kind[:100]} on the topic of {event.ce_type()}")
         decoded: E = decoder(event).decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:

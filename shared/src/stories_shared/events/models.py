@@ -73,8 +73,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.time_fields:
             at = getattr(self, name)
-            if at is not None:
-                structs.force_setattr(self, name, bounded_time(at))
+            if at is not None and (bounded := bounded_time(at)) is not at:
+                structs.force_setattr(self, name, bounded)
 
     @property
     def key(self) -> str:
@@ -100,7 +100,7 @@ def bounded_time(at: datetime) -> datetime:
     """
     if not (EARLIEST.year <= at.year <= LATEST.year):
         raise ValueError("a time between the years 2000 and 9000 is expected")
-    return truncate_to_ms(at.astimezone(UTC))
+    return truncate_to_ms(at if at.tzinfo is UTC else at.astimezone(UTC))
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):

@@ -99,7 +99,7 @@ class Publisher:
         Raises:
             Unavailable: no broker answers.
         """
-        await self._current()
+        await self.producer()
 
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""
@@ -121,7 +121,8 @@ class Publisher:
         Raises:
             Unavailable: one or more were not acknowledged in time; any of them may have been.
         """
-        await self.send([self.record_of(outgoing) for outgoing in events])
+        at = self.now()
+        await self.send([self.record_of(outgoing, at) for outgoing in events])
 
     async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Iterable[int] = ()) -> None:
         """Publish a tombstone, so that compaction removes the records of this key.
@@ -148,18 +149,18 @@ class Publisher:
         Raises:
             Unavailable: no broker answers.
         """
-        producer = await self._current()
+        producer = await self.producer()
         try:
             async with asyncio.timeout(self.timeout_s):
                 return len(await producer.partitions_for(self.kafka.topic(event.topic)))
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(KAFKA, str(error)) from error
 
-    def record_of(self, outgoing: OutgoingEvent) -> ProducerRecord:
-        """The Kafka record of an event."""
+    def record_of(self, outgoing: OutgoingEvent, at: datetime | None = None) -> ProducerRecord:
+        """The Kafka record of an event that has no time of its own and is published at this time, by default now."""
         event = outgoing.event
         event_id = outgoing.event_id or new_id()
-        headers = headers_of(event, self.source, event_id, outgoing.at or self.now())
+        headers = headers_of(event, self.source, event_id, outgoing.at or at or self.now())
         parent = outgoing.traceparent or current_traceparent()
         if traceparent := self.tracer.traceparent_for_event(event.topic, event_id, parent):
             headers.append(("traceparent", traceparent.encode()))
@@ -195,7 +196,7 @@ class Publisher:
 
     async def _send_and_replace(self, waiting: list[ProducerRecord], attempts: int) -> None:
         for attempt in range(1, attempts + 1):
-            producer = await self._current()
+            producer = await self.producer()
             failures = await self._send_with(producer, waiting)
             if not failures:
                 return
@@ -236,7 +237,8 @@ class Publisher:
                 raise outcome
         return failures
 
-    async def _current(self) -> AIOKafkaProducer:
+    async def producer(self) -> AIOKafkaProducer:
+        """The connected producer. Raises Unavailable: no broker answers."""
         async with self._replacing:
             if self._producer is None:
                 producer = AIOKafkaProducer(

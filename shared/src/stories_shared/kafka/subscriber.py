@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -190,9 +191,12 @@ class Batch:
         return found
 
 
+topic_partition = lru_cache(maxsize=1_000)(TopicPartition)
+
+
 def partition_of(record: Record) -> TopicPartition:
     """The partition of a record."""
-    return TopicPartition(record.topic, record.partition)
+    return topic_partition(record.topic, record.partition)
 
 
 Handler = Callable[[Batch], Awaitable[None]]
@@ -500,14 +504,19 @@ async def dead_letter_and_record(records: Batch) -> None:
             )
         log.warning("dead_lettered", group=records.group, topic=topic, reason=reason, error=dead_letter.error)
         consumer_context.metrics.dead_lettered.labels(records.group, plain(topic), reason).inc()
+    if not finished:
+        return
+    observe_age = consumer_context.metrics.event_age.labels(records.group, plain(finished[0][0].topic)).observe
+    handled: dict[TopicPartition, int] = {}
     for record, decoded, dead in finished:
         partition = partition_of(record)
-        consumer_context.handled[records.group, partition] = record.offset + 1
+        handled[partition] = record.offset + 1
         if records.breaker_enabled:
             consumer_context.breaker(records.group, partition).count(dead=dead is not None)
         if isinstance(decoded, ReceivedEvent):
             age = (now - (decoded.produced_at or decoded.appended_at)).total_seconds()
-            consumer_context.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
+            observe_age(max(0.0, age))
+    consumer_context.handled |= {(records.group, partition): offset for partition, offset in handled.items()}
 
 
 def dead_letter_record(records: Batch, dead_letter: DeadLetter) -> ProducerRecord:
