@@ -1969,7 +1969,8 @@ class StoryReceipt(TypedDict):
     ended: Literal["expired", "deleted"]
     # When it ended.
     ended_at: str
-    # When each store erased it; null until then. `archive` is there if its author kept it.
+    # When each store erased it; null until then. `archive` is there if its author kept it, `moderation` if it was
+    # held.
     erased: dict[str, str | None]
     # Whether its public life is over in every store.
     complete: bool
@@ -1979,7 +1980,7 @@ class StoryReceipt(TypedDict):
     completed_at: str | None
     # When the last Kafka record about it is gone, at the latest.
     log_clears_by: str
-    # Why its media is still kept; null if it is not.
+    # `moderation` while the media of a reported story is still kept; else null.
     held: str | None
 
 

@@ -116,7 +116,11 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(counter_writer),
         MongoHiddenWords(counter_writer),
     )
-    reports, webhooks, deliveries = MongoReports(mongo, comments, now), MongoWebhooks(mongo), MongoDeliveries(mongo)
+    reports, webhooks, deliveries = (
+        MongoReports(mongo, comments, now, settings.moderation_hold),
+        MongoWebhooks(mongo),
+        MongoDeliveries(mongo),
+    )
     forget_steps = [
         store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
     ]
@@ -218,7 +222,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             SetHiddenWords(words, now, apply_words.wake),
         ),
         report_routes(
-            FileReport(reports, comments, runtime.tickets, access_state, now),
+            FileReport(reports, comments, runtime.tickets, access_state, now, decisions.wake),
             reports,
             DecideReport(reports, decisions, now),
             cursors,

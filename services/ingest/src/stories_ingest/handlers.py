@@ -4,6 +4,7 @@ from faststream.kafka import KafkaRouter
 from stories_shared.events import (
     StoryDeleted,
     StoryExpired,
+    StoryHeld,
     StoryPosted,
     UserBlocked,
     UserErased,
@@ -13,12 +14,13 @@ from stories_shared.events import (
     UserUnhidden,
 )
 from stories_shared.events.cloudevents import ReceivedEvent
-from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
+from stories_shared.kafka.subscriber import Batch, for_each_event, for_each_record, subscribe
 from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.usecases.access_edges import StoreAccessEdge
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
+from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
@@ -34,6 +36,7 @@ def event_handlers(
     erase_user: EraseUser,
     suspend: SuspendUser,
     store_edge: StoreAccessEdge,
+    hold: HoldMedia,
     metrics: IngestMetrics,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
@@ -100,5 +103,10 @@ def event_handlers(
     async def on_user_unhidden(batch: Batch) -> None:
         """End hiding. Redelivery is harmless: only a newer state is stored."""
         await for_each_record(batch, UserUnhidden, store_edge)
+
+    @subscribe(router, StoryHeld, service=SERVICE)
+    async def on_story_held(batch: Batch) -> None:
+        """Keep media of reported stories. Redelivery is harmless: the latest event of a story counts."""
+        await for_each_event(batch, StoryHeld, hold)
 
     return router

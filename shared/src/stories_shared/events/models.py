@@ -58,7 +58,7 @@ Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
 Kind = Literal["video", "photo"]
 Service = Literal["ingest", "feed", "engagement", "expiry"]
-Store = Literal["media", "feed", "engagement", "archive"]
+Store = Literal["media", "feed", "engagement", "moderation", "archive"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -368,15 +368,17 @@ class StoryErased(Event, frozen=True, kw_only=True):
     """One store has erased an ended story, except for ids, times and counts.
 
     `archived`, of `media`: the author's archive keeps the story; `archive` follows when that copy is gone.
+    `held_until`, of `media`: it is kept for moderators until then at the latest; `moderation` follows when it is gone.
     """
 
     topic: ClassVar[str] = "story-erased"
-    time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
+    time_fields: ClassVar[tuple[str, ...]] = ("erased_at", "held_until")
 
     story_id: StoryId
     store: Store
     erased_at: Time
     archived: bool = False
+    held_until: Time | None = None
 
 
 class StoryNotified(Event, frozen=True, kw_only=True):
@@ -482,6 +484,18 @@ class UserErased(Event, frozen=True, kw_only=True):
     receipt_id: StoryId | None = None
 
 
+class StoryHeld(Event, frozen=True, kw_only=True):
+    """The media of a reported story is to be kept for moderators until a time; once decided, no longer than ``at``."""
+
+    topic: ClassVar[str] = "story-held"
+    time_fields: ClassVar[tuple[str, ...]] = ("until", "at")
+
+    story_id: StoryId
+    author_id: UserId
+    until: Time
+    at: Time
+
+
 class UserSuspended(Event, frozen=True, kw_only=True):
     """An admin suspended a user from creating stories until a time, after a report."""
 
@@ -571,6 +585,7 @@ EVENTS: dict[str, type[Event]] = {
         UserUnhidden,
         UserErased,
         UserDataErased,
+        StoryHeld,
         UserSuspended,
     )
 }

@@ -27,6 +27,7 @@ from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.highlights import ReadHighlights, WriteHighlights
+from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
 from stories_ingest.usecases.repost import RepostStory
@@ -65,7 +66,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         DeleteStory(
             parts.stories,
             parts.stories,
-            parts.bucket,
+            parts.unless_held,
             parts.endings,
             parts.now,
             new_id,
@@ -145,5 +146,6 @@ def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
         parts.erase_user,
         SuspendUser(parts.cleanup, parts.now),
         StoreAccessEdge(parts.access_edges),
+        HoldMedia(parts.holds, parts.let_go, parts.now),
         metrics,
     )

@@ -20,6 +20,7 @@ from stories_ingest.store.documents import (
     ENDED,
     ENDED_RETENTION,
     HIGHLIGHTS,
+    HOLDS,
     PARTITION_COUNTS,
     PAUSES,
     PUBLISH_OUTCOMES,
@@ -93,6 +94,12 @@ async def ensure(mongo: Mongo) -> None:
         IndexModel([("gone_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
     )
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
+    await mongo.ensure(
+        HOLDS,
+        IndexModel([("until", 1)], name="until", partialFilterExpression={"until": A_TIME}),
+        IndexModel([("author_id", 1)], name="author", partialFilterExpression={"author_id": A_TEXT}),
+        IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
+    )
     await MongoErasedUsers.ensure(mongo)
     await Leases.ensure(mongo)
     await mongo.ensure(PARTITION_COUNTS)

@@ -17,6 +17,7 @@ from stories_ingest.store.documents import (
     DELETIONS,
     ENDED,
     HIGHLIGHTS,
+    HOLDS,
     QUOTAS,
     STORIES,
     quota_document,
@@ -120,12 +121,13 @@ class MongoCleanup:
         return {staging_key(story_id) for story_id in await self._ids(STORIES, making, 0)}
 
     async def referenced_keys(self, keys: Keys[str]) -> set[str]:
-        """The final keys that a live story references or a running job may be writing.
+        """The final keys that a live story references, a running job may be writing, or a hold is to keep.
 
         Jobs are read before stories, so that a job that is posted in between counts as running.
         """
         folders = list({story_of(key) for key in keys})
         running = await self._being_written(folders)
+        running.update(await self._ids(HOLDS, {"_id": {"$in": folders}, "until": {"$exists": True}}, 0))
         fields = {"posted.media": 1, "posted.renditions_job": 1}
         live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, fields)
         referenced: set[str] = set()
