@@ -4,7 +4,7 @@
 PYTHON ?= python3
 STORIES = .venv/bin/stories
 SERVICES = ingest feed engagement expiry
-SOURCES = shared services deploy cli tools tests benchmarks conftest.py
+SOURCES = shared services deploy cli clients tools tests benchmarks conftest.py
 
 # System certificates; no proxy for loopback; no download of Python; one cache for all checkouts.
 export UV_SYSTEM_CERTS = 1
@@ -20,8 +20,8 @@ cache := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/stories
 cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '$(cache)' || echo '$(CURDIR)/.stories-cache')
 export UV_CACHE_DIR ?= $(cache)/uv
 
-.PHONY: install install/deploy lock up demo test test/unit test/python test/minio test/nightly test/containers check \
-	check/deploy check/web web secrets docs docs/site charts chaos bench release
+.PHONY: install install/deploy install/api lock up demo test test/unit test/python test/minio test/nightly test/containers check \
+	check/deploy check/web web clients secrets docs docs/site charts chaos bench release
 
 # The stamp is in .venv, but Kafka is in the cache, so the installation is checked each time.
 install: .venv/installed
@@ -42,7 +42,7 @@ demo: install
 # the first fails.
 WORKERS ?= logical
 side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
-per_push = not needs_minio and not needs_docker and not nightly
+per_push = not needs_minio and not needs_docker and not needs_api_tools and not nightly
 test: install
 	@status=0; set -x; \
 	.venv/bin/python -m pytest -m "$(per_push) and not alone and not breaks_servers" $(side_by_side) || status=$$?; \
@@ -52,7 +52,7 @@ test: install
 
 # Every test without servers, tools and media encoding: under a minute, in this process.
 test/unit: install
-	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus and not needs_docker"
+	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus and not needs_docker and not needs_api_tools"
 
 # The media tests on another supported Python: make test/python PYTHON=python3.13 [TESTS=…]
 test/python: install
@@ -89,8 +89,14 @@ install/deploy: .venv-deploy/installed
 .venv-deploy/installed: .venv/installed deploy/tools.lock deploy/install-tools.sh $(wildcard deploy/tools/*)
 	@sh deploy/install-tools.sh
 
-check/deploy: install/deploy check/web
-	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus"
+# The linters of the API's documents, and oasdiff, in a folder of their own.
+install/api: .venv-api/installed
+
+.venv-api/installed: .venv-deploy/installed tools/api/install.sh tools/api/package-lock.json tools/api/go.sum
+	@sh tools/api/install.sh
+
+check/deploy: install/deploy install/api check/web
+	.venv/bin/python -m pytest -m "needs_deploy_tools or needs_go or needs_prometheus or needs_api_tools"
 
 # The TypeScript client and the web client: generated types, compiler, tests, and the built files as they are committed.
 # Needs Node 20.19 or newer with npm. `make web` builds the web client into deploy/gateway/app.
@@ -116,6 +122,13 @@ charts: install/deploy
 	@for chart in ingest feed engagement expiry gateway monitoring stories; do \
 		.venv-deploy/bin/helm package --destination dist/charts deploy/helm/$$chart 2>/dev/null || exit 1; \
 	done
+
+# The clients as packages: dist/clients/*.whl, *.tar.gz and *.tgz.
+clients: install node_modules/installed
+	@rm -rf dist/clients && mkdir -p dist/clients
+	cd clients/python && $(CURDIR)/.venv/bin/python -m hatchling build -d $(CURDIR)/dist/clients
+	npm run --silent build -w clients/typescript
+	npm pack --silent -w clients/typescript --pack-destination dist/clients
 
 # make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…] [RERUNS=0] [FOREVER=1]
 chaos: install
@@ -160,11 +173,11 @@ release:
 compile = .venv/bin/uv pip compile --quiet --python .venv/bin/python --universal --python-version 3.11 \
 	--generate-hashes --no-header \
 	$(if $(UPGRADE),$(if $(filter 1 yes all,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
-ours = $(foreach name,shared $(SERVICES) embedded cli,--no-emit-package stories-$(name))
+ours = $(foreach name,shared $(SERVICES) embedded cli client,--no-emit-package stories-$(name))
 
 lock: install
 	$(compile) $(ours) --group dev pyproject.toml -o requirements.lock
-	$(foreach name,$(SERVICES),$(compile) $(ours) -c requirements.lock services/$(name)/pyproject.toml -o services/$(name)/requirements.lock &&) true
+	$(foreach name,$(SERVICES),$(compile) $(ours) -c requirements.lock --extra otel services/$(name)/pyproject.toml -o services/$(name)/requirements.lock &&) true
 	$(compile) $(ours) -c requirements.lock cli/pyproject.toml -o cli/requirements.lock
 	$(compile) -c requirements.lock deploy/build.in -o deploy/build.lock
 	$(compile) deploy/embedded/installer.in -o deploy/embedded/installer.lock

@@ -24,6 +24,7 @@ class Tool:
 
 
 TOOLS = {
+    "needs_api_tools": Tool((CHECKOUT / ".venv-api" / "installed").exists, "make install/api"),
     "needs_deploy_tools": Tool((CHECKOUT / ".venv-deploy" / "installed").exists, "make install/deploy"),
     "needs_go": Tool(
         lambda: bool(shutil.which("go")) or (CHECKOUT / ".venv-deploy" / "bin" / "go").exists(), "make install/deploy"

@@ -57,7 +57,7 @@ class Client:
                 turn += 1
             writer.write(self.next_request())
             head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)  # none with 204
             await reader.readexactly(length)
             self.latencies.append((time.perf_counter() - sent_at) * 1000)
             self.failed += not head.startswith(b"HTTP/1.1 2")

@@ -61,7 +61,7 @@ class Plan:
     """How much is measured: rounds, seconds of one round, and the share of the full data."""
 
     rounds: int = 5
-    seconds: int = 3
+    seconds: int = 2
     scale: float = 1.0
 
 

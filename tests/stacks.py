@@ -22,6 +22,8 @@ TEST_LIMITS = {
     "LIMIT_WRITES": "10000",
     "LIMIT_REPORTS": "10000",
     "MEDIA_WORKERS": "2",
+    "MODERATION_HOLD": "7d",
+    "WEBHOOKS_ALLOW_PRIVATE": "true",
     "ARCHIVE": "on",
 }
 

@@ -152,6 +152,12 @@ def scenario(record: Recorder) -> None:
     expired = post(record, caption="gone by noon", lifetime="5s")
     record.until("ann", "/v1/me/archive", lambda page: page["items"])
     call("ann", "GET", "/v1/me/archive")
+    chosen = {"title": "Summer", "story_ids": [expired["id"]], "cover_story_id": None}
+    shown = {"highlight_id": call("ann", "POST", "/v1/me/highlights", chosen)["id"]}
+    call("ann", "PATCH", "/v1/me/highlights/{highlight_id}", {"title": "Summer"}, **shown)
+    call("bob", "GET", "/v1/users/{user_id}/highlights", **theirs)
+    call("bob", "GET", "/v1/highlights/{highlight_id}", **shown)
+    call("ann", "DELETE", "/v1/me/highlights/{highlight_id}", **shown)
     call("ann", "DELETE", "/v1/me/archive/{story_id}", story_id=expired["id"])
     call("bob", "POST", "/v1/stories/{story_id}/repost", None, ticket, **own)
     call("bob", "GET", "/v1/me/privacy")

@@ -1,19 +1,26 @@
-"""`make release VERSION=x.y.z`: sets the version everywhere, moves the changelog section and payloads, commits, tags.
+"""`make release VERSION=x.y.z`: sets the version everywhere, moves the changelog section, keeps payloads and the API
+document, commits, tags.
 
 Changes nothing unless the tree is clean, the version follows the current one, and the changelog has unreleased entries.
 It does not push; `git tag -d vX.Y.Z && git reset --hard HEAD~1` undoes it.
 """
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)\Z")
 UNRELEASED = re.compile(r"^## Unreleased\n(?P<told>.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 GOLDEN = Path("shared/tests/golden")
+OPENAPI = Path("docs/openapi.json")
+RELEASED = Path("tools/api/released.json")
+WORDS = frozenset({"description", "summary", "example", "examples", "links", "info", "tags"})
+NAMED = frozenset({"properties", "paths", "schemas", "responses", "headers", "parameters", "securitySchemes"})
 
 TAG = r'(\btag: "?){old}("?)(?![\w.])'
 
@@ -77,12 +84,36 @@ def release(checkout: Path, version: str) -> list[Path]:
     for path in written:
         path.write_text(texts[path], encoding="utf-8")
     shutil.copytree(checkout / GOLDEN / "unreleased", kept)
+    keep_document(checkout)
     for left in sorted(naming(checkout, old)) if old != version else ():
         sys.stderr.write(f"{left} still names {old}; is that another's version?\n")
     git(checkout, "add", "--all")
     git(checkout, "commit", "--quiet", "--message", f"Release {version}")
     git(checkout, "tag", "--annotate", f"v{version}", "--message", f"Release {version}")
     return [*written, *kept.iterdir()]
+
+
+def keep_document(checkout: Path) -> None:
+    """Keep what the OpenAPI document promises, for `make check/deploy` to compare later ones with."""
+    kept = outline(json.loads((checkout / OPENAPI).read_text(encoding="utf-8")))
+    (checkout / RELEASED).write_text(json.dumps(kept, indent=0, separators=(",", ":")) + "\n", encoding="utf-8")
+
+
+def outline(document: dict[str, Any]) -> dict[str, Any]:
+    """A document without words and examples."""
+    info = {"title": document["info"]["title"], "version": document["info"]["version"]}
+    return {"info": info, **without_words(document)}
+
+
+def without_words(value: Any, *, names: bool = False) -> Any:
+    """A part of a document. With `names` its keys are names, of properties for example, and not keywords."""
+    if isinstance(value, dict):
+        return {
+            key: without_words(each, names=key in NAMED and not names)
+            for key, each in value.items()
+            if names or key not in WORDS
+        }
+    return [without_words(each) for each in value] if isinstance(value, list) else value
 
 
 def current(checkout: Path) -> str:
@@ -118,7 +149,15 @@ def bumped(checkout: Path, old: str, new: str) -> dict[Path, str]:
 
 def naming(checkout: Path, version: str) -> set[str]:
     """Deployment files and documents that contain this version, except test data and lock files."""
-    kept = (":!CHANGELOG.md", ":!*.lock", ":!package-lock.json", ":!**/tests/**", ":!tests/**", ":!**/go.*")
+    kept = (
+        ":!CHANGELOG.md",
+        ":!*.lock",
+        ":!package-lock.json",
+        ":!tools/api/**",
+        ":!**/tests/**",
+        ":!tests/**",
+        ":!**/go.*",
+    )
     run = subprocess.run(
         ["git", "-C", str(checkout), "grep", "--files-with-matches", "--word-regexp", "-F", version, "--", ".", *kept],
         check=False,

@@ -31,7 +31,7 @@ from ..processes import Process, get, until
 from ..registry import figure
 from ..results import Result, Sample, compare
 
-VIEWS = 200_000
+VIEWS = 100_000
 ROWS = 1_000
 STORIES = 1_000
 REPORTED = 50

@@ -1,6 +1,8 @@
 """The commands and their help."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,3 +85,8 @@ def test_shell_completion_knows_events_and_services() -> None:
 
 def test_all_services_are_installed_in_a_checkout() -> None:
     assert len(INSTALLED_SERVICES) == 4
+
+
+def test_commands_of_other_installations_need_no_embedded_stack():
+    code = "import sys; sys.modules['stories_embedded'] = None; import stories_cli.app, stories_cli.tokens"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

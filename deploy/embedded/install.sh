@@ -34,7 +34,7 @@ echo "installing requirements.lock" >&2
 quiet=--quiet
 [ -t 2 ] && quiet=
 .venv/bin/uv pip sync $quiet --compile-bytecode --python .venv/bin/python --require-hashes --only-binary :all: requirements.lock
-members=$(for member in shared services/*/ deploy/embedded cli; do printf ' -e %s' "${member%/}"; done)
+members=$(for member in shared services/*/ deploy/embedded cli clients/python; do printf ' -e %s' "${member%/}"; done)
 # shellcheck disable=SC2086 # splits words intentionally
 .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation $members
 echo "installing Kafka into the cache" >&2

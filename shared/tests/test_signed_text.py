@@ -1,12 +1,12 @@
 """Tickets and cursors: signed by us, for one person, one story or list, and a while."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from stories_shared.auth.signed_text import BadSignature, Signer
 from stories_shared.auth.tickets import Ticket, TicketRefused, Tickets
 from stories_shared.clock import epoch_ms
@@ -66,7 +66,7 @@ def refusal(text, viewer="ann", now=NOW, tickets=TICKETS, **more) -> str:
 def test_ticket_signed_for_a_viewer_equals_the_whole_ticket(ticket, viewer_id, ends_at, relation):
     sign_for = TICKETS.of_story(ticket)
     follower, friend = relation
-    whole = replace(ticket, viewer_id=viewer_id, ends_at=ends_at, follower=follower, friend=friend)
+    whole = structs.replace(ticket, viewer_id=viewer_id, ends_at=ends_at, follower=follower, friend=friend)
     assert sign_for(viewer_id, epoch_ms(ends_at), follower, friend) == TICKETS.sign(whole)
 
 
@@ -135,7 +135,7 @@ def test_keys_rotate():
 
 
 def test_times_are_cut_to_milliseconds():
-    odd = replace(TICKET, ends_at=NOW + timedelta(microseconds=1_000_999))
+    odd = structs.replace(TICKET, ends_at=NOW + timedelta(microseconds=1_000_999))
     assert TICKETS.read(TICKETS.sign(odd), "ann", NOW).ends_at == NOW + timedelta(milliseconds=1000)
 
 

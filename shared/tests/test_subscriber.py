@@ -7,16 +7,17 @@ from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.protocol.group import LeaveGroupRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from stories_shared.errors import MONGODB, InvalidMessage, Unavailable
 from stories_shared.events import StoryErased, UserFollowed, encode
-from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.cloudevents import ReceivedEvent, decode_record
 from stories_shared.events.ids import new_id
+from stories_shared.kafka.batches import BatchPublisher
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.publisher import ProducerRecord, Publisher
+from stories_shared.kafka.publisher import ProducerRecord, Publisher, RecordsRefused
 from stories_shared.kafka.rebalance import RebalanceListener
 from stories_shared.kafka.subscriber import (
     BREAKER_THRESHOLD,
@@ -66,6 +67,23 @@ async def committed(kafka: Kafka, group: str, topic: str) -> int:
         finally:
             await admin.close()
         return sum(offset.offset for partition, offset in found.items() if partition.topic == kafka.topic(topic))
+    finally:
+        await consumer.stop()
+
+
+def follow_of(record: ConsumerRecord) -> UserFollowed:
+    return decode_record(record, UserFollowed).event
+
+
+async def read_all(kafka: Kafka, topic: str, count: int) -> list[ConsumerRecord]:
+    """The first records of a topic."""
+    consumer = AIOKafkaConsumer(
+        kafka.topic(topic), bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", group_id=None
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(15):
+            return [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()
 
@@ -603,6 +621,39 @@ async def test_publisher_recovers_from_a_rejected_record(kafka):
             await publisher.publish(follow())
     finally:
         await publisher.stop()
+
+
+async def test_batches_of_concurrent_requests_keep_the_order_of_a_key(kafka):
+    publisher = Publisher(kafka, "feed")
+    batches = BatchPublisher(publisher)
+    requests = [[follow(f"u{n % 7}", f"{number}-{n}") for n in range(50)] for number in range(20)]
+    try:
+        await asyncio.gather(*(batches.publish_all(UserFollowed, some) for some in requests))
+    finally:
+        await publisher.stop()
+    found = [follow_of(record) for record in await read_all(kafka, "user-followed", 1_000)]
+    for user in {event.user_id for event in found}:
+        expected = [event.target_id for some in requests for event in some if event.user_id == user]
+        assert [event.target_id for event in found if event.user_id == user] == expected
+
+
+async def test_batches_recover_from_a_rejected_record(kafka):
+    publisher = Publisher(kafka, "feed")
+    batches = BatchPublisher(publisher)
+    with pytest.raises(RecordsRefused):
+        await publisher.send([ProducerRecord(kafka.topic("user-followed"), b"x", b"x" * 1_100_000)], attempts=1)
+    try:
+        await batches.publish_all(UserFollowed, [follow("ann", f"u{n}") for n in range(30)])
+    finally:
+        await publisher.stop()
+    found = {follow_of(record).target_id for record in await read_all(kafka, "user-followed", 30)}
+    assert found == {f"u{n}" for n in range(30)}
+
+
+async def test_batches_end_with_unavailable_without_a_broker():
+    publisher = Publisher(Kafka("127.0.0.1:1"), "feed", timeout_s=0.2)
+    with pytest.raises(Unavailable):
+        await BatchPublisher(publisher).publish_all(UserFollowed, [follow()])
 
 
 async def test_every_subscriber_uses_subscribe():

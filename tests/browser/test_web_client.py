@@ -13,7 +13,18 @@ from ..journeys.stack import Stack
 
 BROWSER = CHECKOUT / "web" / "tests" / "browser"
 CHROMIUM = shutil.which("chromium")
-JOURNEYS = ("life", "expiry", "keyboard", "refusal", "offline", "scenes", "accessibility")
+JOURNEYS = (
+    "life",
+    "expiry",
+    "keyboard",
+    "refusal",
+    "offline",
+    "scenes",
+    "moderation",
+    "planning",
+    "shell",
+    "accessibility",
+)
 
 pytestmark = [
     pytest.mark.nightly,

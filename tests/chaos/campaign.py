@@ -136,6 +136,7 @@ class Campaign:
             "each story once where it may be seen": ask.reels,
             "counts of live stories": counts.live,
             "counts of ended stories": lambda: counts.ended(cluster.settings["MONGO_URL"], self.fault_timeline.calm),
+            "reports": counts.reports,
             "no early endings": leftovers.ends,
             "complete receipts": erasure.receipts,
             "databases without ended stories": erasure.databases,

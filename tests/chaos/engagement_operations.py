@@ -1,4 +1,4 @@
-"""Operations of viewers: read, play, react, comment."""
+"""Operations of viewers: read, play, react, comment, answer, report."""
 
 import random
 import secrets
@@ -116,6 +116,43 @@ class EngagementOperations:
         elif answer.conclusive and not doubted:
             comment.refused = True
         return answer
+
+    async def answer(self, user: str, rng: random.Random) -> None:
+        """Answer the poll of a visible story, or change the answer."""
+        if found := await self._one(user, rng):
+            item, story = found
+            story.poll = next((layer["id"] for layer in item["layers"] if layer["kind"] == "poll"), None)
+            if story.poll is not None:
+                await self.set_answer(user, story, rng.randrange(2), item["ticket"])
+
+    async def set_answer(self, user: str, story: Story, option: int, ticket: str) -> None:
+        """PUT until the result is known."""
+        op = self.client.history.invoke("answer", user=user, story=story.id, option=option)
+        await self._set(
+            *(op, user, story.answers.setdefault(user, Timeline(None)), option),
+            *("PUT", f"/v1/stories/{story.id}/answers/{story.poll}", ticket, {"option": option}),
+        )
+
+    async def report(self, user: str, rng: random.Random) -> None:
+        """Report a visible story, sometimes once more."""
+        if found := await self._one(user, rng):
+            item, story = found
+            op = self.client.history.invoke("report", user=user, story=story.id)
+            await self._set(
+                *(op, user, story.reports.setdefault(user, Timeline(False)), True),
+                *("POST", f"/v1/stories/{story.id}/reports", item["ticket"], {"reason": "spam", "text": None}),
+            )
+
+    async def _set(
+        self, op: int, user: str, value: Timeline[Any], new: Any, method: str, path: str, ticket: str, body: Any
+    ) -> None:
+        """Send until the result is known."""
+        change = value.begin(new, time.time())
+        answer = await self.client.until_known(
+            op, lambda: self.client.once(user, method, path, ticket=ticket, json=body), change
+        )
+        if answer.conclusive and not answer.good and change.over is None:
+            value.refuse(change)
 
     async def _one(self, user: str, rng: random.Random) -> tuple[Any, Story] | None:
         shown = [each for each in await self._look(user, rng) if each[1].author != user]

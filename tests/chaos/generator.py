@@ -14,6 +14,8 @@ WEIGHTS = {
     "react": 8,
     "unreact": 3,
     "comment": 8,
+    "answer": 8,
+    "report": 2,
     "delete": 4,
     "change_audience": 8,
     "follow": 8,

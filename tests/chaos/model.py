@@ -128,6 +128,9 @@ class Story:
     plays: dict[str, dict[str, Play]] = field(default_factory=dict)
     reactions: dict[str, Timeline[str | None]] = field(default_factory=dict)
     comments: dict[str, Comment] = field(default_factory=dict)
+    answers: dict[str, Timeline[int | None]] = field(default_factory=dict)
+    reports: dict[str, Timeline[bool]] = field(default_factory=dict)
+    poll: str | None = None
     publish_answered: bool = False
 
     @property

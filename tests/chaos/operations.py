@@ -21,6 +21,7 @@ AUDIENCES = ("everyone", "everyone", "followers", "friends", "close_friends")
 LASTING_S = 15.0
 MOST_LIVE = 9
 """Maximum of live stories per author here; the quota is 100."""
+FRAME = {"x": 0.5, "y": 0.5, "w": 0.2, "h": 0.1}
 FORGET_FOLLOWS: tuple[Kind, ...] = ("following", "close-friends")
 
 
@@ -58,7 +59,10 @@ class Operations(EngagementOperations):
             "hide_from": hidden,
             "caption": f"caption {word}",
             "alt_text": f"alt {word}",
-            "layers": [{"kind": "text", "text": f"layer {word}", "x": 0.5, "y": 0.5, "w": 0.2, "h": 0.1}],
+            "layers": [
+                {"kind": "text", "text": f"layer {word}", **FRAME},
+                {"kind": "poll", "question": f"poll {word}", "options": ["yes", "no"], **FRAME},
+            ],
         }
         rule: Timeline[Rule] = Timeline((audience, frozenset(hidden)))
         story = Story(user, f"key-{secrets.token_hex(8)}", word, asked, sample, rule)

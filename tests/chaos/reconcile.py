@@ -47,6 +47,11 @@ class Reconciliation:
             if not reaction.settled(now):
                 op = self.operations.client.history.invoke("unreact", user=user, story=story.id)
                 await self.operations.set_reaction(op, user, story, None, None)
+        for user, answered in story.answers.items():
+            if not answered.settled(now) and answered.intended is not None:
+                item = await self.operations.client.once(user, "GET", f"/v1/stories/{story.id}")
+                if item.status == 200:
+                    await self.operations.set_answer(user, story, answered.intended, item.body["ticket"])
         for key, comment in story.comments.items():
             if comment.id is None and not comment.refused:
                 path = f"/v1/stories/{story.id}"

@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.samples import Sample
 
-from .checks.counts import CountChecks, wrong_counts
+from .checks.counts import CountChecks, wrong_counts, wrong_seal
 from .checks.stories import StoryChecks
 from .model import Comment, Model, Play, Story, Timeline
 
@@ -54,6 +54,15 @@ def test_counts_of_a_deleted_story_have_only_upper_bounds(story: Story) -> None:
     story.deleted.begin(True, 950).ack(951)
     assert wrong_counts(story, {"plays": 0, "viewers": 0, "comment": 0}, calm) == {}
     assert wrong_counts(story, {"plays": 4, "viewers": 0, "comment": 0}, calm).keys() == {"plays"}
+
+
+def test_insights_that_differ_from_the_counts_are_reported(story: Story) -> None:
+    kept = {"plays": 3, "viewers": 2, "comment": 1, "answer": 1, "how": "expired", "author_id": "ann"}
+    sealed = {"plays": 3, "viewers": 2, "comments": 1, "answered": 1}
+    assert wrong_seal(story, kept | {"sealed": sealed}) == {}
+    assert wrong_seal(story, kept | {"sealed": sealed | {"answered": 2}}) == {"answered": (2, 1)}
+    assert wrong_seal(story, kept).keys() == {"sealed"}
+    assert wrong_seal(story, kept | {"how": "deleted"}) == {}
 
 
 async def test_a_check_that_compared_no_story_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ SCHEMAS = (
     "a text story has at least one layer",
     "must have one of ",
     "must be a time in RFC 3339",  # of a year in which stories may be posted
+    "is not in the caller's archive",
+    "must be one of the highlight's stories",
     "must be in the future",
     "must be within 30 days",
 )

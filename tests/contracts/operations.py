@@ -23,6 +23,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
     "/v1/stories/{story_id}/reports": REPORT,
     "/v1/comments/{comment_id}/reports": REPORT,
     "/v1/users/{user_id}/seen": {"up_to": new_id()},
+    "/v1/me/highlights/{highlight_id}": {"title": "Summer"},
     "/v1/admin/reports/{report_id}/decision": {"action": "keep", "days": None},
     "/v1/admin/webhooks/{webhook_id}": {"events": ["story-posted"]},
 }
@@ -39,6 +40,7 @@ ELSEWHERE = {
     "comment_id": new_id(),
     "user_id": "somebody",
     "layer_id": new_id(),
+    "highlight_id": new_id(),
     "report_id": new_id(),
     "webhook_id": new_id(),
     "delivery_id": new_id(),

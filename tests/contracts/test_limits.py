@@ -16,6 +16,7 @@ ALSO_GOOD = {
     "/v1/views": {"views": [{"ticket": "nonsense"}]},
     "/v1/me/privacy": {"view_history": True},
     "/v1/me/archive-settings": {"enabled": False},
+    "/v1/me/highlights": {"title": "Summer", "story_ids": [new_id()]},
     "/v1/me/hidden-words": {"words": []},
     "/v1/admin/webhooks": {"url": "https://127.0.0.1:9/", "events": ["story-posted"]},
 }

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import yaml
-from stories_embedded.dev_tokens import key_id, read_key
 from stories_embedded.paths import CHECKOUT
+from stories_shared.auth.dev_tokens import key_id, read_key
 from stories_shared.auth.jwks import check
 from stories_shared.events.cloudevents import SERVICES
 
@@ -110,13 +110,18 @@ def test_health_checks_start_neither_a_jvm_nor_mongosh(found: dict[str, dict[str
     assert "mongosh" not in str(found["mongodb"]["healthcheck"]["test"])
 
 
-def test_media_worker_network_reaches_only_the_stores(variant: Variant, env_file: Path) -> None:
+def test_each_container_reaches_only_what_it_needs(variant: Variant, env_file: Path) -> None:
     whole = json.loads(compose(variant, env_file, "config", "--format", "json").stdout)
-    assert whole["networks"]["data"]["internal"]
-    assert whole["services"]["ingest-worker"]["networks"].keys() == {"data"}
-    beside = {name for name, service in whole["services"].items() if "data" in service["networks"]}
-    assert {"kafka", "mongodb", "s3", "ingest-worker"} <= beside
-    assert "gateway" not in beside
+    members: dict[str, set[str]] = {name: set() for name in whole["networks"]}
+    for name, service in whole["services"].items():
+        for network in service["networks"]:
+            members[network].add(name)
+    assert {name for name, network in whole["networks"].items() if network.get("internal")} == {"data", "media"}
+    assert members["edge"] == {"gateway", "s3"}
+    assert members["app"] - {"cli"} == {"gateway", *SERVICES}
+    assert members["media"] - {"prometheus"} == {"ingest-worker", "kafka", "mongodb", "s3"}
+    assert {"kafka", "mongodb", "s3", *SERVICES} <= members["data"]
+    assert not {"gateway", "ingest-worker"} & (members["data"] | members["loopback"])
 
 
 def test_cli_command_runs_no_init_container(env_file: Path) -> None:

@@ -133,6 +133,58 @@ def test_every_container_has_requests_and_a_limit_of_memory(manifests):
             assert container["resources"]["limits"]["memory"]
 
 
+def test_ephemeral_storage_has_room_for_tmp_and_logs(manifests):
+    units = {"Mi": 1, "Gi": 1024}
+
+    def mebibytes(size: str) -> int:
+        return int(size[:-2]) * units[size[-2:]]
+
+    for _, pod in pods(manifests):
+        (tmp,) = (volume["emptyDir"]["sizeLimit"] for volume in pod["spec"]["volumes"] if volume["name"] == "tmp")
+        for container in containers(pod):
+            limit = mebibytes(container["resources"]["limits"]["ephemeral-storage"])
+            assert limit >= mebibytes(tmp) + 100, container["name"]
+            assert mebibytes(container["resources"]["requests"]["ephemeral-storage"]) <= limit
+
+
+def test_values_may_extend_every_pod():
+    spread = {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+    options = [
+        option
+        for of in (*SERVICES, "gateway", "ingest.worker")
+        for option in (
+            *(f"--set={of}.podLabels.team=media", f"--set={of}.extraEnv[0].name=HTTPS_PROXY"),
+            *(f"--set={of}.extraEnv[0].value=proxy", f"--set={of}.extraVolumes[0].name=more"),
+            *(f"--set={of}.extraVolumes[0].configMap.name=more", f"--set={of}.extraVolumeMounts[0].name=more"),
+            f"--set={of}.extraVolumeMounts[0].mountPath=/more",
+            *(f"--set={of}.topologySpreadConstraints[0].{key}={value}" for key, value in spread.items()),
+        )
+    ]
+    found = list(of_kind(rendered("stories", "minimal", *options), "Deployment"))
+    assert len(found) == len(SERVICES) + 2
+    for deployment in found:
+        pod = deployment["spec"]["template"]
+        assert pod["metadata"]["labels"]["team"] == "media"
+        assert pod["spec"]["topologySpreadConstraints"] == [spread]
+        assert {"name": "more", "configMap": {"name": "more"}} in pod["spec"]["volumes"]
+        for container in containers(pod):
+            assert {"name": "HTTPS_PROXY", "value": "proxy"} in container["env"]
+            assert {"name": "more", "mountPath": "/more"} in container["volumeMounts"]
+
+
+def test_collector_is_let_through_by_the_policies():
+    option = "--set=feed.settings.OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318"
+    policies = of_kind(rendered("stories", "minimal", option), "NetworkPolicy")
+    ports = {
+        policy["metadata"]["name"]: {
+            port["port"] for rule in policy["spec"]["egress"] for port in rule.get("ports", [])
+        }
+        for policy in policies
+    }
+    assert 4318 in ports["stories-feed"]
+    assert 4318 not in ports["stories-expiry"]
+
+
 def test_every_deployment_has_three_probes_on_its_port(manifests):
     for deployment in of_kind(manifests, "Deployment"):
         (container,) = deployment["spec"]["template"]["spec"]["containers"]

@@ -51,3 +51,25 @@ async def test_reported_story_is_removed_with_a_receipt_and_its_author_suspended
     assert await reports_of(admin, story) == []
     (entry, *_) = await admin.pages("/v1/admin/audit")
     assert (entry["author_id"], entry["decision"]["decided_by"]) == (mallory.id, admin.id)
+
+
+async def test_media_of_a_reported_story_is_held_until_the_decision(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    admin, stores = world.admin(), await world.stores()
+    await bob.follow(ann)
+    story = await ann.post()
+    item = await eventually(lambda: bob.item(story), SOON)
+    path = f"/v1/stories/{story['id']}/reports"
+    await bob.done("POST", path, ticket=item["ticket"], json={"reason": "violence", "text": None})
+    await eventually(lambda: stores.documents("stories_ingest.holds", story["id"]), SOON)
+    await ann.delete(story)
+    assert (await world.http.get(item["media_url"])).status_code in {403, 404}
+    held = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["held"])
+    assert (held["held"], held["complete"], held["erased"]["moderation"]) == ("moderation", False, None)
+    objects = await stores.objects(story["id"])
+    assert objects
+    assert {key.partition("/")[0] for key in objects} == {"held"}
+    (report,) = await reports_of(admin, story)
+    await admin.done("POST", f"/v1/admin/reports/{report['id']}/decision", json={"action": "keep"})
+    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["complete"])
+    assert (receipt["held"], await stores.objects(story["id"])) == (None, [])

@@ -1,7 +1,10 @@
 """Two replicas of every service behave like one."""
 
 import asyncio
+from datetime import datetime, timedelta
 
+import pytest
+from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
@@ -92,3 +95,19 @@ async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
     receipt = await eventually(lambda: ann.receipt(short), ERASED, accept=lambda found: found["complete"])
     assert receipt["ended"] == "expired"
     assert all(receipt["erased"].values())
+
+
+@pytest.mark.nightly
+async def test_scheduled_story_survives_the_kill_of_a_replica(paired_world: World) -> None:
+    world = paired_world
+    ann, bob = world.people("ann", "bob")
+    await bob.follow(ann)
+    draft = await ann.draft(caption="tomorrow")
+    at = system_now() + timedelta(seconds=8)
+    path = f"/v1/stories/{draft['id']}/publish"
+    assert (await ann.ask("POST", path, json={"at": rfc3339(at)})).status_code == 202
+    await eventually(lambda: ann.own(draft), PATIENCE, accept=lambda story: story["progress"] == 1)
+    await world.stack.kill("ingest")
+    item = await eventually(lambda: bob.item(draft), PATIENCE)
+    assert at <= datetime.fromisoformat(item["posted_at"]) <= at + timedelta(seconds=1)
+    assert item["caption"] == "tomorrow"

@@ -1,9 +1,9 @@
 """A ticket is valid only for its viewer, story, lifetime and revision."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 from stories_shared.auth.tickets import Ticket, Tickets
 from stories_shared.runtime.settings import ticket_key_pairs
 from stories_shared.testing import eventually
@@ -92,7 +92,7 @@ async def test_expired_ticket_is_rejected(world: World, shown: Shown) -> None:
     _, bob, item = shown
     tickets = await signer(world)
     real: Ticket = tickets.read(item["ticket"], bob.id, datetime.now(UTC))
-    over = tickets.sign(replace(real, ends_at=datetime.now(UTC) - timedelta(milliseconds=1)))
+    over = tickets.sign(structs.replace(real, ends_at=datetime.now(UTC) - timedelta(milliseconds=1)))
     await refusals(bob, item, over, EXPIRED)
     assert await rejection(bob, tickets.sign(real)) == []  # the hand that signs is the right one
 
@@ -119,7 +119,7 @@ async def test_ticket_expires_with_its_story(world: World) -> None:
     tickets = await signer(world)
     real: Ticket = tickets.read(item["ticket"], bob.id, datetime.fromisoformat(story["posted_at"]))
     assert real.ends_at <= datetime.fromisoformat(story["expires_at"])
-    longer = tickets.sign(replace(real, ends_at=real.ends_at + timedelta(hours=1)))
+    longer = tickets.sign(structs.replace(real, ends_at=real.ends_at + timedelta(hours=1)))
     await end_of(story)
     for ticket in (item["ticket"], longer):
         await refusals(bob, item, ticket)

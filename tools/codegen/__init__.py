@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stories_shared import rollout
 
-from . import asyncapi, dashboards, helm, licences, metrics, schemas, settings, strimzi
+from . import asyncapi, dashboards, helm, licences, metrics, python_client, schemas, settings, strimzi
 
 CHECKOUT = Path(__file__).parents[2]
 SCHEMAS = CHECKOUT / "shared" / "schemas"
@@ -31,6 +31,7 @@ def documents() -> dict[Path, str]:
         deploy / "strimzi" / "users.yaml": strimzi.strimzi_users(),
         deploy / "rollout.schema.json": json.dumps(schemas.published(rollout.schema()), indent=1) + "\n",
         **helm.files(deploy / "helm"),
+        **python_client.files(CHECKOUT),
         **made,
         **drawn,
     }
@@ -38,10 +39,9 @@ def documents() -> dict[Path, str]:
 
 def write() -> list[Path]:
     """Write the files that differ; returns their paths."""
-    stale = [
-        path for path, text in documents().items() if not path.is_file() or path.read_text(encoding="utf-8") != text
-    ]
+    made = documents()
+    stale = [path for path, text in made.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         path.parent.mkdir(exist_ok=True)
-        path.write_text(documents()[path], encoding="utf-8")
+        path.write_text(made[path], encoding="utf-8")
     return stale

@@ -1,7 +1,9 @@
 """docs/asyncapi.yaml: the events as AsyncAPI 3, from events.py and topics.yml."""
 
+import json
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,6 +15,8 @@ from .schemas import components, summary
 
 Document = dict[str, Any]
 LIFETIME = timedelta(hours=24)
+GOLDEN = Path(__file__).parents[2] / "shared" / "tests" / "golden" / "unreleased"
+"""Payloads as the services publish them; tests of `stories-shared` read them with every later release."""
 HEAD = "# Made from the code by `make docs`; a test compares.\n"
 ABOUT = (
     "The events of the services. Values are JSON, headers are CloudEvents 1.0 in binary mode; outside "
@@ -30,6 +34,7 @@ HEADERS: Document = {
         "ce_type": {"type": "string", "pattern": "^stories\\.[a-z-]+\\.v1$"},
         "ce_time": {"type": "string", "format": "date-time"},
         "ce_subject": {"type": "string", "description": "the record's key"},
+        "ce_dataschema": {"type": "string", "format": "uri", "description": "the `$id` of the payload's JSON Schema"},
         "content-type": {"type": "string", "examples": ["application/json"]},
     },
 }
@@ -60,6 +65,20 @@ def document() -> Document:
             "version": version("stories-shared"),
             "description": ABOUT,
             "license": {"name": "Apache-2.0"},
+            "tags": [{"name": "stories", "description": "What becomes of stories, and who is related to whom"}],
+        },
+        "servers": {
+            "kafka": {
+                "host": "{bootstrap}",
+                "protocol": "kafka",
+                "description": "The Kafka of the installation; topics have its prefix, `KAFKA_TOPIC_PREFIX`.",
+                "variables": {
+                    "bootstrap": {
+                        "default": "127.0.0.1:9092",
+                        "description": "`KAFKA_BOOTSTRAP_SERVERS` of the installation",
+                    }
+                },
+            }
         },
         "defaultContentType": "application/json",
         "channels": {name: channel(topic) for name, topic in published.items()},
@@ -104,9 +123,21 @@ def operations(topic: Topic) -> dict[str, Document]:
         "channel": {"$ref": f"#/channels/{topic.name}"},
         "messages": [{"$ref": f"#/channels/{topic.name}/messages/{event}"}],
     }
-    sends = {f"{service}-publishes-{topic.name}": {"action": "send", **where} for service in topic.writers}
+    sends = {
+        f"{service}-publishes-{topic.name}": {
+            "action": "send",
+            "description": f"{service} publishes {topic.name}, through its outbox.",
+            **where,
+        }
+        for service in topic.writers
+    }
     receives = {
-        f"{service}-consumes-{topic.name}": {"action": "receive", **where, "bindings": group(f"{service}.{topic.name}")}
+        f"{service}-consumes-{topic.name}": {
+            "action": "receive",
+            "description": f"{service} consumes {topic.name}. A redelivery has no second effect.",
+            **where,
+            "bindings": group(f"{service}.{topic.name}"),
+        }
         for service in topic.readers
     }
     return sends | receives
@@ -126,5 +157,22 @@ def message(event: type[Event]) -> Document:
         "contentType": "application/json",
         "traits": [{"$ref": "#/components/messageTraits/cloudEvent"}],
         "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
+        "examples": [example(event)],
         "bindings": {"kafka": {"key": {"type": "string", "description": event.key_field}, "bindingVersion": "0.5.0"}},
     }
+
+
+def example(event: type[Event]) -> Document:
+    """A record of an event."""
+    payload = json.loads((GOLDEN / f"{event.topic}.json").read_text(encoding="utf-8"))
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+        "ce_source": f"/stories/{Topics.of([LIFETIME])[event.topic].writers[0]}",
+        "ce_type": event.ce_type(),
+        "ce_time": "2026-11-22T08:00:00.000Z",
+        "ce_subject": payload[event.key_field],
+        "ce_dataschema": event.dataschema(),
+        "content-type": "application/json",
+    }
+    return {"name": "published", "headers": headers, "payload": payload}

@@ -105,6 +105,11 @@ GLOBAL = closed(
 )
 PLACEMENT = {
     "podAnnotations": WORDS,
+    "podLabels": WORDS,
+    "topologySpreadConstraints": LIST,
+    "extraEnv": LIST,
+    "extraVolumes": LIST,
+    "extraVolumeMounts": LIST,
     "priorityClassName": TEXT,
     "nodeSelector": WORDS,
     "tolerations": LIST,

@@ -30,7 +30,7 @@ def schema(event: type[Event]) -> Document:
     held = {name: published(each) for name, each in sorted(found.items()) if name != event.__name__}
     return {
         "$schema": DIALECT,
-        "$id": f"urn:{event.ce_type().replace('.', ':')}",
+        "$id": event.dataschema(),
         **published(found[event.__name__]),
         "description": f"{summary(event)} Keyed by {event.key_field}.",
         **({"$defs": held} if held else {}),

@@ -34,6 +34,19 @@ def test_asyncapi_references_resolve() -> None:
             found = found[step]
 
 
+def test_asyncapi_examples_match_their_schemas() -> None:
+    document = asyncapi.document()
+    assert document["servers"]["kafka"]["protocol"] == "kafka"
+    for name, message in document["components"]["messages"].items():
+        for example in message["examples"]:
+            for part, schema in (("payload", message["payload"]), ("headers", asyncapi.HEADERS)):
+                validator = jsonschema.Draft202012Validator(
+                    {**schema, "components": document["components"]}, format_checker=jsonschema.FormatChecker()
+                )
+                faults = [f"{fault.json_path}: {fault.message}" for fault in validator.iter_errors(example[part])]
+                assert faults == [], f"{name} {part}"
+
+
 def pointers(value: object) -> list[str]:
     """Every ``$ref`` in a document."""
     if isinstance(value, dict):

@@ -54,10 +54,11 @@ def test_release_sets_one_version_with_one_commit_and_one_tag(clone: Path) -> No
     ran = release(clone, NEXT)
     assert ran.returncode == 0, ran.stderr
     members = [clone / "pyproject.toml", *clone.glob("*/pyproject.toml"), *clone.glob("*/*/pyproject.toml")]
-    assert len(members) == 8
+    assert len(members) == 9
     assert all(f'\nversion = "{NEXT}"\n' in path.read_text() for path in members)
     for document in (clone / "docs" / "openapi.json", *(clone / "docs" / "openapi").glob("*.json")):
         assert json.loads(document.read_text())["info"]["version"] == NEXT
+    assert json.loads((clone / "tools" / "api" / "released.json").read_text())["info"]["version"] == NEXT
     assert yaml.safe_load((clone / "docs" / "asyncapi.yaml").read_text())["info"]["version"] == NEXT
     assert CURRENT not in (clone / "docker-compose.yml").read_text()
     assert ran.stderr == ""

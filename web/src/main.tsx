@@ -12,6 +12,7 @@ import { SignIn } from "./views/SignIn";
 
 const Create = later(() => import("./views/Create").then((views) => views.Create));
 const Scenes = later(() => import("./scenes/Scenes").then((views) => views.Scenes));
+const Moderation = later(() => import("./moderation/Moderation").then((views) => views.Moderation));
 const Me = later(() => import("./views/Me").then((views) => views.Me));
 
 /** A view whose script is loaded when it is first shown. */
@@ -46,6 +47,8 @@ function App() {
           <Create />
         ) : section === "scenes" ? (
           <Scenes />
+        ) : section === "moderation" && session.value?.admin ? (
+          <Moderation />
         ) : section === "me" || (section === "u" && name === user && more) ? (
           <Me />
         ) : section === "tag" ? (
@@ -109,11 +112,26 @@ function Navigation({ at, user }: { at: string; user: string }) {
         <Avatar user={user} size={26} />
         <span>{t("me")}</span>
       </a>
+      {session.value?.admin && (
+        <a href="#/moderation" aria-current={at === "moderation" ? "page" : undefined}>
+          <Icon name="flag" filled={at === "moderation"} />
+          <span>{t("moderation")}</span>
+        </a>
+      )}
     </nav>
   );
 }
 
+/** The worker keeps the shell for the next time; its address is the only script that the policy lets us name. */
+async function keepShell(): Promise<void> {
+  if (!import.meta.env.PROD || !navigator.serviceWorker) return;
+  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } } };
+  const worker = `${import.meta.env.BASE_URL}sw.js`;
+  await navigator.serviceWorker.register(trustedTypes?.createPolicy("worker", { createScriptURL: () => worker }).createScriptURL(worker) ?? worker);
+}
+void keepShell().catch(() => undefined); // a browser that keeps nothing shows the same
+
 const root = document.getElementById("app");
 const before = sessionStorage.getItem("user");
-if (before) await signIn(before).catch(() => sessionStorage.removeItem("user"));
+if (before) await signIn(before, sessionStorage.getItem("admin") === "true").catch(() => sessionStorage.removeItem("user"));
 if (root) render(<App />, root);

@@ -8,6 +8,8 @@ export interface Session {
   api: Stories;
   views: ViewQueue;
   admin: boolean;
+  /** Signed in by name: the stack of a developer. */
+  development: boolean;
 }
 
 export const session = signal<Session | null>(null);
@@ -19,6 +21,8 @@ export const route = signal(location.hash.slice(1) || "/");
 /** The author whose stories changed last: a player that shows them reads them again. */
 export const endings = signal<{ author: string; at: number }>({ author: "", at: 0 });
 export const following = signal<ReadonlySet<string>>(new Set());
+/** Whose new stories are announced. */
+export const notified = signal<ReadonlySet<string>>(new Set());
 
 addEventListener("hashchange", () => {
   route.value = location.hash.slice(1) || "/";
@@ -64,11 +68,11 @@ export async function signInByName(): Promise<boolean> {
   return response?.ok === true;
 }
 
-export async function tokenFor(user: string): Promise<string> {
+export async function tokenFor(user: string, admin = false): Promise<string> {
   const response = await fetch("/dev/sign-in", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ user }),
+    body: JSON.stringify({ user, admin }),
   });
   const body = await response.json().catch(() => null);
   if (!response.ok) throw StoriesError.of(response, body);
@@ -77,25 +81,26 @@ export async function tokenFor(user: string): Promise<string> {
 
 let stop = new AbortController();
 
-export async function signIn(user: string): Promise<void> {
-  let token = await tokenFor(user);
-  start(user, async (refused) => (refused ? (token = await tokenFor(user)) : token));
+export async function signIn(user: string, admin = false): Promise<void> {
+  let token = await tokenFor(user, admin);
+  start(user, async (refused) => (refused ? (token = await tokenFor(user, admin)) : token), admin, true);
   sessionStorage.setItem("user", user);
+  sessionStorage.setItem("admin", String(admin));
 }
 
 /** Sign in with a token of the host's, whose page may also hand it over with `postMessage`. */
 export function signInWithToken(token: string): void {
-  const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as { sub?: string };
-  start(claims.sub ?? "", () => token);
+  const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as { sub?: string; roles?: string[] };
+  start(claims.sub ?? "", () => token, claims.roles?.includes("admin") ?? false);
 }
 
-function start(user: string, token: (refused: boolean) => string | Promise<string>): void {
+function start(user: string, token: (refused: boolean) => string | Promise<string>, admin: boolean, development = false): void {
   const api = new Stories({ baseUrl: location.origin, token });
   const views = api.views({ storage: localStorage, key: `views.${user}` });
   stop = new AbortController();
   stop.signal.addEventListener("abort", views.attach(document, window));
   tray.value = null;
-  session.value = { user, api, views, admin: false };
+  session.value = { user, api, views, admin, development };
   void api.config().then((found) => (config.value = found), () => undefined);
   void refreshTray();
   void readFollowing();
@@ -159,9 +164,14 @@ export function markSeen(author: string): void {
 async function readFollowing(): Promise<void> {
   const { api } = session.value ?? {};
   const found = new Set<string>();
+  const told = new Set<string>();
   try {
-    for await (const edge of api?.edges("following") ?? []) found.add(edge.user_id);
+    for await (const edge of api?.edges("following") ?? []) {
+      found.add(edge.user_id);
+      if (edge.notify) told.add(edge.user_id);
+    }
     following.value = found;
+    notified.value = told;
   } catch {
     // The buttons say "Follow" then, which changes nothing for those who do already.
   }
@@ -170,12 +180,21 @@ async function readFollowing(): Promise<void> {
 export async function setFollowing(user: string, on: boolean): Promise<void> {
   const { api } = session.value ?? {};
   if (!api || (await attempt(api.setEdge("following", user, on).then(() => true))) === null) return;
-  const changed = new Set(following.value);
-  if (on) changed.add(user);
-  else changed.delete(user);
-  following.value = changed;
+  following.value = changed(following.value, user, on);
+  if (!on) notified.value = changed(notified.value, user, false);
   say(t(on ? "followed" : "unfollowed", { name: user }));
   setTimeout(refreshTray, 300);
+}
+
+const changed = (set: ReadonlySet<string>, one: string, on: boolean) => new Set([...[...set].filter((each) => each !== one), ...(on ? [one] : [])]);
+
+export async function setNotified(user: string, notify: boolean): Promise<void> {
+  const { api } = session.value ?? {};
+  const path = `/v1/following/${encodeURIComponent(user)}`;
+  if (!api || (await attempt(api.call("PUT", path, { body: { notify } }).then(() => true))) === null) return;
+  notified.value = changed(notified.value, user, notify);
+  following.value = changed(following.value, user, true);
+  say(t(notify ? "notifyOn" : "notifyOff", { name: user }));
 }
 
 // Choices of this browser

@@ -13,7 +13,7 @@ test("tray and player take under 40 kB of compressed script", () => {
   expect(first.map(size).reduce((sum, each) => sum + each, 0)).toBeLessThan(40_000);
 });
 
-test.each(["Create", "Scenes"])("%s is a chunk of its own", (view) => {
+test.each(["Create", "Moderation", "Scenes"])("%s is a chunk of its own", (view) => {
   expect(files.filter((name) => name.startsWith(`${view}-`) && name.endsWith(".js"))).toHaveLength(1);
 });
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { EN } from "../src/text";
 import { DE } from "../src/text.de";
+import { MODERATION } from "../src/moderation/text";
 import { SCENES } from "../src/scenes/text";
 
 const source = fileURLToPath(new URL("../src/", import.meta.url));
@@ -19,7 +20,10 @@ test("both languages fill in the same values", () => {
 
 const used = (key: string) => code.includes(`"${key}"`) || code.includes(`\`${key.split("_")[0]}_\${`);
 
-test.each([["scenes", SCENES]])("texts of %s have the same values in both languages, and are used", (_, { en, de }) => {
+test.each([
+  ["scenes", SCENES],
+  ["moderation", MODERATION],
+])("texts of %s have the same values in both languages, and are used", (_, { en, de }) => {
   const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
   for (const [key, text] of Object.entries(de)) expect(values(text), key).toEqual(values(en[key as keyof typeof en]));
   expect(Object.keys(en).filter((key) => !used(key))).toEqual([]);

@@ -30,6 +30,11 @@ SOON_SECONDS = 20.0
 RECEIPT_SECONDS = 30.0
 ANSWER_SECONDS = 35.0  # longer than `?wait=30`
 WAIT_FOR_MEDIA = 30
+FRAME = {"x": 0.1, "w": 0.8, "h": 0.1}
+LAYERS = [
+    {"kind": "text", **FRAME, "y": 0.2, "text": "good morning", "font": "neon", "align": "center"},
+    {"kind": "poll", **FRAME, "y": 0.6, "question": "Coffee?", "options": ["yes", "no"]},
+]
 
 
 class DemoFailed(Exception):
@@ -143,7 +148,7 @@ class DemoScenario:
         self.bob.ask("PUT", "/v1/following/ann", 204)
         story = self.post()
         item = self.find(story["id"])
-        self.engage(story["id"], item["ticket"])
+        self.engage(story["id"], item)
         self.count(story["id"])
         self.wait(story)
         self.gone(story["id"], item["media_url"])
@@ -157,8 +162,9 @@ class DemoScenario:
             clip = sample_clip(self.scratch / "clip.mp4", CLIP_SECONDS, phone=True)
         size = clip.stat().st_size
         media = {"content_type": "video/mp4", "size": size}
-        with step(f"Ann posts it ({size // 1024} KiB)"):
-            draft = self.ann.ask("POST", "/v1/stories", 201, json={"media": media, "caption": "first light"})
+        asked = {"media": media, "caption": "first light", "layers": LAYERS}
+        with step(f"Ann posts it ({size // 1024} KiB) with a text and a poll"):
+            draft = self.ann.ask("POST", "/v1/stories", 201, json=asked)
             form = draft["upload"]
             with clip.open("rb") as file:
                 answer = self.outside.post(form["url"], data=form["fields"], files={"file": file})
@@ -190,19 +196,26 @@ class DemoScenario:
             f"{item['width']}x{item['height']}, {item['duration_ms'] / 1000:.1f} s, {len(media.content) // 1024} KiB"
         )
         stdout.print(f"  {shape}, bare of place and model, until {item['expires_at']}")
+        sizes = ", ".join(f"{each['width']}x{each['height']} {each['codecs']}" for each in item["renditions"])
+        stdout.print(f"  renditions: {sizes}; layers: {', '.join(each['kind'] for each in item['layers'])}")
         return item
 
-    def engage(self, story_id: str, ticket: str) -> None:
-        """View, react and comment."""
+    def engage(self, story_id: str, item: Any) -> None:
+        """View, react, comment and answer the poll."""
+        ticket, poll = item["ticket"], next(each for each in item["layers"] if each["kind"] == "poll")
         headers = {"Story-Ticket": ticket}
         view = {"ticket": ticket, "play_id": "demo-play", "watched_ms": int(CLIP_SECONDS * 1000), "completed": True}
-        with step("Bob's view counts, Bob reacts and comments"):
+        with step("Bob's view counts, Bob reacts, comments and answers the poll"):
             accepted = self.bob.ask("POST", "/v1/views", 202, json={"views": [view]})
             if accepted["accepted"] != 1:
                 raise DemoFailed(f"the view was rejected: {accepted['rejected']}")
             self.bob.ask("PUT", f"/v1/stories/{story_id}/reaction", 204, json={"emoji": "❤️"}, headers=headers)
             text = {"text": "what a morning"}
             self.bob.ask("POST", f"/v1/stories/{story_id}/comments", 201, json=text, headers=headers)
+            path = f"/v1/stories/{story_id}/answers/{poll['id']}"
+            answered = self.bob.ask("PUT", path, 200, json={"option": 0}, headers=headers)
+            if answered["tallies"] != [1, 0]:
+                raise DemoFailed(f"the poll has {answered['tallies']}")
 
     def count(self, story_id: str) -> None:
         """Read counts and viewers as the author."""

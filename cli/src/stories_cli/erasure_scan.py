@@ -91,7 +91,7 @@ def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_i
 def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:
     """The keys of objects, staged ones too, and of unfinished uploads with the id."""
     store = bucket(settings)
-    prefixes = (f"stories/{story_id}", f"staging/{story_id}")
+    prefixes = (f"stories/{story_id}", f"staging/{story_id}", f"held/{story_id}")
     objects = [
         str(each.object_name)
         for prefix in prefixes

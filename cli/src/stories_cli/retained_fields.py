@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-_OUTBOX = ("pending.n", "pending.since", "pending.retry_at", "pending.tries")
+_OUTBOX = ("pending.n", "pending.since", "pending.retry_at", "pending.tries", "pending.traceparent")
 _CLAIM = ("_id", "user_id", "body", "resource_id", "at", "lease", "status")
 _SLOTS = ("drafts", "held", "live", "posted")
 
@@ -31,6 +31,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
             *(f"{slot}.{field}" for slot in _SLOTS for field in ("story", "until")),
         }
     ),
+    "stories_ingest.holds": frozenset({"_id", "author_id", "at", "until", "kept_at", "delete_at"}),
     "stories_ingest.claims": frozenset(_CLAIM),
     "stories_ingest.leases": frozenset({"_id", "holder", "until", "position"}),
     "stories_feed.stories": NOTHING,
@@ -61,6 +62,7 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_engagement.reported": frozenset(
         {
             *("_id", "kind", "story_id", "comment_id", "user_id", "copy", "reports", "state", "first_at", "delete_at"),
+            *("hold_until", "events.hold", "events.release"),
             *("action", "days", "admin_id", "decided_at", "events.deletion", "events.suspension", *_OUTBOX),
         }
     ),
@@ -82,8 +84,8 @@ IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
             *("_id", "author_id", "author_erased", "posted_at", "expires_at", "due", "revision"),
             *("ended", "ended_at", "by", "event.id", "event.at", "event.call", "send_count", "resend_at", *_OUTBOX),
             *("backing_off", "backoff_from", "expected"),
-            *("erased.media", "erased.feed", "erased.engagement", "erased.archive", "archived", "waiting"),
-            *("completed_at", "delete_at"),
+            *("erased.media", "erased.feed", "erased.engagement", "erased.moderation", "held_until"),
+            *("erased.archive", "archived", "waiting", "completed_at", "delete_at"),
         }
     ),
 }
@@ -107,7 +109,8 @@ IN_TOPICS: Mapping[str, frozenset[str]] = {
             *("taps", "drop_off", "reactions", "comments", "shares", "answers"),
         }
     ),
-    "story-erased": frozenset({"story_id", "store", "erased_at", "archived"}),
+    "story-erased": frozenset({"story_id", "store", "erased_at", "archived", "held_until"}),
+    "story-held": frozenset({"story_id", "author_id", "until", "at"}),
     "comment-created": NOTHING,
     "comment-removed": NOTHING,
     "story-reacted": NOTHING,

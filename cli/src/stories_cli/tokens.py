@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from stories_embedded import dev_tokens
-from stories_embedded.dev_tokens import TokenIssuer
+from stories_shared.auth import dev_tokens
+from stories_shared.auth.dev_tokens import TokenIssuer
 
 from . import target
 from .clients import require_setting

@@ -42,3 +42,10 @@ console.log("ann's viewers", (await ann.viewers(story.id)).items);
 
 await ann.delete(story.id);
 console.log("deleted; bob's reel:", (await bob.reel("ann")).map((each) => each.id).includes(story.id) ? "still there" : "gone");
+
+let receipt = await ann.receipt(story.id);
+for (let tries = 0; !receipt.complete && tries < 100; tries++) {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  receipt = await ann.receipt(story.id);
+}
+console.log(receipt.complete ? `erased at ${receipt.completed_at}` : "not erased in time");

@@ -63,7 +63,8 @@ export class Stories {
   async call<T>(method: Method, path: string, sent: Sent = {}): Promise<T> {
     const response = await this.response(method, path, sent);
     if (!response.ok) throw StoriesError.of(response, await response.json().catch(() => null));
-    return (response.status === 204 ? undefined : await response.json()) as T;
+    const text = await response.text(); // a 204 and some 202 have none
+    return (text ? JSON.parse(text) : undefined) as T;
   }
 
   // Viewing
@@ -202,13 +203,14 @@ export class Stories {
 
   /**
    * Post a file. Without a file the body describes a text story. The result has `run`, `pause` and `cancel`; its `state`
-   * can be stored and given back after a reload.
+   * can be stored and given back after a reload. With `at` the story is scheduled, and goes live at that time.
    */
   upload(
     file: Blob | null,
     choices: Partial<StoryCreate> = {},
     onProgress?: (progress: UploadProgress) => void,
     state?: UploadState,
+    at?: Date,
   ): Upload {
     const media = file ? { content_type: file.type, size: file.size } : undefined;
     const body = { ...(media && { media }), ...choices } as StoryCreate;
@@ -220,7 +222,8 @@ export class Stories {
           const answer = await this.call<Form & { upload?: Form }>("POST", `/v1/stories/${id}/upload`, { signal });
           return answer.upload ?? answer;
         },
-        publish: (id, signal) => this.call("POST", `/v1/stories/${id}/publish`, { query: { wait: 10 }, signal }),
+        publish: (id, signal) =>
+          this.call("POST", `/v1/stories/${id}/publish`, at ? { body: { at: at.toISOString() }, signal } : { query: { wait: 10 }, signal }),
         cancel: (id) => this.call("POST", `/v1/stories/${id}/cancel`),
       },
       file,
@@ -265,7 +268,7 @@ export class Stories {
   // People
 
   edges(list: "following" | "followers" | "blocked" | "muted" | "close-friends") {
-    return this.pages<{ user_id: string; since: string }>(`/v1/${list}`, { limit: 100 });
+    return this.pages<{ user_id: string; since: string; notify?: boolean }>(`/v1/${list}`, { limit: 100 });
   }
 
   /** Follow, block, mute, or add to close friends; `false` undoes it. Repeating changes nothing. */

@@ -576,6 +576,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/highlights/{highlight_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A highlight and its stories, as far as the caller may see them; 404 across a block
+         * @description A highlight and its stories, as far as the caller may see them; 404 across a block.
+         */
+        get: operations["get_highlight"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/live": {
         parameters: {
             query?: never;
@@ -606,7 +626,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * A token for a browser's EventSource, which cannot send headers
+         * Get a token for live updates in a browser
          * @description A token for a browser's EventSource, which cannot send headers. It is good only for `GET /v1/live?token=`.
          */
         post: operations["create_live_token"];
@@ -722,6 +742,50 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/v1/me/highlights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show archived stories of one's own again, under a title
+         * @description Show archived stories of one's own again, under a title.
+         */
+        post: operations["create_highlight"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/me/highlights/{highlight_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a highlight; its stories stay in the archive
+         * @description Delete a highlight; its stories stay in the archive.
+         */
+        delete: operations["delete_highlight"];
+        options?: never;
+        head?: never;
+        /**
+         * Change title, stories or cover of a highlight
+         * @description Change title, stories or cover of a highlight.
+         */
+        patch: operations["change_highlight"];
         trace?: never;
     };
     "/v1/me/insights": {
@@ -1336,6 +1400,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/users/{user_id}/highlights": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A user's highlights with stories that the caller may see, newest first; none across a block
+         * @description A user's highlights with stories that the caller may see, newest first; none across a block.
+         */
+        get: operations["list_highlights"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/users/{user_id}/seen": {
         parameters: {
             query?: never;
@@ -1603,13 +1687,6 @@ export interface components {
             background: string | string[];
             /** @description Degrees clockwise as in CSS; null for one colour. */
             angle: number | null;
-        };
-        /** @description A text story's picture, drawn by the server: one colour, or two and the angle of their gradient as in CSS. */
-        BackgroundRequest: {
-            /** @description One colour, or two of a gradient. */
-            background: string | string[];
-            /** @description Degrees clockwise; 0 goes up, 180 is the default. */
-            angle?: number;
         };
         /** @description How many one request may ask for or report. */
         Batch: {
@@ -2163,6 +2240,96 @@ export interface components {
             /** @description The whole list, at most 500 of 1 to 100 code points; it replaces the one before. */
             words: string[];
         };
+        /** @description A highlight, with those of its stories that the caller may see. */
+        Highlight: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /** @description The author's user id. */
+            author_id: string;
+            /** @description 1 to 50 characters. */
+            title: string;
+            /** @description The stories that the caller may see, in the author's order. */
+            story_ids: string[];
+            /**
+             * Format: uuid
+             * @description The story on the cover, one of `story_ids`.
+             */
+            cover_story_id: string;
+            /**
+             * Format: uri
+             * @description The poster of that story, a presigned URL of 15 minutes.
+             */
+            cover_url: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+        };
+        /** @description What may be changed; what is not sent stays as it is. */
+        HighlightChanges: {
+            /** @description 1 to 50 characters. */
+            title?: string;
+            /** @description Archived stories of the caller, in the order to show. */
+            story_ids?: string[];
+            /**
+             * @description One of the stories.
+             * @example 01981d5a-7c00-7000-8000-000000000001
+             */
+            cover_story_id?: string;
+        };
+        /** @description A highlight to be made of archived stories. */
+        HighlightCreate: {
+            /** @description 1 to 50 characters. */
+            title: string;
+            /** @description Archived stories of the caller, in the order to show. */
+            story_ids: string[];
+            /** @description One of the stories; null: the first. */
+            cover_story_id?: string | null;
+        };
+        /** @description A highlight and a page of its stories, in the author's order. */
+        HighlightItemPage: {
+            /**
+             * Format: uuid
+             * @description The id, opaque.
+             */
+            id: string;
+            /** @description The author's user id. */
+            author_id: string;
+            /** @description 1 to 50 characters. */
+            title: string;
+            /** @description The stories that the caller may see, in the author's order. */
+            story_ids: string[];
+            /**
+             * Format: uuid
+             * @description The story on the cover, one of `story_ids`.
+             */
+            cover_story_id: string;
+            /**
+             * Format: uri
+             * @description The poster of that story, a presigned URL of 15 minutes.
+             */
+            cover_url: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             */
+            created_at: string;
+            /** @description The items of this page. */
+            items: components["schemas"]["ArchivedItem"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
+        /** @description A page of a list. */
+        HighlightPage: {
+            /** @description The items of this page. */
+            items: components["schemas"]["Highlight"][];
+            /** @description The `cursor` of the next page; null on the last one. */
+            next_cursor: string | null;
+        };
         /** @description `urn:stories:idempotency-running`. */
         IdempotencyRunningProblem: {
             /**
@@ -2366,6 +2533,16 @@ export interface components {
             /** @description The title. */
             title?: string | null;
         };
+        /** @description A token for `GET /v1/live?token=`, and when it ends. */
+        LiveToken: {
+            /** @description Good for `GET /v1/live?token=` only. */
+            token: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             */
+            expires_at: string;
+        };
         /** @description The caller, and what they may post. */
         Me: {
             /** @description The caller's user id, as the token names it. */
@@ -2381,16 +2558,6 @@ export interface components {
         };
         /** @description What was promised to be uploaded. */
         Media: {
-            /**
-             * @description The media type.
-             * @enum {string}
-             */
-            content_type: "video/mp4" | "video/quicktime" | "video/webm" | "image/jpeg" | "image/png" | "image/webp" | "image/heic" | "image/heif" | "image/avif";
-            /** @description Bytes. */
-            size: number;
-        };
-        /** @description What will be uploaded: exactly this type (parameters are ignored) and exactly this size in bytes. */
-        MediaRequest: {
             /**
              * @description The media type.
              * @enum {string}
@@ -3215,11 +3382,6 @@ export interface components {
             /** @description How much to play, in milliseconds. */
             length_ms: number;
         };
-        /**
-         * @description The state of a story. An ended story has a record of its own, `Ended`.
-         * @enum {string}
-         */
-        State: "draft" | "processing" | "live" | "scheduled" | "refused";
         /** @description A sticker of the client's own set. */
         StickerLayer: {
             /**
@@ -3854,11 +4016,6 @@ export interface components {
          * @example W/"5d41402abc4b2a76b9719d91"
          */
         ETag: string;
-        /**
-         * @description Where the created resource is.
-         * @example /v1/me/stories/0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
-         */
-        Location: string;
         /**
          * @description What is left of a limit, and the seconds until it resets (IETF draft, structured fields).
          * @example "reads";r=1199;t=60
@@ -7896,6 +8053,159 @@ export interface operations {
             };
         };
     };
+    get_highlight: {
+        parameters: {
+            query?: {
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The highlight's id. */
+                highlight_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *       "author_id": "ann",
+                     *       "title": "Summer",
+                     *       "story_ids": [
+                     *         "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *       ],
+                     *       "cover_story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "cover_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.poster-1.jpg?X-Amz-Signature=example",
+                     *       "created_at": "2026-01-16T10:00:00.000Z",
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "author_id": "ann",
+                     *           "kind": "photo",
+                     *           "audience": "everyone",
+                     *           "posted_at": "2026-01-15T09:00:00.000Z",
+                     *           "expires_at": "2026-01-16T09:00:00.000Z",
+                     *           "archived_at": "2026-01-16T09:00:00.000Z",
+                     *           "duration_ms": null,
+                     *           "width": 720,
+                     *           "height": 1280,
+                     *           "content_type": "image/jpeg",
+                     *           "size": 19410,
+                     *           "has_audio": false,
+                     *           "codecs": null,
+                     *           "media_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.part-1.jpg?X-Amz-Signature=example",
+                     *           "poster_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.poster-1.jpg?X-Amz-Signature=example",
+                     *           "captions_url": null,
+                     *           "renditions": [
+                     *             {
+                     *               "url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.part-1.jpg?X-Amz-Signature=example",
+                     *               "content_type": "image/jpeg",
+                     *               "width": 720,
+                     *               "height": 1280,
+                     *               "size": 19410,
+                     *               "codecs": null
+                     *             }
+                     *           ],
+                     *           "urls_expire_at": "2026-01-16T10:15:00.000Z",
+                     *           "caption": "gone by noon",
+                     *           "layers": [],
+                     *           "sound": null,
+                     *           "captions_track": null,
+                     *           "alt_text": null,
+                     *           "series_id": null,
+                     *           "part": 1,
+                     *           "parts": 1,
+                     *           "preview": {
+                     *             "blurhash": "L00000fQfQfQfQfQfQfQfQfQfQfQ",
+                     *             "color": "#7f7f7f"
+                     *           },
+                     *           "reposted_from": null
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HighlightItemPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
     stream_updates: {
         parameters: {
             query?: {
@@ -8000,7 +8310,7 @@ export interface operations {
                      *       "expires_at": "2026-01-15T09:10:04.000Z"
                      *     }
                      */
-                    "application/json": unknown;
+                    "application/json": components["schemas"]["LiveToken"];
                 };
             };
             /** @description Unauthorized. */
@@ -8711,6 +9021,412 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    create_highlight: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A repeated request with the same key and body has one effect; kept for 24 hours.
+                 * @example post-2026-11-28-1
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Summer",
+                 *       "story_ids": [
+                 *         "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                 *       ],
+                 *       "cover_story_id": null
+                 *     }
+                 */
+                "application/json": components["schemas"]["HighlightCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /**
+                     * @description The highlight, for everyone.
+                     * @example /v1/me/stories/0198c5d0-7d1c-7c3e-9f57-2f4d3a6b8c01
+                     */
+                    Location?: string;
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *       "author_id": "ann",
+                     *       "title": "Summer",
+                     *       "story_ids": [
+                     *         "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *       ],
+                     *       "cover_story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "cover_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.poster-1.jpg?X-Amz-Signature=example",
+                     *       "created_at": "2026-01-16T10:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Highlight"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Request with this idempotency key in progress. */
+            409: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["IdempotencyRunningProblem"];
+                };
+            };
+            /** @description Content too large. */
+            413: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["TooLargeProblem"];
+                };
+            };
+            /** @description Unsupported media type. */
+            415: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnsupportedMediaTypeProblem"];
+                };
+            };
+            /** @description Unprocessable content; Idempotency key reused with another body. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidOrIdempotencyReusedProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    delete_highlight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The highlight's id. */
+                highlight_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; no content */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    change_highlight: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The highlight's id. */
+                highlight_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Summer"
+                 *     }
+                 */
+                "application/json": components["schemas"]["HighlightChanges"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *       "author_id": "ann",
+                     *       "title": "Summer",
+                     *       "story_ids": [
+                     *         "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *       ],
+                     *       "cover_story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *       "cover_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.poster-1.jpg?X-Amz-Signature=example",
+                     *       "created_at": "2026-01-16T10:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Highlight"];
+                };
+            };
+            /** @description Invalid JSON. */
+            400: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotJsonProblem"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
             /** @description Content too large. */
@@ -13791,6 +14507,121 @@ export interface operations {
                 };
                 content: {
                     "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Unprocessable content. */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["InvalidProblem"];
+                };
+            };
+            /** @description Too many requests. */
+            429: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["RateLimitedProblem"];
+                };
+            };
+            /** @description Service unavailable. */
+            503: {
+                headers: {
+                    "Retry-After": components["headers"]["Retry-After"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnavailableProblem"];
+                };
+            };
+        };
+    };
+    list_highlights: {
+        parameters: {
+            query?: {
+                /** @description How many items at most, 1 to 100. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. It is good for this caller and this list only. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The user's id, percent-encoded.
+                 * @example ann
+                 */
+                user_id: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "id": "0198c5d0-7d1c-7c3e-9f57-000000000003",
+                     *           "author_id": "ann",
+                     *           "title": "Summer",
+                     *           "story_ids": [
+                     *             "0198c5d0-7d1c-7c3e-9f57-000000000001"
+                     *           ],
+                     *           "cover_story_id": "0198c5d0-7d1c-7c3e-9f57-000000000001",
+                     *           "cover_url": "https://media.example/stories/archive/ann/0198c5d0-7d1c-7c3e-9f57-000000000001/0198c5d0-7d1c-7c3e-9f57-000000000002.poster-1.jpg?X-Amz-Signature=example",
+                     *           "created_at": "2026-01-16T10:00:00.000Z"
+                     *         }
+                     *       ],
+                     *       "next_cursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["HighlightPage"];
+                };
+            };
+            /** @description Unauthorized. */
+            401: {
+                headers: {
+                    "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["UnauthenticatedProblem"];
+                };
+            };
+            /** @description Not found. */
+            404: {
+                headers: {
+                    "X-Request-Id": components["headers"]["X-Request-Id"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["NotFoundProblem"];
                 };
             };
             /** @description Unprocessable content. */

@@ -34,6 +34,12 @@ test("a 503 is repeated for a read and not for a bare post", async () => {
   expect(calls).toEqual(["GET", "GET", "POST"]);
 });
 
+test("an answer without a body is nothing", async () => {
+  const baseUrl = await serve((_, answer) => answer.writeHead(202).end());
+  const api = new Stories({ baseUrl, token: "t" });
+  expect(await api.call("POST", "/v1/stories/s1/reports", { body: { reason: "spam" } })).toBeUndefined();
+});
+
 test("a refused token is asked for again, once", async () => {
   const seen: (string | undefined)[] = [];
   const baseUrl = await serve(({ headers }, answer) => {

@@ -531,6 +531,9 @@ def test_every_share_link_shows_the_same_page(gateway: RunningGateway) -> None:
     assert one.status_code == 200
     assert one.text == other.text
     assert "0198" not in one.text
+    assert "script-src 'self'" in one.headers["content-security-policy"]
+    (script,) = re.findall(r'<script src="([^"]+)"', one.text)
+    assert "location.pathname" in gateway.http.get(script).text
     assert gateway.http.get("/s/a/b").status_code == 404
 
 
@@ -580,6 +583,8 @@ def test_the_web_client_has_a_strict_policy_and_its_own_caching(
     assert served.status_code == 200
     assert served.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert served.headers["content-encoding"] == "gzip"
+    worker = gateway.http.get("/app/sw.js")
+    assert (worker.status_code, worker.headers["cache-control"]) == (200, "no-cache")
     assert gateway.http.get("/app").headers["location"] == "/app/"
     assert gateway.http.post("/app/").status_code == 405
     assert gateway.http.get("/app/none.js").status_code == 404
@@ -587,3 +592,4 @@ def test_the_web_client_has_a_strict_policy_and_its_own_caching(
 
 def test_sign_in_by_name_exists_only_where_it_is_configured(gateway: RunningGateway) -> None:
     assert gateway.http.get("/dev/sign-in").status_code == 404
+    assert gateway.http.get("/dev/events").status_code == 404

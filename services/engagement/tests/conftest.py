@@ -12,7 +12,12 @@ async def service(servers: Servers) -> AsyncIterator[ServiceHarness]:
     """The service that the tests of a module share; each uses stories of its own."""
     realm = Realm(servers)
     async with running(
-        realm, webhooks_allow_private=True, limit_views=1_000_000, limit_comments=10_000, limit_reads=100_000
+        realm,
+        webhooks_allow_private=True,
+        moderation_hold="7d",
+        limit_views=1_000_000,
+        limit_comments=10_000,
+        limit_reads=100_000,
     ) as service:
         yield service
     await realm.remove()

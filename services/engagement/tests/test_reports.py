@@ -3,11 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from stories_engagement.testing.builders import a_ticket
-from stories_engagement.testing.harness import ServiceHarness
+from stories_engagement.testing.harness import ServiceHarness, settings_of
 from stories_shared.auth.tickets import Ticket
-from stories_shared.clock import system_now
-from stories_shared.events import StoryDeleted, StoryPosted, UserSuspended
+from stories_shared.clock import rfc3339, system_now
+from stories_shared.events import StoryDeleted, StoryHeld, StoryPosted, UserSuspended
 from stories_shared.testing import eventually
 
 SPAM = {"reason": "spam", "text": None}
@@ -93,3 +94,35 @@ async def test_removed_comment_goes_with_its_replies(service: ServiceHarness) ->
     assert (item["kind"], item["author_id"], item["copy"]["text"]) == ("comment", "bob", "rude")
     assert (await decide(service, item["id"], action="remove")).status_code == 200
     await service.until_counted(story, comments=0)
+
+
+async def test_media_of_a_reported_story_is_held_until_the_decision(service: ServiceHarness) -> None:
+    stories = [await service.post() for _ in range(2)]
+    for story in stories:
+        assert [await report(service, story, user) for user in ("bob", "eve")] == [202, 202]
+    held = service.event_reader(StoryHeld)
+
+    async def holds_of(story: StoryPosted) -> list[StoryHeld]:
+        return sorted({event for event in await held() if event.story_id == story.story_id}, key=lambda event: event.at)
+
+    (hold,) = await eventually(lambda: holds_of(stories[0]))
+    assert (hold.author_id, hold.until - hold.at) == ("ann", timedelta(days=7))
+    for story, action in zip(stories, ("keep", "remove"), strict=True):
+        item, _ = await reports_of(service, story)
+        decided = (await decide(service, item["id"], action=action)).json()["decision"]
+        _, release = await eventually(lambda story=story: holds_of(story), accept=lambda found: len(found) == 2)  # type: ignore[misc]
+        assert (rfc3339(release.until), release.at) == (decided["decided_at"], release.until)
+
+
+async def test_reports_of_comments_and_with_the_setting_off_hold_nothing(service: ServiceHarness) -> None:
+    story = await service.post()
+    path = f"/v1/stories/{story.story_id}/comments"
+    comment = (await service.request("POST", path, "bob", a_ticket(story, "bob"), json={"text": "spam"})).json()
+    path = f"/v1/comments/{comment['id']}/reports"
+    assert (await service.request("POST", path, "eve", a_ticket(story, "eve"), json=SPAM)).status_code == 202
+    reported = await service.mongo["reported"].find_one({"story_id": story.story_id})
+    assert not {"pending", "hold_until"} & reported.keys()
+    assert settings_of(service.realm).moderation_hold is None
+    for wrong in ("0s", "31d", "never"):
+        with pytest.raises(SystemExit):
+            settings_of(service.realm, moderation_hold=wrong)

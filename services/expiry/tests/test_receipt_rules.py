@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from stories_expiry.app import content_record_age
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt
-from stories_expiry.domain.endings import MARK_RETENTION, MAX_RESEND_DELAY, Receipt, log_clears_by, resend_delay
+from stories_expiry.domain.endings import MARK_RETENTION, MAX_RESEND_DELAY, STORES, Receipt, log_clears_by, resend_delay
 from stories_shared.kafka.topics import Topics
 
 END = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -49,7 +49,10 @@ def test_resend_delay_doubles_up_to_fifteen_minutes() -> None:
 
 def test_a_receipt_held_for_moderation_is_not_complete() -> None:
     assert Receipt("s", "ann", "deleted", END, completed_at=END).complete
-    assert not Receipt("s", "ann", "deleted", END, completed_at=END, held="report 7").complete
+    held = Receipt("s", "ann", "deleted", END, expected=(*STORES, "moderation"))
+    assert (held.held, held.complete) == ("moderation", False)
+    let_go = Receipt("s", "ann", "deleted", END, {"moderation": END}, END, (*STORES, "moderation"))
+    assert (let_go.held, let_go.complete) == (None, True)
 
 
 def test_only_the_author_and_admins_read_a_receipt() -> None:

@@ -113,6 +113,33 @@ async def test_last_confirmation_completes_and_first_ones_are_final(stories: Sto
     assert set((await stories.audit(clock())).open.values()) == {0}
 
 
+@pytest.mark.parametrize("order", [1, -1])
+async def test_held_media_keeps_the_receipt_open_until_it_is_let_go(
+    stories: Store, clock: HandClock, order: int
+) -> None:
+    story_id, until = new_id(), clock() + timedelta(days=7)
+    media, feed, engagement = answers(story_id, clock())
+    held = replace(media, held_until=until)
+    endings = [stories.delete(deletion(story_id, clock()), clock()), stories.accept([held], clock())]
+    for each in endings[::order]:
+        await each
+    for each in ([feed], [engagement], [media, held]):
+        await stories.accept(each, clock())
+    receipt = await stories.receipt(story_id)
+    assert receipt is not None
+    assert (receipt.held, receipt.complete, receipt.expected) == ("moderation", False, (*STORES, "moderation"))
+    assert set((await stories.audit(clock())).open.values()) == {0}
+    assert await stories.mark_for_resend(clock.forward(days=6), 10) == 0  # nobody can answer yet
+    assert await stories.mark_for_resend(clock.forward(days=2), 10) == 1
+    gone = ErasureConfirmation(story_id, "moderation", clock())
+    for _ in range(2):
+        await stories.accept([gone, held], clock())
+    receipt = await stories.receipt(story_id)
+    assert receipt is not None
+    assert (receipt.held, receipt.complete, receipt.erased["moderation"]) == (None, True, clock())
+    assert await stories.mark_for_resend(clock.forward(days=1), 10) == 0
+
+
 async def test_confirmations_before_their_ending_count(stories: Store, clock: HandClock) -> None:
     story_id = new_id()
     assert await stories.accept(answers(story_id, clock()), clock()) == []

@@ -80,6 +80,16 @@ async def test_every_rule_is_explained_also_after_one_that_fails() -> None:
     assert (await explain(story.story_id, "ann")).rules[1].detail == "the viewer is the author"
 
 
+async def test_the_rollout_is_explained_by_the_country_where_it_is_known() -> None:
+    use_cases = UseCases()
+    await use_cases.live(story := posted("ann"))
+    stores = (use_cases.reel.visible_stories, use_cases.stories)
+    explain = ExplainStory(*stores, lambda _user, country: None if country == "NL" else "country")
+    assert (await explain(story.story_id, "ann", "NL")).visible
+    assert not (await explain(story.story_id, "ann", "BE")).visible
+    assert "country is not known" in (await explain(story.story_id, "bob")).rules[4].detail
+
+
 @pytest.mark.servers
 async def test_author_and_admin_are_told_and_nobody_else(feed, people) -> None:
     story = await feed.post(people.ann, audience="followers")

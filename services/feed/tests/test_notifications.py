@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from stories_feed.domain.edges import EdgeChange, EdgeKey, Kind
 from stories_feed.testing.builders import NOON, posted, received
-from stories_feed.usecases.notifications import MAX_USERS, AnnounceStories
+from stories_feed.usecases.notifications import MAX_USERS, AnnounceStories, NextBatch
 from stories_shared.events import StoryNotified
 from stories_shared.testing import eventually
 
@@ -123,22 +123,39 @@ async def test_nothing_is_lost_while_kafka_is_down(use_cases) -> None:
     assert await use_cases.announce() == 1
 
 
-async def test_a_crash_between_position_and_event_announces_nobody_twice(use_cases) -> None:
+@pytest.mark.parametrize("published", [False, True], ids=["before", "after"])
+async def test_a_crash_loses_no_batch_and_repeats_no_event_id(use_cases, published) -> None:
     use_cases = Announcing(per_second=2)
     use_cases.follow("a", "b", "c")
     await use_cases.live(story := posted("ann"))
     publish_all, failing = use_cases.publisher.publish_all, [True]
 
     async def fail_once(events) -> None:
-        if failing.pop() if failing else False:
+        fails = bool(failing) and failing.pop()
+        if published or not fails:
+            await publish_all(events)
+        if fails:
             raise ConnectionError
-        await publish_all(events)
 
     use_cases.publisher.publish_all = fail_once
     with pytest.raises(ConnectionError):
         await use_cases.announce()
+    for _ in range(3):
+        await use_cases.announce()
+    facts = dict(zip(use_cases.publisher.ids, use_cases.announced(), strict=True))
+    assert list(facts.values()) == [(story.story_id, ("a", "b")), (story.story_id, ("c",))]
+    assert len(use_cases.announced()) == 2 + published
+
+
+async def test_a_batch_left_by_a_crash_leaves_out_who_may_no_longer_see(use_cases) -> None:
+    use_cases.follow("a", "b")
+    await use_cases.live(story := posted("ann"))
+    [announcement] = await use_cases.stories.unannounced(1)
+    await use_cases.stories.advance(announcement, None, NOON, NextBatch("id", ("a", "b"), NOON))
+    await use_cases.change_edge(EdgeKey(Kind.BLOCK, "ann", "a"), on=True)
     await use_cases.announce()
-    assert use_cases.announced() == [(story.story_id, ("c",))]
+    assert use_cases.announced() == [(story.story_id, ("b",))]
+    assert await use_cases.stories.unannounced(1) == []
 
 
 @pytest.mark.servers

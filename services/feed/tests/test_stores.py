@@ -20,6 +20,7 @@ from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, TooMan
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.edges import MongoEdges
 from stories_feed.store.erasure import MongoUserData
+from stories_feed.store.follow_lists import LONG
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted, received
@@ -268,6 +269,31 @@ async def test_a_follow_is_listed_both_ways_and_in_the_follow_list(stores) -> No
     assert [each.user_id for each in await stores.edges.targets(Kind.FOLLOW, "ann", None, 10)] == ["bob"]
     assert [each.user_id for each in await stores.edges.users(Kind.FOLLOW, "bob", None, 10)] == ["ann"]
     assert list((await stores.edges.follow_list("ann")).following) == ["bob"]
+
+
+async def test_a_long_follow_list_is_current_after_every_change(stores) -> None:
+    keys = [EdgeKey(Kind.FOLLOW, "ann", f"u{n}") for n in range(LONG)]
+
+    async def following() -> set[str]:
+        return set((await stores.edges.follow_list("ann")).following)
+
+    await stores.apply(*((key, True, 1) for key in keys))
+    assert await following() == await following() == {key.target for key in keys}
+    await stores.apply((keys[0], False, 2), (MUTE, True, 2), (FOLLOW, True, 2))
+    assert await following() == {*(key.target for key in keys[1:]), "bob"}
+    assert (await stores.edges.follow_list("ann")).muted == {"bob"}
+    while await stores.user_data.erase("ann", NOON + DAY):
+        continue
+    assert await following() == set()
+
+
+async def test_a_follow_list_is_not_taken_for_that_of_an_erased_user(stores) -> None:
+    for year in range(2):
+        follows = [EdgeKey(Kind.FOLLOW, "ann", f"{year}-{n}") for n in range(LONG)]
+        await stores.apply(*((key, True, year) for key in follows))
+        assert set((await stores.edges.follow_list("ann")).following) == {key.target for key in follows}
+        while await stores.user_data.erase("ann", NOON + year * SECOND):
+            continue
 
 
 async def test_a_page_continues_after_the_previous_one(stores) -> None:

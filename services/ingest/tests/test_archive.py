@@ -10,12 +10,13 @@ from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import RepostedFrom, Requester
 from stories_ingest.testing.builders import NOW, FakeClock, live
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
-from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
 from stories_ingest.usecases import archive
-from stories_ingest.usecases.archive import DeleteArchived, EraseArchived, ExpireStory, ListArchive
+from stories_ingest.usecases.archive import DeleteArchived, EmptyArchive, EraseArchived, ExpireStory, ListArchive
 from stories_ingest.usecases.delete import DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
+from stories_ingest.usecases.holds import EraseUnlessHeld, LetGo
 from stories_ingest.usecases.sweeps import EraseMissedExpiries, SweepObjects
 from stories_shared.errors import Unavailable
 from stories_shared.events import StoryDeleted, StoryExpired
@@ -36,7 +37,10 @@ class Env:
         self.archive = self.stories.archive
         stores = (self.stories, self.stories, self.bucket, MemoryRelay(self.stories))
         end = ExpireStory(self.stories, self.archive, self.bucket, self.now, self.is_on)
-        erase = EraseMedia(self.bucket, self.stories, self.archive, self.publisher, self.now)
+        holds = MemoryHolds()
+        unless_held = EraseUnlessHeld(self.bucket, holds, self.now)
+        let_go = LetGo(self.bucket, holds, self.publisher, self.now)
+        erase = EraseMedia(unless_held, self.stories, self.archive, self.publisher, self.now)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, self.now)
         self.expired = EndExpired(end, erase, self.now, self.now.sleep)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
@@ -44,7 +48,7 @@ class Env:
         self.delete_story = DeleteStory(*stores, self.now, new_id, self.archive, self.erase_archived)
         self.delete = DeleteArchived(self.archive, self.erase_archived)
         self.list = ListArchive(self.archive)
-        self.erase_account = EraseAccount(*stores, self.now, new_id, self.erase_archived)
+        self.erase_account = EraseAccount(*stores, let_go, self.now, new_id, self.erase_archived)
 
     async def add(self, author_id="ann", **fields):
         """A live story of an author who keeps stories."""
@@ -298,6 +302,22 @@ async def test_archived_repost_stays_when_the_original_expires(env):
     await env.archive.set_enabled("ann", NOW, enabled=False)
     await env.expire(original)
     assert set(env.bucket.objects) == kept_keys(repost)
+
+
+async def test_archive_that_is_off_for_a_day_is_emptied(env):
+    story = await env.archived()
+    on, off = [EmptyArchive(env.archive, env.erase_archived, env.now, is_on) for is_on in (True, False)]
+    await off()
+    env.now.move(hours=23)
+    await off()
+    await on()
+    env.now.move(hours=2)
+    await off()
+    assert (set(env.bucket.objects), await env.archive.enabled("ann")) == (kept_keys(story), True)
+    env.now.move(hours=25)
+    await off()
+    assert (env.bucket.objects, await env.archive.enabled("ann")) == ({}, False)
+    assert env.erasures()[1:] == [(story.id, "archive", False)]
 
 
 async def test_archive_is_paged_newest_first(env):

@@ -10,16 +10,17 @@ from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import EndReason, Requester
 from stories_ingest.testing.builders import NOW, FakeClock, draft, live, media, processing
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
-from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
 from stories_ingest.usecases.archive import EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.event_mapping import story_posted
+from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.sweeps import PAGE, DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 from stories_shared.errors import InvalidMessage, Unavailable
-from stories_shared.events import StoryDeleted, StoryExpired, UserErased
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld, UserErased
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.runtime.user_erasure import RECHECK_AFTER as USER_RECHECK_AFTER
@@ -38,17 +39,20 @@ class Env:
 
     def __post_init__(self):
         self.endings = MemoryRelay(self.stories)
-        archive = self.stories.archive
-        erase = EraseMedia(self.bucket, self.stories, archive, self.publisher, self.now)
+        self.holds, archive = MemoryHolds(), self.stories.archive
+        unless_held = EraseUnlessHeld(self.bucket, self.holds, self.now)
+        self.let_go = LetGo(self.bucket, self.holds, self.publisher, self.now)
+        self.hold = HoldMedia(self.holds, self.let_go, self.now)
+        erase = EraseMedia(unless_held, self.stories, archive, self.publisher, self.now)
         end = ExpireStory(self.stories, archive, self.bucket, self.now, is_on=self.archive_is_on)
         self.erase_archived = EraseArchived(archive, self.bucket, self.publisher, self.now)
         self.expire = EndExpired(end, erase, self.now, self.now.sleep)
-        endings = (self.stories, self.stories, self.bucket, self.endings)
-        self.deleted = EndDeleted(*endings, erase, self.now, new_id, self.erase_archived)
-        self.delete = DeleteStory(*endings, self.now, new_id, archive, self.erase_archived)
+        stories, endings = (self.stories, self.stories), self.endings
+        self.deleted = EndDeleted(*stories, self.bucket, endings, erase, self.now, new_id, self.erase_archived)
+        self.delete = DeleteStory(*stories, unless_held, endings, self.now, new_id, archive, self.erase_archived)
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
         self.republish = RepublishIfStale(self.stories, self.publisher)
-        account = EraseAccount(*endings, self.now, new_id, self.erase_archived)
+        account = EraseAccount(*stories, self.bucket, endings, self.let_go, self.now, new_id, self.erase_archived)
         self.erase_user = EraseUser("ingest", self.stories.erased_users, account, self.publisher.publish, self.now)
         self.discard = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
@@ -388,4 +392,87 @@ async def test_story_without_expiry_event_is_erased_an_hour_later(env):
     assert env.bucket.objects
     env.now.move(seconds=1)
     await env.missed_expiries()
+    assert env.bucket.objects == {}
+
+
+async def reported(env, story, until=timedelta(days=7), at=NOW):
+    await env.hold(StoryHeld(story_id=story.id, author_id=story.author_id, until=at + until, at=at))
+
+
+async def decided(env, story):
+    await env.hold(
+        StoryHeld(story_id=story.id, author_id=story.author_id, until=NOW, at=NOW + timedelta(milliseconds=1))
+    )
+
+
+def erasures(env):
+    return [(event.store, event.held_until) for event in env.publisher.published if isinstance(event, StoryErased)]
+
+
+async def test_media_of_a_reported_story_is_kept_until_the_decision(env):
+    story = env.add(live())
+    await reported(env, story)
+    await env.delete(ANN, story.id, series=False)
+    assert {key.partition("/")[0] for key in env.bucket.objects} == {"held"}
+    assert sorted(env.bucket.objects.values()) == [b"m", b"p"]
+    for _ in range(2):
+        await env.deleted(deleted(story.id), is_internal=True)
+    await env.sweep()
+    await env.let_go()
+    assert (len(env.bucket.objects), erasures(env)) == (2, [("media", NOW + timedelta(days=7))] * 2)
+    await reported(env, story, until=timedelta(0), at=NOW - timedelta(seconds=1))  # older than the hold
+    assert len(env.bucket.objects) == 2
+    for _ in range(2):
+        await decided(env, story)
+    assert (env.bucket.objects, erasures(env)[2:]) == ({}, [("moderation", None)])
+    await env.deleted(deleted(story.id), is_internal=True)  # again: a confirmation was lost
+    assert erasures(env)[3:] == [("media", None), ("moderation", None)]
+
+
+async def test_media_is_let_go_without_a_decision_when_its_time_is_over(env):
+    story = env.add(live())
+    await reported(env, story, until=timedelta(days=3))
+    env.now.at = story.posted.expires_at + timedelta(seconds=1)
+    await env.expire(expired(story))
+    assert len(env.bucket.objects) == 2
+    env.now.at = NOW + timedelta(days=3)
+    await env.let_go()
+    await env.let_go()
+    assert (env.bucket.objects, [store for store, _ in erasures(env)]) == ({}, ["media", "moderation"])
+
+
+async def test_a_decision_before_the_end_and_a_late_report_hold_nothing(env):
+    kept, gone = env.add(live()), env.add(live())
+    await reported(env, kept)
+    await decided(env, kept)
+    await env.delete(ANN, kept.id, series=False)
+    await env.deleted(deleted(kept.id), is_internal=True)
+    await env.delete(ANN, gone.id, series=False)
+    await reported(env, gone)
+    await env.deleted(deleted(gone.id), is_internal=True)
+    assert (env.bucket.objects, erasures(env)) == ({}, [("media", None)] * 2)
+
+
+async def test_an_erased_account_leaves_no_held_media(env):
+    ended, alive = env.add(live()), env.add(live())
+    await reported(env, ended)
+    await reported(env, alive)
+    await env.delete(ANN, ended.id, series=False)
+    await env.deleted(deleted(ended.id), is_internal=True)
+    await env.forget("ann", NOW + timedelta(seconds=1), new_id())
+    await env.deleted(deleted(alive.id, by="erasure"), is_internal=True)
+    assert env.bucket.objects == {}
+    assert ("moderation", None) in erasures(env)
+
+
+async def test_what_a_crash_left_of_held_media_is_moved_or_erased_later(env):
+    story = env.add(live())
+    await reported(env, story)
+    await env.bucket.copy_to_held(story.id)  # then it died
+    await env.deleted(deleted(story.id), is_internal=True)
+    assert (len(env.bucket.objects), erasures(env)) == (2, [("media", NOW + timedelta(days=7))])
+    env.bucket.objects |= {key.replace("held/", "stories/"): data for key, data in env.bucket.objects.items()}
+    env.now.at = NOW + timedelta(days=7)
+    await env.let_go()
+    await env.deleted(deleted(story.id), is_internal=True)
     assert env.bucket.objects == {}

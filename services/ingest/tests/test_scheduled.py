@@ -1,7 +1,8 @@
 """Scheduled stories: domain rules and the whole way over HTTP."""
 
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from stories_ingest.domain import transitions
@@ -147,3 +148,58 @@ async def test_scheduled_story_survives_a_restart_and_is_cancelled_with_its_medi
 
         await eventually(live)
         assert (await ann.show(cancelled["id"])).status_code == 404
+
+
+@pytest.mark.servers
+@pytest.mark.nightly
+async def test_scheduled_story_goes_live_after_an_outage_and_says_how_late(start):
+    at = system_now() + timedelta(seconds=6)
+    async with start() as first:
+        ann = first.author("ann")
+        draft = await ann.drafted(photo())
+        await ann.http.post(f"/v1/stories/{draft['id']}/publish", json={"at": rfc3339(at)})
+
+        async def finished() -> bool:
+            return any(draft["id"] in key for key in await first.keys("stories/"))
+
+        await eventually(finished)
+        assert (await ann.show(draft["id"])).json()["state"] == "scheduled"
+
+    async def late() -> bool:
+        return system_now() > at + timedelta(seconds=3)
+
+    await eventually(late)
+    async with start(prepare=False) as second:
+
+        async def live() -> dict | None:
+            story = (await second.author("ann").show(draft["id"])).json()
+            return story if story["state"] == "live" else None
+
+        story = await eventually(live)
+        posted_at, expires_at = (datetime.fromisoformat(story[name]) for name in ("posted_at", "expires_at"))
+        assert posted_at > at + timedelta(seconds=3)
+        assert expires_at - posted_at == timedelta(hours=24)
+        metrics = (await second.http.get("/metrics")).text
+        lateness = float(re.search(r"^stories_scheduled_lateness_seconds_sum (.+)$", metrics, re.M)[1])
+        assert lateness == pytest.approx((posted_at - at).total_seconds(), abs=0.01)
+
+
+@pytest.mark.servers
+@pytest.mark.nightly
+async def test_two_replicas_post_each_scheduled_story_once_and_in_time(start):
+    async with start() as first, start(prepare=False):
+        ann = first.author("ann")
+        drafts = [await ann.drafted(photo()) for _ in range(5)]
+        at = system_now() + timedelta(seconds=10)
+        for draft in drafts:
+            await ann.http.post(f"/v1/stories/{draft['id']}/publish", json={"at": rfc3339(at)})
+
+        async def live() -> list[dict] | None:
+            stories = [(await ann.show(draft["id"])).json() for draft in drafts]
+            return stories if all(story["state"] == "live" for story in stories) else None
+
+        for story in await eventually(live, timeout_s=30):
+            assert at <= datetime.fromisoformat(story["posted_at"]) <= at + timedelta(seconds=1)
+            [event] = await eventually(lambda story=story: first.events_of("story-posted", story["id"]))
+            assert event["revision"] == 1
+        assert (await ann.quota())["live"] == len(drafts)

@@ -66,7 +66,10 @@ async def test_every_subscriber_has_the_same_ack_policy(realm):
     subscribers = app.state.runtime.subscribers
     assert {each.group_id.removeprefix(realm.prefix) for each in subscribers} == {
         f"ingest.{topic}"
-        for topic in ("story-posted", "story-expired", "story-deleted", "user-erased", "user-suspended")
+        for topic in (
+            *("story-posted", "story-expired", "story-deleted", "story-held", "user-erased", "user-suspended"),
+            *("user-blocked", "user-unblocked", "user-hidden", "user-unhidden"),
+        )
     }
     assert {each.ack_policy for each in subscribers} == {AckPolicy.NACK_ON_ERROR}
 

@@ -11,7 +11,8 @@ from stories_ingest import store as mongo_store
 from stories_ingest.app import ensure
 from stories_ingest.domain import transitions
 from stories_ingest.domain.archive import RemovedStory
-from stories_ingest.domain.errors import NoSuchStory, TooMany
+from stories_ingest.domain.errors import NoSuchStory, NotArchived, TooMany
+from stories_ingest.domain.highlights import Highlight
 from stories_ingest.domain.quota import Quota, QuotaLimits, Slot
 from stories_ingest.domain.story import (
     Ended,
@@ -23,20 +24,25 @@ from stories_ingest.domain.story import (
     State,
     StorySettings,
 )
+from stories_ingest.store.access_edges import MongoAccessEdges
 from stories_ingest.store.archive import MongoArchive, archive_document
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import (
+    ACCESS_EDGES,
     ARCHIVE,
     CLAIMS,
     ENDED,
+    HIGHLIGHTS,
     QUOTAS,
     STORIES,
     ended_document,
     story_document,
 )
+from stories_ingest.store.highlights import MongoHighlights, highlight_document
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
+from stories_ingest.testing.highlights import MemoryAccessEdges, MemoryHighlights
 from stories_ingest.testing.in_memory import MemoryRenditionJobs, MemoryStories
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
@@ -53,6 +59,8 @@ class InMemory:
         self.stories = self.jobs = self.cleanup = MemoryStories()
         self.rendition_jobs = MemoryRenditionJobs(self.stories)
         self.archive = self.stories.archive
+        self.edges = MemoryAccessEdges()
+        self.highlights = MemoryHighlights(self.archive, self.edges)
 
     async def add(self, *stories):
         self.stories.add(*stories)
@@ -68,6 +76,7 @@ class InMongo:
         self.jobs, self.cleanup = MongoJobs(mongo), MongoCleanup(mongo)
         self.rendition_jobs = MongoRenditionJobs(mongo)
         self.archive = MongoArchive(mongo)
+        self.highlights, self.edges = MongoHighlights(mongo), MongoAccessEdges(mongo)
 
     async def add(self, *stories):
         await self.mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
@@ -466,6 +475,84 @@ async def test_archived_keys_are_referenced_until_removed(store):
     assert await store.archive.referenced_archived([*names, *others]) == {names[0], names[2]}
 
 
+def highlight(*stories, author_id="ann", at=NOW):
+    ids = tuple(story.id for story in stories)
+    return Highlight(id=new_id(), author_id=author_id, title="Sea", story_ids=ids, cover_story_id=ids[0], created_at=at)
+
+
+async def test_highlights_round_trip_and_are_paged(store):
+    story = await archived(store)
+    made = [highlight(story) for _ in range(3)]
+    for each in made:
+        await store.highlights.put(each)
+    assert await store.highlights.find(made[0].id) == made[0]
+    assert await store.highlights.page("ann", made[2].id, 1) == [made[1]]
+    await store.highlights.put(replace(made[0], title="Lake"))
+    assert (await store.highlights.find(made[0].id)).title == "Lake"
+    assert [await store.highlights.delete(user, made[0].id) for user in ("bob", "ann", "ann")] == [False, True, False]
+
+
+async def test_highlight_needs_archived_stories_of_its_author(store):
+    own, strange, removed = [await archived(store, author_id=user) for user in ("ann", "bob", "ann")]
+    await store.archive.remove([removed.id], NOW, NOW)
+    for other in (strange, removed, live()):
+        with pytest.raises(NotArchived) as refused:
+            await store.highlights.put(highlight(own, other))
+        assert refused.value.index == 1
+
+
+async def test_removed_story_leaves_highlights_and_covers(store):
+    one, two, three = [await archived(store) for _ in range(3)]
+    mixed, alone = highlight(one, two, three), highlight(one)
+    await store.highlights.put(mixed)
+    await store.highlights.put(alone)
+    await store.archive.remove([one.id], NOW, NOW)
+    assert await store.highlights.find(alone.id) is None
+    left = await store.highlights.find(mixed.id)
+    assert (left.story_ids, left.cover_story_id) == ((two.id, three.id), two.id)
+    await store.archive.remove([three.id], NOW, NOW)
+    assert await store.highlights.find(mixed.id) == replace(left, story_ids=(two.id,))
+
+
+async def test_viewer_gets_only_what_was_for_everyone(store):
+    settings = StorySettings(audience="followers"), StorySettings(hide_from=("bob",)), StorySettings()
+    followers, hidden, public = [await archived(store, settings=each) for each in settings]
+    ids = [followers.id, hidden.id, public.id, new_id()]
+    seen = {viewer: set(await store.highlights.posters(ids, viewer)) for viewer in ("ann", "bob", "cat", None)}
+    assert seen == {"ann": {*ids[:3]}, "bob": {public.id}, "cat": {hidden.id, public.id}, None: {*ids[:3]}}
+    assert (await store.highlights.posters([public.id], "bob"))[public.id].startswith(f"archive/ann/{public.id}/")
+    assert (await store.highlights.archived([public.id]))[public.id].story.id == public.id
+
+
+async def test_newest_edge_counts_and_a_block_wins_a_tie(store):
+    for at, on, hidden in ((LATER, False, False), (NOW, True, False), (LATER, True, True), (LATER, False, True)):
+        await store.edges.put("block", "ann", "bob", at, on=on)
+        assert [await store.edges.is_hidden(*pair) for pair in (("ann", "bob"), ("bob", "ann"))] == [hidden] * 2
+    await store.edges.put("hide", "ann", "cat", NOW, on=True)
+    assert [await store.edges.is_hidden(*pair) for pair in (("ann", "cat"), ("cat", "ann"))] == [True, False]
+
+
+async def test_erased_user_leaves_no_highlight_and_no_edge(store):
+    story = await archived(store)
+    old, young = highlight(story), highlight(story, at=LATER)
+    for each in (old, young):
+        await store.highlights.put(each)
+    await store.edges.put("block", "ann", "bob", NOW, on=True)
+    await store.edges.put("hide", "cat", "ann", NOW, on=True)
+    await store.edges.put("hide", "cat", "bob", NOW, on=True)
+    await store.cleanup.delete_user_records("ann", NOW)
+    assert [await store.highlights.find(each.id) for each in (old, young)] == [None, young]
+    pairs = ("ann", "bob"), ("cat", "ann"), ("cat", "bob")
+    assert [await store.edges.is_hidden(*pair) for pair in pairs] == [False, False, True]
+
+
+async def test_time_since_which_the_archive_is_off_is_kept(store):
+    assert [await store.archive.off_since(at) for at in (NOW, LATER)] == [NOW, NOW]
+    await store.archive.record_on()
+    assert await store.archive.off_since(LATER) == LATER
+    await store.archive.record_on()
+
+
 CONTRACT = [test for name, test in list(globals().items()) if name.startswith("test_")]
 """All contract tests, which cover every query of the repositories."""
 MANY = 1_000
@@ -526,6 +613,10 @@ async def fill(mongo):
     kept = [live(f"user{number % 50}") for number in range(MANY)]
     kept += [live(reposted_from=RepostedFrom(story_id=new_id(), author_id="bob")) for _ in range(10)]
     await mongo[ARCHIVE].insert_many([{"_id": story.id, **archive_document(story, NOW)} for story in kept])
+    shown = [highlight(story, author_id=story.author_id) for story in kept]
+    await mongo[HIGHLIGHTS].insert_many([{"_id": each.id, **highlight_document(each)} for each in shown])
+    pairs = [{"user_id": f"user{n % 50}", "target_id": f"user{n % 49}", "at": NOW, "on": True} for n in range(MANY)]
+    await mongo[ACCESS_EDGES].insert_many([{"_id": f"block {n}", **each} for n, each in enumerate(pairs)])
     removed = [{"author_id": f"user{n % 50}", "removed_at": NOW, "again_at": LATER} for n in range(10)]
     await mongo[ARCHIVE].insert_many([{"_id": new_id(), **each} for each in removed])
     await mongo[CLAIMS].insert_many([{"user_id": f"user{n % 50}", "at": NOW} for n in range(MANY)])

@@ -18,7 +18,8 @@ def system_now() -> datetime:
 
 def truncate_to_ms(at: datetime) -> datetime:
     """The time truncated to milliseconds, the precision of MongoDB and HTTP."""
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    more = at.microsecond % 1000
+    return at.replace(microsecond=at.microsecond - more) if more else at
 
 
 @lru_cache(maxsize=16_384)
@@ -36,4 +37,4 @@ def epoch_ms(at: datetime) -> int:
 
 def from_epoch_ms(value: int) -> datetime:
     """The aware UTC time of milliseconds since 1970-01-01 UTC."""
-    return EPOCH + timedelta(milliseconds=value)
+    return EPOCH + value * MILLISECOND

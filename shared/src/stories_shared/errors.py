@@ -22,6 +22,7 @@ from pymongo.errors import (
 MONGODB = "mongodb"
 S3 = "s3"
 KAFKA = "kafka"
+JWKS = "jwks"
 
 # Codes of transient server errors: state changes, shutdowns, time-outs, conflicts.
 # Source: the server's error_codes.yml, categories RetriableError, ShutdownError,

@@ -61,6 +61,7 @@ class CountChecks:
         if not sure - apart <= listed <= may or len(listed) + viewers.body["hidden"] != viewers.body["total"]:
             wrong["listed"] = (sorted(listed), viewers.body["hidden"], sorted(sure), sorted(apart))
         wrong |= self._reactions(story, reactions.body, counts.body["reactions"])
+        wrong |= await self._answers(story, endpoint)
         certain = sum(comment.id is not None for comment in story.comments.values())
         doubtful = sum(comment.id is None and not comment.refused for comment in story.comments.values())
         if not certain <= counts.body["comments"] <= certain + doubtful:
@@ -75,6 +76,48 @@ class CountChecks:
         due = Counter(emoji for [emoji] in values if emoji)
         right = found["counts"] == dict(due) and found["total"] == total == sum(due.values())
         return {} if right else {"reactions": (found, total, dict(due))}
+
+    async def _answers(self, story: Story, endpoint: str) -> dict[str, object]:
+        values = {user: timeline.possible(float("inf"), float("inf")) for user, timeline in story.answers.items()}
+        if story.poll is None or any(len(each) > 1 for each in values.values()):
+            return {}
+        found = await self.ask.known(
+            story.author, f"/v1/stories/{story.id}/answers", endpoint, limit=100, layer_id=story.poll
+        )
+        if (story.expires_at or 0) - ABOUT_TO_END_S < found.ended:
+            return {}
+        due = {user: option for user, [option] in values.items() if option is not None}
+        apart = {
+            user
+            for user in due
+            if True in self.ask.model.apart(user, story.author, found.started - CONSUMED_S, found.ended)
+        }
+        listed = {item["user_id"]: item["option"] for item in found.body["items"]} if found.status == 200 else {}
+        shown = {user: option for user, option in due.items() if user not in apart}
+        tallies = [list(due.values()).count(option) for option in (0, 1)]
+        right = found.status == 200 and found.body["tallies"] == tallies and shown.items() <= listed.items()
+        return {} if right and listed.items() <= due.items() else {"answers": (found.body, due)}
+
+    async def reports(self) -> None:
+        """one report for each reporter after every retry, also of ended stories"""
+        admin, cursor = "moderator", None
+        self.ask.client.person(admin, roles=["admin"])
+        found: Counter[str] = Counter()
+        while True:
+            page = await self.ask.known(
+                admin, "/v1/admin/reports", "gateway", limit=100, **({"cursor": cursor} if cursor else {})
+            )
+            if page.status != 200:
+                self.ask.wrong("admins can read reports", status=page.status)
+                return
+            found.update(item["story_id"] for item in page.body["items"])
+            if (cursor := page.body["next_cursor"]) is None:
+                break
+        for story in self.ask.model.stories:
+            values = [each.possible(float("inf"), float("inf")) for each in story.reports.values()]
+            sure, may = values.count({True}), sum(True in each for each in values)
+            if story.id and not sure <= found[story.id] <= may:
+                self.ask.wrong("one report for each reporter", story=story.id, found=found[story.id], due=(sure, may))
 
     @staticmethod
     def viewers(story: Story) -> tuple[set[str], set[str]]:
@@ -99,12 +142,16 @@ class CountChecks:
         for story_id, story in over.items():
             if wrong := wrong_counts(story, kept.get(story_id), calm):
                 self.ask.wrong("of ended stories only late views are dropped", story=story_id, **wrong)
+            elif wrong := wrong_seal(story, kept[story_id]):
+                self.ask.wrong("sealed insights are what was counted before the end", story=story_id, **wrong)
 
 
 def kept_counts(mongo_url: str, story_ids: Sequence[str]) -> dict[str, Counts]:
     """The counts of these stories in engagement's database, where it has recorded their end."""
     found: dict[str, dict[str, Any]] = {story_id: {} for story_id in story_ids}
     with MongoClient[Any](mongo_url, serverSelectionTimeoutMS=5000) as client:
+        for document in client["stories_engagement"]["insights"].find({"_id": {"$in": list(story_ids)}}):
+            found[document["_id"]]["sealed"] = document
         for collection in ("views", "engagements"):
             ended = {"_id": {"$in": list(story_ids)}, "ended": {"$ne": None}}
             for document in client["stories_engagement"][collection].find(ended):
@@ -147,3 +194,13 @@ def wrong_counts(story: Story, kept: Counts | None, calm: Callable[[float, float
         for name, (least, most) in bounds.items()
         if not least <= kept[name] <= most
     }
+
+
+def wrong_seal(story: Story, kept: Counts) -> dict[str, object]:
+    """What differs between the sealed insights of an expired story and its counts."""
+    sealed = kept.get("sealed")
+    if sealed is None:
+        deleted = True in story.deleted.possible(0, float("inf"))
+        return {} if kept["how"] == "deleted" or kept["author_id"] is None or deleted else {"sealed": None}
+    figures = {"viewers": "viewers", "plays": "plays", "comments": "comment", "answered": "answer"}
+    return {name: (sealed[name], kept[kind]) for name, kind in figures.items() if sealed[name] != kept[kind]}

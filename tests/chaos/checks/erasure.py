@@ -30,6 +30,10 @@ POLL_S = 1.0
 UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
+COPIES = "stories_engagement.reported"
+"""Copies of what was reported outlive the story (docs/privacy.md)."""
+
+
 @dataclass
 class ErasureChecks:
     """Reads the servers directly, without services and proxies."""
@@ -76,7 +80,7 @@ class ErasureChecks:
         words = {story.word.encode(): story.id for story in ended.values()}
         for where, raw in await asyncio.to_thread(lambda: list(self._documents())):
             found = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", raw) if word in words]
-            if found:
+            if found and where != COPIES:
                 self.ask.wrong("databases keep nothing of ended stories", where=where, stories=found)
                 continue
             named = {found.decode() for found in UUID.findall(raw)} & ended.keys()

@@ -68,6 +68,12 @@ INGEST = dashboard(
                 )
             ],
         ),
+        Panel(
+            "Held media",
+            "Ended stories whose media is kept for a decision about a report.",
+            "short",
+            [Query(f"sum(stories_held_stories{{{of('ingest')}}})", "stories")],
+        ),
     ],
 )
 
@@ -123,6 +129,12 @@ FEED = dashboard(
             "s",
             [Query(f"stories_index_load_seconds{{{of('feed')}}}", "{{instance}}")],
         ),
+        Panel(
+            "Live connections",
+            "Connections to `GET /v1/live` of each replica.",
+            "short",
+            [Query(f"stories_live_connections{{{of('feed')}}}", "{{instance}}")],
+        ),
     ],
 )
 
@@ -148,6 +160,32 @@ ENGAGEMENT = dashboard(
             "Requests with an invalid ticket per second, by reason. Forged ones mean an attack.",
             "ops",
             [Query(rate("stories_tickets_refused_total", "reason", only=of("engagement")), "{{reason}}")],
+        ),
+        Panel(
+            "Webhook deliveries",
+            "Attempts per second by outcome. Dead ones were given up after a day.",
+            "ops",
+            [Query(rate("stories_webhook_deliveries_total", "outcome", only=of("engagement")), "{{outcome}}")],
+        ),
+        Panel(
+            "Waiting webhooks",
+            "Deliveries that wait, and how long the oldest has (seconds). An hour: an endpoint fails.",
+            "short",
+            [
+                Query(f"max(stories_webhooks_pending{{{of('engagement')}}})", "deliveries"),
+                Query(f"max(stories_webhooks_oldest_seconds{{{of('engagement')}}})", "oldest (s)"),
+            ],
+            thresholds=[3600],
+        ),
+        Panel(
+            "Moderation",
+            "Reports that wait for a decision, and reports and decisions in the window.",
+            "short",
+            [
+                Query(f"max(stories_reports_open{{{of('engagement')}}})", "open"),
+                Query(increase("stories_reports_total", "kind", only=of("engagement")), "reported: {{kind}}"),
+                Query(increase("stories_report_decisions_total", "action", only=of("engagement")), "{{action}}"),
+            ],
         ),
     ],
 )

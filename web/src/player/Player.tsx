@@ -1,7 +1,7 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Item } from "stories-client";
-import { attempt, captionsOn, endings, following, muted, say, session, setFollowing, tray } from "../state";
+import { attempt, captionsOn, endings, following, muted, notified, say, session, setFollowing, setNotified, tray } from "../state";
 import { span, t } from "../text";
 import { Avatar, Icon, IconButton, reducedMotion, Sheet, useNow } from "../ui/parts";
 import { Activity, confirmDelete } from "../views/Activity";
@@ -494,6 +494,11 @@ function Menu({ item, own, onClose, onGone }: { item: Item; own: boolean; onClos
             <button type="button" onClick={act(() => setFollowing(name, !followed))}>
               <Icon name={followed ? "user" : "user-plus"} /> {followed ? t("unfollow") : t("follow")}
             </button>
+            {followed && (
+              <button type="button" onClick={act(() => setNotified(name, !notified.value.has(name)))}>
+                <Icon name={notified.value.has(name) ? "bell-off" : "bell"} /> {t(notified.value.has(name) ? "notifyStop" : "notify")}
+              </button>
+            )}
             <button type="button" onClick={edge("muted")}>
               <Icon name="bell-off" /> {t("mute", { name })}
             </button>

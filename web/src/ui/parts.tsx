@@ -130,3 +130,17 @@ export function Mark() {
 }
 
 export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+const MINUTE_MS = 60_000;
+const MOST_MS = 30 * 24 * 60 * MINUTE_MS;
+
+/** A time to come, at most 30 days ahead, in the time zone of the reader. */
+export function TimeField({ from = Date.now() + 60 * MINUTE_MS }: { from?: number }) {
+  const local = (time: number) => new Date(time - new Date(time).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
+  return (
+    <label>
+      <span>{t("whenAt")}</span>
+      <input type="datetime-local" name="at" required defaultValue={local(from)} min={local(Date.now() + MINUTE_MS)} max={local(Date.now() + MOST_MS)} />
+    </label>
+  );
+}

@@ -74,12 +74,12 @@ function Figures({ insights }: { insights: Insights }) {
 
 // Deletion: a question, then the receipt as it fills
 
-const asked = signal<{ id: string; answer: (deleted: boolean) => void } | null>(null);
+const asked = signal<{ id: string; live: boolean; answer: (deleted: boolean) => void } | null>(null);
 
-/** Ask, delete, and show the receipt. Resolves once the story is deleted, or the question is closed. */
-export function confirmDelete(id: string): Promise<boolean> {
+/** Ask, delete, and show the receipt of what was live. Resolves once the story is deleted, or the question is closed. */
+export function confirmDelete(id: string, live = true): Promise<boolean> {
   return new Promise((answer) => {
-    asked.value = { id, answer };
+    asked.value = { id, live, answer };
   });
 }
 
@@ -96,8 +96,9 @@ export function DeleteDialog() {
     setPhase("deleting");
     const done = await attempt(session.value?.api.delete(question.id).then(() => true) ?? Promise.resolve(null));
     if (!done) return setPhase("ask");
-    setPhase("receipt");
     question.answer(true);
+    if (question.live) setPhase("receipt");
+    else asked.value = null;
     void refreshTray();
   };
   if (phase === "receipt") return <ReceiptSheet id={question.id} onClose={close} />;

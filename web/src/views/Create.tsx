@@ -5,7 +5,7 @@ import { filter, frame } from "../player/geometry";
 import { Content } from "../player/Layers";
 import { config, explain, go, refreshTray, say, session } from "../state";
 import { bytes, type Key, t } from "../text";
-import { Icon, IconButton, Sheet } from "../ui/parts";
+import { Icon, IconButton, Sheet, TimeField } from "../ui/parts";
 
 const COLORS = { white: "#FFFFFF", black: "#10131C", blue: "#2A6CFF", cyan: "#16C7FF", pink: "#FF4D8D", yellow: "#FFD23F", green: "#2BD67B" };
 const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
@@ -33,6 +33,7 @@ export function Create() {
   const [ratio, setRatio] = useState(9 / 16);
   const [progress, setProgress] = useState<UploadProgress | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const [later, setLater] = useState(false);
   const upload = useRef<Upload | null>(null);
   const url = useMemo(() => (file ? URL.createObjectURL(file) : null), [file]);
   useEffect(() => () => void (url && URL.revokeObjectURL(url)), [url]);
@@ -75,11 +76,12 @@ export function Create() {
     for (const name of ["reactions", "sharing"]) choices[name] = form.get(name) === "on";
     try {
       const media = file ?? (await paint(background ?? (BACKGROUNDS[0] as [string, string])));
-      upload.current = api.upload(media, choices, setProgress);
+      const at = later && text("at") ? new Date(text("at")) : undefined;
+      upload.current = api.upload(media, choices, setProgress, undefined, at);
       await upload.current.run();
-      say(t("posted"));
+      say(t(at ? "scheduled" : "posted"));
       void refreshTray();
-      go("/");
+      go(at ? "/me" : "/");
     } catch (error) {
       if (error instanceof DOMException) return setProgress(null);
       setProblem(refusal(error));
@@ -197,6 +199,16 @@ export function Create() {
               <Select name="audience" label={t("audience")} options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(`audience_${each}` as Key)])} />
               <Select name="lifetime" label={t("lifetime")} options={(config.value?.lifetimes ?? ["24h"]).map((each) => [each, each])} />
             </div>
+            <div class="pair">
+              <label>
+                <span>{t("when")}</span>
+                <select onChange={(event) => setLater(event.currentTarget.value === "later")}>
+                  <option value="now">{t("whenNow")}</option>
+                  <option value="later">{t("whenLater")}</option>
+                </select>
+              </label>
+              {later && <TimeField />}
+            </div>
             <details>
               <summary>{t("more")}</summary>
               <div class="stack">
@@ -236,7 +248,7 @@ export function Create() {
               </div>
             ) : (
               <button type="submit" class="button primary big">
-                {t("post")}
+                {t(later ? "schedule" : "post")}
               </button>
             )}
           </div>

@@ -1,8 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
-import type { Item, OwnStory } from "stories-client";
-import { attempt, following, say, session, setFollowing, signOut, type Theme, theme, tray } from "../state";
+import type { Item, OwnStory, paths } from "stories-client";
+import { attempt, following, notified, say, session, setFollowing, setNotified, signOut, type Theme, theme, tray } from "../state";
 import { type Key, type Language, language, languages, span, speak, t } from "../text";
-import { Avatar, Empty, Icon, IconButton } from "../ui/parts";
+import { Avatar, Empty, Icon, IconButton, Sheet, TimeField } from "../ui/parts";
 import { Activity, confirmDelete } from "./Activity";
 import { AddPerson, StoryCard } from "./Home";
 
@@ -12,6 +12,8 @@ export function Me() {
   const [items, setItems] = useState<Record<string, Item>>({});
   const [watching, setWatching] = useState<string | null>(null);
   const [adding, setAdding] = useState(false);
+  const [asking, setAsking] = useState<string | null>(null);
+  const [moving, setMoving] = useState<OwnStory | null>(null);
   const read = async () => {
     if (!api) return;
     const found: OwnStory[] = [];
@@ -50,8 +52,10 @@ export function Me() {
               story={story}
               item={items[story.id]}
               onActivity={() => setWatching(story.id)}
+              onWhy={() => setAsking(story.id)}
+              onMove={() => setMoving(story)}
               onDelete={async () => {
-                if (await confirmDelete(story.id)) await read();
+                if (await confirmDelete(story.id, story.state === "live")) await read();
               }}
             />
           ))}
@@ -66,6 +70,14 @@ export function Me() {
             <li key={name}>
               <Avatar user={name} size={40} />
               <b class="grow">{name}</b>
+              <IconButton
+                icon={notified.value.has(name) ? "bell" : "bell-off"}
+                filled={notified.value.has(name)}
+                class="small"
+                pressed={notified.value.has(name)}
+                label={`${name}: ${t("notify")}`}
+                onClick={() => void setNotified(name, !notified.value.has(name))}
+              />
               <button type="button" class="button small" onClick={() => void setFollowing(name, false)}>
                 {t("unfollow")}
               </button>
@@ -78,6 +90,16 @@ export function Me() {
       </section>
       <Settings />
       {watching && <Activity id={watching} onClose={() => setWatching(null)} />}
+      {asking && <Why id={asking} onClose={() => setAsking(null)} />}
+      {moving && (
+        <Reschedule
+          story={moving}
+          onClose={(changed) => {
+            setMoving(null);
+            if (changed) void read();
+          }}
+        />
+      )}
       {adding && <AddPerson onClose={() => setAdding(false)} />}
     </main>
   );
@@ -113,10 +135,12 @@ interface CardProps {
   story: OwnStory;
   item?: Item;
   onActivity: () => void;
+  onWhy: () => void;
+  onMove: () => void;
   onDelete: () => void;
 }
 
-function OwnCard({ story, item, onActivity, onDelete }: CardProps) {
+function OwnCard({ story, item, onActivity, onWhy, onMove, onDelete }: CardProps) {
   const [counts, setCounts] = useState<{ viewers: number; reactions: number; comments: number } | null>(null);
   useEffect(() => {
     if (item) session.value?.api.counts(item).then(setCounts, () => undefined);
@@ -131,6 +155,7 @@ function OwnCard({ story, item, onActivity, onDelete }: CardProps) {
       </a>
       <div class="own-text">
         <b class="clip">{story.caption ?? reason ?? t("label")}</b>
+        {story.publish_at && <small>{t("whenAt")} {moment(story.publish_at)}</small>}
         {story.expires_at && <small>{t("left", { time: span(Date.parse(story.expires_at) - Date.now()) })}</small>}
         <div class="own-counts">
           <button type="button" class="quiet" onClick={onActivity} disabled={!item}>
@@ -144,10 +169,75 @@ function OwnCard({ story, item, onActivity, onDelete }: CardProps) {
             <Icon name="message-circle" /> {counts?.comments ?? 0}
           </span>
           <span class="spread" />
+          {story.state === "scheduled" && <IconButton icon="clock" class="small" label={t("reschedule")} onClick={onMove} />}
+          {item && <IconButton icon="users" class="small" label={t("whyTitle")} onClick={onWhy} />}
           <IconButton icon="trash-2" class="small" label={t("delete")} onClick={onDelete} />
         </div>
       </div>
     </li>
+  );
+}
+
+const moment = (time: string) => new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
+
+type Explanation = paths["/v1/stories/{story_id}/explain"]["get"]["responses"][200]["content"]["application/json"];
+
+/** Whether one person sees a story, by every rule. */
+function Why({ id, onClose }: { id: string; onClose: () => void }) {
+  const [found, setFound] = useState<{ name: string; of: Explanation } | null>(null);
+  const ask = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const name = String(new FormData(event.currentTarget as HTMLFormElement).get("viewer") ?? "").trim();
+    const asked = session.value?.api.call<Explanation>("GET", `/v1/stories/${id}/explain`, { query: { viewer: name } });
+    const of = name && asked ? await attempt(asked) : null;
+    if (of) setFound({ name, of });
+  };
+  return (
+    <Sheet title={t("whyTitle")} onClose={onClose}>
+      <form class="write-row" onSubmit={ask}>
+        <input name="viewer" required autocomplete="off" autocapitalize="off" spellcheck={false} placeholder={t("whyHint")} aria-label={t("whyHint")} />
+        <button type="submit" class="button primary">
+          {t("whyCheck")}
+        </button>
+      </form>
+      <div role="status" class="stack">
+        {found && <p class="verdict">{t(found.of.visible ? "whyYes" : "whyNo", { name: found.name })}</p>}
+        <ul class="rules">
+          {found?.of.rules.map(({ rule, passed, detail }) => (
+            <li key={rule} class={passed ? "" : "no"}>
+              <Icon name={passed ? "check" : "x"} />
+              <span>
+                <b>{t(`rule_${rule}`)}</b>
+                <br />
+                <small>{detail}</small>
+              </span>
+            </li>
+          ))}
+        </ul>
+      </div>
+    </Sheet>
+  );
+}
+
+function Reschedule({ story, onClose }: { story: OwnStory; onClose: (changed: boolean) => void }) {
+  const save = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const at = new Date(String(new FormData(event.currentTarget as HTMLFormElement).get("at")));
+    const changed = session.value?.api.change(story.id, { publish_at: at.toISOString() });
+    if (changed && (await attempt(changed))) {
+      say(t("saved"));
+      onClose(true);
+    }
+  };
+  return (
+    <Sheet title={t("reschedule")} onClose={() => onClose(false)}>
+      <form class="stack" onSubmit={save}>
+        <TimeField from={Date.parse(story.publish_at ?? "")} />
+        <button type="submit" class="button primary">
+          {t("apply")}
+        </button>
+      </form>
+    </Sheet>
   );
 }
 
@@ -208,6 +298,11 @@ function Settings() {
               }}
             />
           </label>
+        )}
+        {session.value?.development && (
+          <a class="button" href="#/scenes">
+            <Icon name="sparkles" /> {t("scenes")}
+          </a>
         )}
         <button type="button" class="button" onClick={signOut}>
           <Icon name="log-out" /> {t("signOut")}

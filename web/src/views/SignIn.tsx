@@ -7,6 +7,7 @@ const NAMES = ["ann", "bob", "carol", "dave"];
 
 export function SignIn() {
   const [byName, setByName] = useState<boolean | null>(null);
+  const [admin, setAdmin] = useState(false);
   useEffect(() => {
     void signInByName().then(setByName);
     const handed = (event: MessageEvent) => {
@@ -30,7 +31,7 @@ export function SignIn() {
           event.preventDefault();
           const value = (event.currentTarget.elements.namedItem("who") as HTMLInputElement).value.trim();
           if (!value) return;
-          if (byName) void attempt(signIn(value));
+          if (byName) void attempt(signIn(value, admin));
           else void attempt((async () => signInWithToken(value))());
         }}
       >
@@ -38,7 +39,7 @@ export function SignIn() {
         {byName && (
           <div class="names">
             {NAMES.map((name) => (
-              <button key={name} type="button" onClick={() => void attempt(signIn(name))}>
+              <button key={name} type="button" onClick={() => void attempt(signIn(name, admin))}>
                 <Avatar user={name} size={56} />
                 {name}
               </button>
@@ -49,10 +50,23 @@ export function SignIn() {
           <span class="hidden-text">{byName ? t("name") : t("token")}</span>
           <input name="who" autocomplete="off" autocapitalize="off" spellcheck={false} placeholder={byName ? t("name") : t("token")} />
         </label>
+        {byName && (
+          <label class="switch-row">
+            <span>{t("asAdmin")}</span>
+            <input type="checkbox" role="switch" checked={admin} onChange={(event) => setAdmin(event.currentTarget.checked)} />
+          </label>
+        )}
         <button type="submit" class="button primary">
           {t("signIn")}
         </button>
         <p class="note">{byName ? t("accountsHint") : t("tokenHint")}</p>
+        {byName && (
+          <p class="note">
+            <a class="plain" href="#/scenes">
+              {t("scenes")}
+            </a>
+          </p>
+        )}
       </form>
     </main>
   );

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
-import { call, launch, post, SCENES, visit } from "./stage.mjs";
+import { call, item, launch, post, SCENES, visit } from "./stage.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await launch();
@@ -169,6 +169,103 @@ const journeys = {
       assert.deepEqual(page.problems.filter((each) => /Content Security Policy|TrustedHTML/.test(each)), []);
       await page.context().close();
     }
+  },
+
+  /** A report is decided by an admin: the story is removed, and the decision is in the audit log. */
+  async moderation() {
+    const [ann, bob] = await pair();
+    const story = await post(ann, "sea.jpg", { caption: `buy now ${ann}` });
+    let seen;
+    for (let tries = 0; !seen; tries++) {
+      assert.ok(tries < 100, "the story arrives");
+      seen = await item(bob, ann, story.id);
+      if (!seen) await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await call(bob, "POST", `/v1/stories/${story.id}/reports`, { reason: "spam", text: "an advert" }, { "Story-Ticket": seen.ticket });
+    const page = await visit(browser, null);
+    await page.getByRole("switch", { name: "As an admin" }).check();
+    await page.getByRole("textbox").fill(`mod-${unique()}`);
+    await page.getByRole("button", { name: "Continue" }).click();
+    await page.getByRole("link", { name: "Moderation" }).click();
+    const report = page.locator(".report", { hasText: `buy now ${ann}` });
+    await report.getByText("an advert").waitFor(LONG);
+    await report.locator("img").waitFor(LONG);
+    await page.waitForTimeout(300);
+    await accessible(page, "moderation");
+    await report.getByRole("button", { name: "Remove", exact: true }).click();
+    await report.waitFor({ state: "detached", timeout: 20_000 });
+    for (let tries = 0; await item(bob, ann, story.id); tries++) {
+      assert.ok(tries < 100, "the story is removed");
+      await page.waitForTimeout(200);
+    }
+    await page.getByRole("button", { name: "Audit log" }).click();
+    await page.locator(".audit tr", { hasText: ann }).getByText("Removed").waitFor(LONG);
+    await page.setViewportSize({ width: 360, height: 800 });
+    await accessible(page, "audit log");
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "fits 360 px");
+  },
+
+  /** A story is scheduled, moved and cancelled; another explained for one person; an author's new stories announced. */
+  async planning() {
+    const [ann, bob] = await pair();
+    const page = await visit(browser, ann, { path: "/new" });
+    await page.locator("input[type=file]").setInputFiles(`${SCENES}/sea.jpg`);
+    await page.getByLabel("Caption").fill("for tomorrow");
+    await page.getByLabel("When").selectOption("later");
+    await page.getByRole("button", { name: "Schedule story" }).click();
+    const card = page.locator(".own-card", { hasText: "for tomorrow" });
+    await card.getByText("Scheduled").waitFor(LONG);
+    const [before] = (await call(ann, "GET", "/v1/me/stories?state=scheduled")).items;
+    await card.getByRole("button", { name: "Change the time" }).click();
+    const later = new Date(Date.now() + 3 * 86_400_000);
+    await page.getByLabel("Goes live at").fill(new Date(later - later.getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
+    await accessible(page, "changing the time");
+    await page.getByRole("button", { name: "Done" }).click();
+    await page.getByText("Saved").waitFor(LONG);
+    const [after] = (await call(ann, "GET", "/v1/me/stories?state=scheduled")).items;
+    assert.ok(Date.parse(after.publish_at) - Date.parse(before.publish_at) > 86_400_000, "it moved");
+    await card.getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("dialog", { name: /Delete this story/ }).getByRole("button", { name: "Delete" }).click();
+    await card.waitFor({ state: "detached", timeout: 20_000 });
+    assert.deepEqual((await call(ann, "GET", "/v1/me/stories?state=scheduled")).items, []);
+
+    await post(ann, "dusk.jpg", { caption: "not for bob", hide_from: [bob] });
+    const shownOne = page.locator(".own-card", { hasText: "not for bob" });
+    await shownOne.getByRole("button", { name: "Can somebody see it?" }).click(LONG);
+    await page.getByRole("textbox", { name: "Their name" }).fill(bob);
+    await page.keyboard.press("Enter");
+    await page.getByText(`${bob} cannot see it`).waitFor(LONG);
+    await page.locator(".rules .no", { hasText: "You do not hide it" }).waitFor(LONG);
+    await accessible(page, "explaining");
+
+    const his = await visit(browser, bob, { path: "/me" });
+    await his.getByRole("button", { name: `${ann}: Tell me about new stories` }).click(LONG);
+    await his.getByText(`New stories of ${ann} are announced`).waitFor(LONG);
+    const { items } = await call(bob, "GET", "/v1/following");
+    assert.equal(items.find((each) => each.user_id === ann).notify, true);
+  },
+
+  /** A shared link leads to the story; the shell opens offline, and nothing but the shell was kept. */
+  async shell() {
+    const [ann, bob] = await pair();
+    const story = await post(ann, "sea.jpg", { caption: "look at this" });
+    const page = await visit(browser, bob);
+    await page.goto(new URL(`/s/${story.id}`, page.url()).href);
+    await page.getByRole("link", { name: "Watch it here" }).click();
+    await shown(page, "look at this").waitFor(LONG);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    await page.reload(); // now through the worker
+    await shown(page, "look at this").waitFor(LONG);
+    const kept = await page.evaluate(async () => {
+      const found = await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map((each) => new URL(each.url).pathname)));
+      return found.flat();
+    });
+    assert.ok(kept.includes("/app/"), "the page is kept");
+    assert.deepEqual(kept.filter((each) => !/^\/app\/($|[\w.-]+\.(js|css)$)/.test(each)), []);
+    await page.context().setOffline(true);
+    await page.reload();
+    await page.locator("#app > *").first().waitFor(LONG);
+    assert.deepEqual(page.problems.filter((each) => /Content Security Policy|TrustedScript/.test(each)), []);
   },
 
   /** No findings of axe in any view, in both themes, and nothing in the console that the policy blocked. */

@@ -11,11 +11,11 @@ export const launch = () =>
     args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--font-render-hinting=none"],
   });
 
-export async function token(user) {
+export async function token(user, admin = false) {
   const response = await fetch(`${URL_}/dev/sign-in`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ user }),
+    body: JSON.stringify({ user, admin }),
   });
   return (await response.json()).token;
 }
@@ -27,7 +27,8 @@ export async function call(user, method, path, body, headers = {}) {
     body: body && JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
-  return response.status === 204 ? null : response.json();
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
 }
 
 /** Post a file of the scenes as a user; returns the live story. */
@@ -49,7 +50,7 @@ export const item = async (user, author, id) =>
   (await call(user, "GET", `/v1/users/${author}/stories`)).items.find((each) => each.id === id);
 
 /** A page of a user who is signed in. */
-export async function visit(browser, user, { width = 1440, height = 900, theme = "light", path = "/", touch = false, reducedMotion } = {}) {
+export async function visit(browser, user, { width = 1440, height = 900, theme = "light", path = "/", touch = false, reducedMotion, admin = false } = {}) {
   const context = await browser.newContext({
     viewport: { width, height },
     deviceScaleFactor: width < 600 ? 2 : 1,
@@ -62,7 +63,8 @@ export async function visit(browser, user, { width = 1440, height = 900, theme =
   const problems = [];
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   page.on("pageerror", (error) => problems.push(String(error)));
-  if (user) await page.addInitScript((name) => sessionStorage.setItem("user", name), user);
+  const known = { user, admin: String(admin) };
+  if (user) await page.addInitScript((names) => Object.entries(names).forEach(([name, value]) => sessionStorage.setItem(name, value)), known);
   await page.goto(`${URL_}/app/#${path}`);
   return Object.assign(page, { problems });
 }

@@ -11,8 +11,7 @@ from .s3 import S3Keys
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    from stories_embedded.dev_tokens import TokenIssuer
+    from stories_shared.auth.dev_tokens import TokenIssuer
 
 ISSUER = "https://stories.localhost"
 AUDIENCE = "stories"
@@ -90,7 +89,7 @@ class StackKeys:
 
     def issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, claim: str = "sub") -> "TokenIssuer":
         """The issuer of this stack's tokens."""
-        from stories_embedded.dev_tokens import TokenIssuer
+        from stories_shared.auth.dev_tokens import TokenIssuer
 
         return TokenIssuer(self._key(), self._read()["kid"], issuer, audience, claim)
 
@@ -106,7 +105,7 @@ class StackKeys:
         return dict(json.loads(self._secrets.read_text()))
 
     def _key(self) -> "Ed25519PrivateKey":
-        from stories_embedded.dev_tokens import read_key
+        from stories_shared.auth.dev_tokens import read_key
 
         return read_key(self._private.read_bytes())
 

@@ -29,6 +29,9 @@
 {{- if and (eq .component "api") (regexMatch "^https?://" $global.auth.jwks) -}}
 {{- $ports = append $ports (include "stories.portOf" (list $global.auth.jwks 443)) -}}
 {{- end -}}
+{{- with $top.Values.settings.OTEL_EXPORTER_OTLP_ENDPOINT -}}
+{{- $ports = append $ports (include "stories.portOf" (list . 443)) -}}
+{{- end -}}
 {{- if $facts.objects -}}
 {{- $ports = append $ports (include "stories.portOf" (list $s3.endpoint (ternary 443 80 $s3.secure))) -}}
 {{- end -}}

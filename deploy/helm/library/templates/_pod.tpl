@@ -44,15 +44,20 @@ affinity: {{- toYaml . | nindent 2 }}
 securityContext: {{- include "stories.podSecurity" $top | nindent 2 }}
 {{- end -}}
 
-{{/* Replicas over zones and nodes, where there are several. Call with (list $ "component"). */}}
+{{/* The constraints of the values, or replicas over zones and nodes, where there are several.
+     Call with (list $ "component" $values). */}}
 {{- define "stories.spread" -}}
-{{- $selector := include "stories.selector" . -}}
+{{- $selector := include "stories.selector" (list (index . 0) (index . 1)) -}}
+{{- with (index . 2).topologySpreadConstraints -}}
+{{- toYaml . }}
+{{- else -}}
 {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
 - maxSkew: 1
   topologyKey: {{ . }}
   whenUnsatisfiable: ScheduleAnyway
   labelSelector:
     matchLabels: {{- $selector | nindent 6 }}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -85,15 +90,23 @@ readinessProbe:
 {{- end -}}
 
 {{/* A container of a service's image.
-     Call with (dict "top" $ "name" "init" "topics" bool "with" {…} "arguments" (list …) "resources" {…}). */}}
+     Call with (dict "top" $ "name" "init" "topics" bool "with" {…} "arguments" (list …) "values" {…} "resources" {…}). */}}
 {{- define "stories.container" -}}
 {{- $top := .top -}}
 name: {{ .name }}
 image: {{ include "stories.image" $top | quote }}
 imagePullPolicy: {{ $top.Values.global.image.pullPolicy }}
 args: {{ concat (list "python" "-m" (printf "stories_%s" $top.Chart.Name)) .arguments | toJson }}
-env: {{- include "stories.environment" . | trim | nindent 2 }}
+env:
+  {{- include "stories.environment" . | trim | nindent 2 }}
+  {{- with .values.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 resources: {{- toYaml .resources | nindent 2 }}
 securityContext: {{- include "stories.containerSecurity" $top | nindent 2 }}
-volumeMounts: {{- include "stories.mounts" $top | nindent 2 }}
+volumeMounts:
+  {{- include "stories.mounts" $top | nindent 2 }}
+  {{- with .values.extraVolumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}

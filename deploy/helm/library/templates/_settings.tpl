@@ -153,6 +153,9 @@
   configMap:
     name: {{ $global.caBundle.configMap }}
 {{- end }}
+{{- with .values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{/* Whole folders, never a subPath: so a changed key set reaches the running process. */}}

@@ -133,24 +133,28 @@ spec:
     matchLabels: {{- include "stories.selector" (list $top .component) | nindent 6 }}
   template:
     metadata:
-      labels: {{- include "stories.podLabels" (list $top .component) | nindent 8 }}
+      labels:
+        {{- include "stories.podLabels" (list $top .component) | nindent 8 }}
+        {{- with $values.podLabels }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       {{- with $values.podAnnotations }}
       annotations: {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
       {{- include "stories.placement" . | nindent 6 }}
       terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
-      topologySpreadConstraints: {{- include "stories.spread" (list $top .component) | trim | nindent 8 }}
+      topologySpreadConstraints: {{- include "stories.spread" (list $top .component $values) | trim | nindent 8 }}
       initContainers:
-        - {{ include "stories.container" (dict "top" $top "name" "init" "topics" false "with" .with "arguments" (list "init") "resources" $values.resources) | indent 10 | trim }}
+        - {{ include "stories.container" (dict "top" $top "name" "init" "topics" false "with" .with "arguments" (list "init") "values" $values "resources" $values.resources) | indent 10 | trim }}
       containers:
-        - {{ include "stories.container" (dict "top" $top "name" $top.Chart.Name "topics" false "with" .with "arguments" list "resources" $values.resources) | indent 10 | trim }}
+        - {{ include "stories.container" (dict "top" $top "name" $top.Chart.Name "topics" false "with" .with "arguments" list "values" $values "resources" $values.resources) | indent 10 | trim }}
           ports:
             - name: http
               containerPort: 8000
           {{- include "stories.probes" $top | nindent 10 }}
           lifecycle: {{- include "stories.preStop" $top | nindent 12 }}
-      volumes: {{- include "stories.volumes" (dict "top" $top "topics" false "scratch" $values.scratch) | nindent 8 }}
+      volumes: {{- include "stories.volumes" (dict "top" $top "topics" false "values" $values "scratch" $values.scratch) | nindent 8 }}
 {{- end -}}
 
 {{/* One at a time, and never in the way of a node that is drained. Call with a part. */}}
@@ -173,9 +177,9 @@ spec:
 {{- define "stories.topicsJob" -}}
 {{- $values := .Values -}}
 {{- $part := dict "top" . "component" "topics" "values" $values -}}
-{{- $resources := dict "requests" (dict "cpu" "50m" "memory" "128Mi") "limits" (dict "memory" "256Mi") -}}
-{{- $container := include "stories.container" (dict "top" . "name" "topics" "topics" true "with" dict "arguments" (list "init") "resources" $resources) -}}
-{{- $volumes := include "stories.volumes" (dict "top" . "topics" true "scratch" "64Mi") -}}
+{{- $resources := dict "requests" (dict "cpu" "50m" "memory" "128Mi" "ephemeral-storage" "128Mi") "limits" (dict "memory" "256Mi" "ephemeral-storage" "512Mi") -}}
+{{- $container := include "stories.container" (dict "top" . "name" "topics" "topics" true "with" dict "arguments" (list "init") "values" $values "resources" $resources) -}}
+{{- $volumes := include "stories.volumes" (dict "top" . "topics" true "values" $values "scratch" "64Mi") -}}
 {{- $hash := printf "%s%s%s%s" $container $volumes (include "stories.placement" $part) (include "stories.topics" . ) | sha256sum | trunc 8 -}}
 apiVersion: batch/v1
 kind: Job

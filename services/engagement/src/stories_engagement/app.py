@@ -6,9 +6,9 @@ from datetime import timedelta
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
 from stories_shared.events import StoryErased, StoryViewed
-from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.http.paging import Cursors
 from stories_shared.http.rate_limits import RateLimits
+from stories_shared.kafka.batches import BatchPublisher
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import IdempotencyStore
@@ -75,10 +75,11 @@ class EngagementPublisher:
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
+        self._batches = BatchPublisher(publisher)
 
     async def publish_views(self, views: Sequence[StoryViewed]) -> None:
         """Publish views; return when all are acknowledged."""
-        await self._publisher.publish_all([OutgoingEvent(view) for view in views])
+        await self._batches.publish_all(StoryViewed, views)
 
     async def publish_erased(self, event: StoryErased) -> None:
         """Publish the confirmation; return when it is acknowledged."""
@@ -115,7 +116,11 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         MongoShares(counter_writer),
         MongoHiddenWords(counter_writer),
     )
-    reports, webhooks, deliveries = MongoReports(mongo, comments, now), MongoWebhooks(mongo), MongoDeliveries(mongo)
+    reports, webhooks, deliveries = (
+        MongoReports(mongo, comments, now, settings.moderation_hold),
+        MongoWebhooks(mongo),
+        MongoDeliveries(mongo),
+    )
     forget_steps = [
         store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
     ]
@@ -217,7 +222,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             SetHiddenWords(words, now, apply_words.wake),
         ),
         report_routes(
-            FileReport(reports, comments, runtime.tickets, access_state, now),
+            FileReport(reports, comments, runtime.tickets, access_state, now, decisions.wake),
             reports,
             DecideReport(reports, decisions, now),
             cursors,

@@ -1,9 +1,27 @@
 """The settings of engagement, besides those of every service."""
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import Field
-from stories_shared.runtime.settings import Duration, Settings
+from pydantic import AfterValidator, BeforeValidator, Field
+from stories_shared.runtime.settings import Duration, Settings, duration
+
+MAX_HOLD = timedelta(days=30)
+
+
+def duration_or_off(value: object) -> object:
+    """Read a duration; `off` is None."""
+    return None if value in (None, "off") else duration(value)
+
+
+def bounded_hold(hold: timedelta | None) -> timedelta | None:
+    """The hold. Raises ValueError outside of its bounds."""
+    if hold is not None and not timedelta(0) < hold <= MAX_HOLD:
+        raise ValueError(f"expected `off`, or more than nothing and at most {MAX_HOLD.days}d")
+    return hold
+
+
+Hold = Annotated[timedelta | None, BeforeValidator(duration_or_off), AfterValidator(bounded_hold)]
 
 
 class EngagementSettings(Settings):
@@ -28,6 +46,9 @@ class EngagementSettings(Settings):
     )
     limit_shares: int = Field(30, ge=1, description="shares a user may make in a minute, on each replica")
     limit_reports: int = Field(10, ge=1, description="reports a user may make in a minute, on each replica")
+    moderation_hold: Hold = Field(
+        None, description="how long a reported story's media is kept for the decision, at most `30d`; `off`: not at all"
+    )
     webhooks_allow_private: bool = Field(
         False, description="for development: webhooks may go to private addresses, and there over plain http"
     )

@@ -34,13 +34,18 @@ class StoryReceiptResponse(BaseModel):
     ended_at: Annotated[Moment, Field(description="when it ended")]
     erased: Annotated[
         dict[Store, Moment | None],
-        Field(description="when each store erased it; null until then. `archive` is there if its author kept it"),
+        Field(
+            description="when each store erased it; null until then. `archive` is there if its author kept it, "
+            "`moderation` if it was held"
+        ),
     ]
     complete: Annotated[bool, Field(description="whether its public life is over in every store")]
     archived: Annotated[bool, Field(description="whether its author still keeps it in the archive")]
     completed_at: Annotated[Moment | None, Field(description="when the last store confirmed; null until then")]
     log_clears_by: Annotated[Moment, Field(description="when the last Kafka record about it is gone, at the latest")]
-    held: Annotated[str | None, Field(description="why its media is still kept; null if it is not")]
+    held: Annotated[
+        str | None, Field(description="`moderation` while the media of a reported story is still kept; else null")
+    ]
 
 
 class ErasureAuditResponse(BaseModel):

@@ -1,13 +1,26 @@
 """Kafka consumers: each event calls one use case."""
 
 from faststream.kafka import KafkaRouter
-from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserErased, UserSuspended
+from stories_shared.events import (
+    StoryDeleted,
+    StoryExpired,
+    StoryHeld,
+    StoryPosted,
+    UserBlocked,
+    UserErased,
+    UserHidden,
+    UserSuspended,
+    UserUnblocked,
+    UserUnhidden,
+)
 from stories_shared.events.cloudevents import ReceivedEvent
-from stories_shared.kafka.subscriber import Batch, for_each_record, subscribe
+from stories_shared.kafka.subscriber import Batch, for_each_event, for_each_record, subscribe
 from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.usecases.access_edges import StoreAccessEdge
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
+from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
@@ -22,6 +35,8 @@ def event_handlers(
     republish: RepublishIfStale,
     erase_user: EraseUser,
     suspend: SuspendUser,
+    store_edge: StoreAccessEdge,
+    hold: HoldMedia,
     metrics: IngestMetrics,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
@@ -68,5 +83,30 @@ def event_handlers(
             await suspend(received.event, received.produced_at or received.appended_at)
 
         await for_each_record(batch, UserSuspended, handle)
+
+    @subscribe(router, UserBlocked, service=SERVICE)
+    async def on_user_blocked(batch: Batch) -> None:
+        """Store blocks. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserBlocked, store_edge)
+
+    @subscribe(router, UserUnblocked, service=SERVICE)
+    async def on_user_unblocked(batch: Batch) -> None:
+        """Lift blocks. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserUnblocked, store_edge)
+
+    @subscribe(router, UserHidden, service=SERVICE)
+    async def on_user_hidden(batch: Batch) -> None:
+        """Store who hides from whom. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserHidden, store_edge)
+
+    @subscribe(router, UserUnhidden, service=SERVICE)
+    async def on_user_unhidden(batch: Batch) -> None:
+        """End hiding. Redelivery is harmless: only a newer state is stored."""
+        await for_each_record(batch, UserUnhidden, store_edge)
+
+    @subscribe(router, StoryHeld, service=SERVICE)
+    async def on_story_held(batch: Batch) -> None:
+        """Keep media of reported stories. Redelivery is harmless: the latest event of a story counts."""
+        await for_each_event(batch, StoryHeld, hold)
 
     return router

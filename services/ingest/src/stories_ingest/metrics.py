@@ -33,6 +33,9 @@ class IngestMetrics:
             ["result"],
         )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
+        self.held_stories = registry.gauge(
+            "held_stories", "Ended stories whose media is kept for a decision about a report (told by one replica)."
+        )
         self.scheduled_lateness = registry.histogram(
             "scheduled_lateness_seconds",
             "From a scheduled story's time to its post or refusal; over a second means that no replica was working.",

@@ -7,7 +7,8 @@ keys of a supported algorithm (symmetric keys above all) are ignored.
 import asyncio
 import json
 import ssl
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -18,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import jwt
 
 from stories_shared.clock import Clock
-from stories_shared.errors import Unavailable
+from stories_shared.errors import JWKS, Unavailable
 from stories_shared.runtime.logging import logger
 from stories_shared.tls import client_context
 
@@ -36,6 +37,12 @@ REFRESH_AFTER = timedelta(minutes=10)  # so that a revoked key is removed soon
 RETRY_PAUSE = timedelta(seconds=1)  # between retries while there are no keys
 MAX_STALENESS = timedelta(hours=24)  # contract: known keys stay valid while the URL does not answer
 FILE_POLL_EVERY = timedelta(seconds=1)
+
+Observe = Callable[[str, float, str], None]
+
+
+def unobserved(_operation: str, _seconds: float, _outcome: str) -> None:
+    """Measure nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,17 @@ class Keys(Protocol):
         """The keys after a token named an unknown key."""
 
 
-def keys_from(location: str, now: Clock, ca_bundle: str | None = None) -> Keys:
-    """``location``: an http(s) URL, a file URL or a path. ``ca_bundle``: authorities beside the system's, for a URL."""
+def keys_from(location: str, now: Clock, ca_bundle: str | None = None, observe: Observe | None = None) -> Keys:
+    """The source of the keys.
+
+    Args:
+        location: an http(s) URL, a file URL or a path.
+        now: the clock.
+        ca_bundle: authorities beside the system's, for a URL.
+        observe: called after every read: operation, seconds, outcome.
+    """
     path = file_of(location)
-    return JwksUrl(location, now, ca_bundle) if path is None else JwksFile(path, now)
+    return JwksUrl(location, now, ca_bundle, observe) if path is None else JwksFile(path, now, observe)
 
 
 def file_of(location: str) -> Path | None:
@@ -156,8 +170,8 @@ def algorithm_of(entry: Mapping[str, Any]) -> str | None:
 class JwksFile:
     """A JWKS file, checked once a second and read again when it has changed."""
 
-    def __init__(self, path: Path, now: Clock) -> None:
-        self.path, self.now = path, now
+    def __init__(self, path: Path, now: Clock, observe: Observe | None = None) -> None:
+        self.path, self.now, self.observe = path, now, observe or unobserved
         self.set: KeySet | None = None
         self.loaded_version: tuple[int, int, int] | None = None
         self.checked_at: datetime | None = None
@@ -168,7 +182,7 @@ class JwksFile:
             self.checked_at = now
             self.reload()
         if self.set is None:
-            raise Unavailable("jwks", f"{self.path} holds no key")
+            raise Unavailable(JWKS, f"{self.path} holds no key")
         return self.set
 
     async def refresh_for_unknown_kid(self) -> KeySet:
@@ -177,21 +191,25 @@ class JwksFile:
 
     def reload(self) -> None:
         """Read the file if it has changed; keep the current keys while it is unreadable."""
+        began = time.perf_counter()
         try:
             status = self.path.stat()
             version = (status.st_mtime_ns, status.st_size, status.st_ino)
             if version != self.loaded_version:
                 self.set = read_key_set(self.path.read_bytes()).unless_changed(self.set)
                 self.loaded_version = version
+                self.observe("fetch", time.perf_counter() - began, "ok")
         except (OSError, ValueError) as error:
+            self.observe("fetch", time.perf_counter() - began, "error")
             log.warning("jwks_unreadable", path=str(self.path), error=str(error))
 
 
 class JwksUrl:
     """A JWKS URL: one fetch at a time, at most one a minute for unknown ids; keys stay valid for a day."""
 
-    def __init__(self, url: str, now: Clock, ca_bundle: str | None = None) -> None:
+    def __init__(self, url: str, now: Clock, ca_bundle: str | None = None, observe: Observe | None = None) -> None:
         self.url, self.now, self.ca_bundle = url, now, ca_bundle
+        self.observe = observe or unobserved
         self.set: KeySet | None = None
         self.fetched_at: datetime | None = None
         self.tried_at: datetime | None = None
@@ -213,7 +231,7 @@ class JwksUrl:
 
     def _current(self) -> KeySet:
         if self.set is None or self.fetched_at is None or self.now() - self.fetched_at > MAX_STALENESS:
-            raise Unavailable("jwks", f"{self.url} does not answer")
+            raise Unavailable(JWKS, f"{self.url} does not answer")
         return self.set
 
     async def fetch(self, pause: timedelta) -> None:
@@ -235,10 +253,13 @@ class JwksUrl:
     async def _refresh(self) -> None:
         import httpx
 
+        began = time.perf_counter()
         try:
             self.set = read_key_set(await self.download()).unless_changed(self.set)
             self.fetched_at = self.now()
+            self.observe("fetch", time.perf_counter() - began, "ok")
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, TimeoutError) as error:
+            self.observe("fetch", time.perf_counter() - began, "error")
             parts = urlsplit(self.url)  # the rest may be secret
             log.warning(
                 "jwks_unreadable", host=parts.hostname, path=parts.path, error=str(error) or type(error).__name__

@@ -5,7 +5,6 @@ story's event.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -27,8 +26,7 @@ class TicketRefused(Exception):
         self.reason: Refusal = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who may see which story until when, and what they may do. Times are aware UTC, in whole milliseconds."""
 
     viewer_id: str

@@ -14,6 +14,7 @@ import msgspec
 
 from stories_shared.clock import from_epoch_ms, rfc3339
 from stories_shared.events import Event, bounded_time
+from stories_shared.tracing import valid_traceparent
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -22,7 +23,7 @@ E = TypeVar("E", bound=Event)
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 INTERNAL_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
 MAX_ID = 256
-HEADERS = frozenset({"ce_source", "ce_id", "ce_type", "ce_time", "content-type"})
+HEADERS = frozenset({"ce_source", "ce_id", "ce_type", "ce_time", "content-type", "traceparent"})
 STRUCTURED = "application/cloudevents+json"
 
 
@@ -30,8 +31,7 @@ class DecodeError(Exception):
     """A record cannot be decoded to an event; ``args[0]`` is the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedEvent(Generic[E]):
+class ReceivedEvent(msgspec.Struct, Generic[E], frozen=True, gc=False):
     """An event with its origin.
 
     ``produced_at`` is stated by its source, ``appended_at`` by the broker; both are aware UTC. Only ACLs make
@@ -47,6 +47,8 @@ class ReceivedEvent(Generic[E]):
     id: str | None
     produced_at: datetime | None
     appended_at: datetime
+    traceparent: str | None = None
+    """The trace that it belongs to, as W3C Trace Context."""
 
     @property
     def is_internal(self) -> bool:
@@ -96,7 +98,10 @@ def decoded_headers(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, st
     """The known headers by lower-case name, without unreadable ones."""
     texts: dict[str, str] = {}
     for name, value in headers or ():
-        if isinstance(name, str) and isinstance(value, bytes) and (known := name.lower()) in HEADERS:
+        if not isinstance(name, str) or not isinstance(value, bytes):
+            continue
+        known = name if name in HEADERS else name.lower()
+        if known in HEADERS:
             try:
                 texts[known] = value.decode()
             except UnicodeDecodeError:
@@ -139,7 +144,7 @@ def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E], topic: str
             envelope = envelope_decoder.decode(value)
             source, event_id, kind, value = envelope.source, envelope.id, envelope.type, data_of(envelope)
             produced_at = bounded_time(envelope.time) if envelope.time and envelope.time.tzinfo else None
-        if kind and kind.startswith("stories.") and kind != event.ce_type():
+        if kind and kind != event.ce_type() and kind.startswith("stories."):
             raise DecodeError(f"a record of type {kind[:100]} on the topic of {event.ce_type()}")
         decoded: E = decoder(event).decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
@@ -157,6 +162,7 @@ def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E], topic: str
         id=event_id if event_id and len(event_id) <= MAX_ID else None,
         produced_at=produced_at,
         appended_at=from_epoch_ms(record.timestamp),
+        traceparent=valid_traceparent(headers.get("traceparent")),
     )
 
 
@@ -189,5 +195,6 @@ def headers_of(event: Event, source: str, event_id: str, at: datetime) -> list[t
         ("ce_type", event.ce_type().encode()),
         ("ce_time", rfc3339(at.astimezone(UTC)).encode()),
         ("ce_subject", event.key.encode()),
+        ("ce_dataschema", event.dataschema().encode()),
         ("content-type", b"application/json"),
     ]

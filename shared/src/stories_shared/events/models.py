@@ -58,7 +58,7 @@ Audience = Literal["everyone", "followers", "friends", "close_friends"]
 CommentsFrom = Literal["everyone", "friends", "nobody"]
 Kind = Literal["video", "photo"]
 Service = Literal["ingest", "feed", "engagement", "expiry"]
-Store = Literal["media", "feed", "engagement", "archive"]
+Store = Literal["media", "feed", "engagement", "moderation", "archive"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +73,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.time_fields:
             at = getattr(self, name)
-            if at is not None:
-                structs.force_setattr(self, name, bounded_time(at))
+            if at is not None and (bounded := bounded_time(at)) is not at:
+                structs.force_setattr(self, name, bounded)
 
     @property
     def key(self) -> str:
@@ -86,6 +86,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         """The CloudEvents type, ``stories.<topic>.v1``."""
         return f"stories.{cls.topic}.v1"
 
+    @classmethod
+    def dataschema(cls) -> str:
+        """The ``$id`` of the JSON Schema of the data, ``urn:stories:<topic>:v1``."""
+        return f"urn:stories:{cls.topic}:v1"
+
 
 def bounded_time(at: datetime) -> datetime:
     """The time in UTC, truncated to milliseconds.
@@ -95,7 +100,7 @@ def bounded_time(at: datetime) -> datetime:
     """
     if not (EARLIEST.year <= at.year <= LATEST.year):
         raise ValueError("a time between the years 2000 and 9000 is expected")
-    return truncate_to_ms(at.astimezone(UTC))
+    return truncate_to_ms(at if at.tzinfo is UTC else at.astimezone(UTC))
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
@@ -363,15 +368,17 @@ class StoryErased(Event, frozen=True, kw_only=True):
     """One store has erased an ended story, except for ids, times and counts.
 
     `archived`, of `media`: the author's archive keeps the story; `archive` follows when that copy is gone.
+    `held_until`, of `media`: it is kept for moderators until then at the latest; `moderation` follows when it is gone.
     """
 
     topic: ClassVar[str] = "story-erased"
-    time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
+    time_fields: ClassVar[tuple[str, ...]] = ("erased_at", "held_until")
 
     story_id: StoryId
     store: Store
     erased_at: Time
     archived: bool = False
+    held_until: Time | None = None
 
 
 class StoryNotified(Event, frozen=True, kw_only=True):
@@ -477,6 +484,18 @@ class UserErased(Event, frozen=True, kw_only=True):
     receipt_id: StoryId | None = None
 
 
+class StoryHeld(Event, frozen=True, kw_only=True):
+    """The media of a reported story is to be kept for moderators until a time; once decided, no longer than ``at``."""
+
+    topic: ClassVar[str] = "story-held"
+    time_fields: ClassVar[tuple[str, ...]] = ("until", "at")
+
+    story_id: StoryId
+    author_id: UserId
+    until: Time
+    at: Time
+
+
 class UserSuspended(Event, frozen=True, kw_only=True):
     """An admin suspended a user from creating stories until a time, after a report."""
 
@@ -566,6 +585,7 @@ EVENTS: dict[str, type[Event]] = {
         UserUnhidden,
         UserErased,
         UserDataErased,
+        StoryHeld,
         UserSuspended,
     )
 }

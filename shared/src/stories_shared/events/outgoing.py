@@ -13,3 +13,5 @@ class OutgoingEvent:
     event: Event
     event_id: str | None = None
     at: datetime | None = None
+    traceparent: str | None = None
+    """The trace it belongs to; None: that of the work in progress."""

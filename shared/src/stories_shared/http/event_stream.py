@@ -21,6 +21,10 @@ class Messages(Protocol):
         """The next message as it goes over the wire; None at the end."""
         ...
 
+    def end(self) -> None:
+        """End after the messages that wait."""
+        ...
+
     def on_abort(self, abort: Any) -> None:
         """Set what to call to drop a client that does not read."""
         ...
@@ -43,31 +47,38 @@ class EventStreamResponse(Response):
         ]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Send messages until they end, the client goes, or it does not read."""
-        transport = getattr(getattr(receive, "__self__", None), "transport", None)  # of uvicorn
-        tasks: list[asyncio.Task[None]] = []
+        """Send messages until they end, the client goes, or it does not read.
 
-        def abort() -> None:
-            tasks[0].cancel()
-            if transport is not None:
-                transport.abort()
-
+        Thousands of streams wait at a time, so under uvicorn none has a task besides its request's.
+        """
+        cycle = getattr(receive, "__self__", None)  # of uvicorn
+        transport = getattr(cycle, "transport", None)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if scope.get("stories.head"):
                 await send({"type": "http.response.body", "body": b""})
-                return
-            if transport is not None:
+            elif cycle is None or transport is None:
+                await self._send_in_task(receive, send)
+            else:
+                cycle.message_event = EndsWithClient(cycle, self.messages)
+                cycle.message_event.set()
                 transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-            tasks += [asyncio.create_task(self._send(send)), asyncio.create_task(until_disconnect(receive))]
-            self.messages.on_abort(abort)
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                self.messages.on_abort(transport.abort)
+                await self._send(send)
         finally:
             self.messages.close()
-            for task in tasks:
-                task.cancel()
             if transport is not None and not transport.is_closing():
                 transport.set_write_buffer_limits()  # the connection may serve other requests
+
+    async def _send_in_task(self, receive: Any, send: Any) -> None:
+        """Send, in a task that an abort or the client's going cancels."""
+        tasks = [asyncio.create_task(self._send(send)), asyncio.create_task(until_disconnect(receive))]
+        self.messages.on_abort(tasks[0].cancel)
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -76,6 +87,24 @@ class EventStreamResponse(Response):
         while (message := await self.messages.next()) is not None:
             await send({"type": "http.response.body", "body": message, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+
+class EndsWithClient:
+    """In place of the event that uvicorn sets when the client goes: ends the messages, and nobody waits for it."""
+
+    __slots__ = ("_cycle", "_messages")
+
+    def __init__(self, cycle: Any, messages: Messages) -> None:
+        self._cycle = cycle
+        self._messages = messages
+
+    def set(self) -> None:
+        """End the messages once the client has gone."""
+        if self._cycle.disconnected:
+            self._messages.end()
+
+    def clear(self) -> None:
+        """Nothing is kept."""
 
 
 async def until_disconnect(receive: Any) -> None:

@@ -5,6 +5,7 @@ that are its own (``refusals``). All else follows: problems of tokens, limits, b
 shared parameters, descriptions and formats.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -83,13 +84,22 @@ def document(app: FastAPI) -> Schema:
         layers = layer_schemas()
         schemas |= {name: layers[name] for name in sorted(reachable(made, layers))}
         tidy_schemas(made, partial={*layers, "Problem"})
+        made["components"]["schemas"] = reachable_schemas(made)
         complete(made, used)
         app.openapi_schema = published(made)
     return app.openapi_schema
 
 
+def reachable_schemas(made: Schema) -> Schema:
+    """The schemas that an operation refers to. Pydantic also lists those that a validator of our own has inlined."""
+    schemas: Schema = made["components"]["schemas"]
+    used = reachable(made["paths"], schemas)
+    return {name: schema for name, schema in schemas.items() if name in used}
+
+
 def complete(made: Schema, used: set[str]) -> None:
     """Add what belongs to the document as a whole."""
+    referred = json.dumps(made["paths"])
     made["info"] |= {"description": DESCRIPTION, "license": LICENSE}
     made["servers"] = SERVERS
     tags = {tag for methods in made["paths"].values() for each in methods.values() for tag in each.get("tags", ())}
@@ -100,7 +110,7 @@ def complete(made: Schema, used: set[str]) -> None:
             for (place, name), (key, about) in PARAMETERS.items()
             if key in used
         },
-        "headers": dict(HEADERS),
+        "headers": {name: about for name, about in HEADERS.items() if f'headers/{name}"' in referred},
         "securitySchemes": {
             SCHEME: {
                 "type": "http",

@@ -7,8 +7,8 @@ good; a new producer works. So any error that is not transient leads to a new pr
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka, key_hash, partition_of
 from stories_shared.runtime.logging import logger
+from stories_shared.tracing import current_traceparent, trace_id_of
+from stories_shared.tracing.tracer import Tracer
 
 log = logger(__name__)
 
@@ -33,6 +35,9 @@ ATTEMPTS = 3
 # fill a batch, and all waiting senders wake up each time one of them is sent.
 MAX_BATCH_BYTES = 512 * 1024
 SEND_ERRORS = (KafkaError, OSError, ValueError, AssertionError)
+STATES = {"story-posted": "live", "story-expired": "ended", "story-deleted": "ended", "story-erased": "erased"}
+"""The state of a story that an event of a topic announces; each is a line in the log."""
+STATE_FIELDS = ("revision", "store", "by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class ProducerRecord:
     headers: tuple[tuple[str, bytes], ...] = ()
     partition: int | None = None
     """None: the partition of its key."""
+    logged: Mapping[str, Any] | None = field(default=None, compare=False)
+    """The fields of a log line once it is acknowledged."""
 
 
 class RecordsRefused(KafkaError):  # type: ignore[misc]
@@ -65,6 +72,7 @@ class Publisher:
         timeout_s: how long one send may take before it raises ``Unavailable``. The record may still arrive later, so a
             retry keeps the event's id.
         observe: called after every send: operation, seconds, outcome.
+        tracer: continues traces in the events' headers.
     """
 
     def __init__(
@@ -74,8 +82,10 @@ class Publisher:
         now: Clock = system_now,
         timeout_s: float = 30.0,
         observe: Callable[[str, float, str], None] | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self.kafka = kafka
+        self.tracer = tracer or Tracer()
         self.source = service if service.startswith("/") else f"/stories/{service}"
         self.now = now
         self.timeout_s = timeout_s
@@ -89,7 +99,7 @@ class Publisher:
         Raises:
             Unavailable: no broker answers.
         """
-        await self._current()
+        await self.producer()
 
     async def stop(self) -> None:
         """Send what is buffered and disconnect."""
@@ -111,7 +121,8 @@ class Publisher:
         Raises:
             Unavailable: one or more were not acknowledged in time; any of them may have been.
         """
-        await self.send([self.record_of(outgoing) for outgoing in events])
+        at = self.now()
+        await self.send([self.record_of(outgoing, at) for outgoing in events])
 
     async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Iterable[int] = ()) -> None:
         """Publish a tombstone, so that compaction removes the records of this key.
@@ -138,22 +149,29 @@ class Publisher:
         Raises:
             Unavailable: no broker answers.
         """
-        producer = await self._current()
+        producer = await self.producer()
         try:
             async with asyncio.timeout(self.timeout_s):
                 return len(await producer.partitions_for(self.kafka.topic(event.topic)))
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(KAFKA, str(error)) from error
 
-    def record_of(self, outgoing: OutgoingEvent) -> ProducerRecord:
-        """The Kafka record of an event."""
+    def record_of(self, outgoing: OutgoingEvent, at: datetime | None = None) -> ProducerRecord:
+        """The Kafka record of an event that has no time of its own and is published at this time, by default now."""
         event = outgoing.event
-        headers = headers_of(event, self.source, outgoing.event_id or new_id(), outgoing.at or self.now())
-        return ProducerRecord(self.kafka.topic(event.topic), event.key.encode(), encode(event), tuple(headers))
+        event_id = outgoing.event_id or new_id()
+        headers = headers_of(event, self.source, event_id, outgoing.at or at or self.now())
+        parent = outgoing.traceparent or current_traceparent()
+        if traceparent := self.tracer.traceparent_for_event(event.topic, event_id, parent):
+            headers.append(("traceparent", traceparent.encode()))
+        logged = state_change(event, event_id, traceparent) if event.topic in STATES else None
+        return ProducerRecord(
+            self.kafka.topic(event.topic), event.key.encode(), encode(event), tuple(headers), logged=logged
+        )
 
     def with_own_producer(self) -> "Publisher":
         """A second publisher of the same source with its own producer, for records that may be rejected."""
-        return Publisher(self.kafka, self.source, self.now, self.timeout_s, self.observe)
+        return Publisher(self.kafka, self.source, self.now, self.timeout_s, self.observe, self.tracer)
 
     async def send(self, messages: list[ProducerRecord], attempts: int = ATTEMPTS) -> None:
         """Send records; replace the producer and retry after a rejected record.
@@ -170,12 +188,15 @@ class Publisher:
         try:
             await self._send_and_replace(messages, attempts)
             outcome = "ok"
+            for message in messages:
+                if message.logged:
+                    log.info("story_state", **message.logged)
         finally:
             self.observe("send", time.perf_counter() - began, outcome)
 
     async def _send_and_replace(self, waiting: list[ProducerRecord], attempts: int) -> None:
         for attempt in range(1, attempts + 1):
-            producer = await self._current()
+            producer = await self.producer()
             failures = await self._send_with(producer, waiting)
             if not failures:
                 return
@@ -216,7 +237,8 @@ class Publisher:
                 raise outcome
         return failures
 
-    async def _current(self) -> AIOKafkaProducer:
+    async def producer(self) -> AIOKafkaProducer:
+        """The connected producer. Raises Unavailable: no broker answers."""
         async with self._replacing:
             if self._producer is None:
                 producer = AIOKafkaProducer(
@@ -249,6 +271,13 @@ class Publisher:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(2):
                 await failed.stop()
+
+
+def state_change(event: Event, event_id: str, traceparent: str | None) -> dict[str, Any]:
+    """The fields of the log line about a story's new state."""
+    fields = {name: value for name in STATE_FIELDS if (value := getattr(event, name, None)) is not None}
+    traced = {"trace_id": trace_id_of(traceparent)} if traceparent else {}
+    return {"state": STATES[event.topic], "story_id": event.key, "event_id": event_id, **fields, **traced}
 
 
 def dead_letter_headers(

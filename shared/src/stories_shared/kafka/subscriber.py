@@ -15,7 +15,9 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -189,9 +191,12 @@ class Batch:
         return found
 
 
+topic_partition = lru_cache(maxsize=1_000)(TopicPartition)
+
+
 def partition_of(record: Record) -> TopicPartition:
     """The partition of a record."""
-    return TopicPartition(record.topic, record.partition)
+    return topic_partition(record.topic, record.partition)
 
 
 Handler = Callable[[Batch], Awaitable[None]]
@@ -325,7 +330,8 @@ async def for_each_record(
             try:
                 if isinstance(decoded, ReceivedEvent):
                     raise_if_batch_must_end(records)
-                    dead = await run_with_retries(records, record, lambda event=decoded: use_case(event))  # type: ignore[misc]
+                    with process_span(records, [decoded]):
+                        dead = await run_with_retries(records, record, lambda event=decoded: use_case(event))  # type: ignore[misc]
                 else:
                     dead = decode_failure(record, decoded)
                 records.record_outcome(record, dead)
@@ -341,6 +347,22 @@ async def for_each_record(
         # Finished records are committed, so the next reader does not repeat them.
         records.rewind_unfinished(stopped[0])
     await dead_letter_and_record(records)
+
+
+def process_span(records: Batch, events: Sequence[ReceivedEvent[Any]]) -> AbstractContextManager[Any]:
+    """The span of handling these events: it continues the trace of one, and is linked with those of several."""
+    tracer = records.consumer_context.publisher.tracer
+    parents = [event.traceparent for event in events]
+    if not tracer.makes_spans and not any(parents):
+        return nullcontext()
+    attributes = {
+        "messaging.system": "kafka",
+        "messaging.destination.name": events[0].topic,
+        "messaging.consumer.group.name": records.group,
+        "messaging.operation.type": "process",
+        "messaging.batch.message_count": len(events),
+    }
+    return tracer.span(f"process {events[0].topic}", "consumer", parents, attributes)
 
 
 def raise_if_batch_must_end(records: Batch) -> None:
@@ -373,7 +395,9 @@ async def for_batch(
             if tries < MAX_ATTEMPTS:
                 raise_if_batch_must_end(records)
             record = batch[events[0][0]][0]
-            failed = await run_with_retries(records, record, lambda: use_case([event for _, event in events]), tries)
+            batched = [event for _, event in events]
+            with process_span(records, batched):
+                failed = await run_with_retries(records, record, lambda: use_case(batched), tries)
         if failed and len(events) > 1:
             middle = events[len(events) // 2][0]
             await handle(batch[:middle], 1)
@@ -480,14 +504,19 @@ async def dead_letter_and_record(records: Batch) -> None:
             )
         log.warning("dead_lettered", group=records.group, topic=topic, reason=reason, error=dead_letter.error)
         consumer_context.metrics.dead_lettered.labels(records.group, plain(topic), reason).inc()
+    if not finished:
+        return
+    observe_age = consumer_context.metrics.event_age.labels(records.group, plain(finished[0][0].topic)).observe
+    handled: dict[TopicPartition, int] = {}
     for record, decoded, dead in finished:
         partition = partition_of(record)
-        consumer_context.handled[records.group, partition] = record.offset + 1
+        handled[partition] = record.offset + 1
         if records.breaker_enabled:
             consumer_context.breaker(records.group, partition).count(dead=dead is not None)
         if isinstance(decoded, ReceivedEvent):
             age = (now - (decoded.produced_at or decoded.appended_at)).total_seconds()
-            consumer_context.metrics.event_age.labels(records.group, plain(record.topic)).observe(max(0.0, age))
+            observe_age(max(0.0, age))
+    consumer_context.handled |= {(records.group, partition): offset for partition, offset in handled.items()}
 
 
 def dead_letter_record(records: Batch, dead_letter: DeadLetter) -> ProducerRecord:

@@ -28,6 +28,7 @@ class MongoErasedUsers:
             COLLECTION,
             IndexModel([("marked_at", ASCENDING)], name="kept", expireAfterSeconds=int(RETENTION.total_seconds())),
             IndexModel([("due_at", ASCENDING)], name="due", sparse=True),
+            IndexModel([("at", ASCENDING)], name="at"),
         )
 
     async def mark(self, user_id: str, until: datetime, receipt_id: str, lease_until: datetime) -> ErasureMark:

@@ -24,6 +24,7 @@ from stories_shared.mongo.client import Collection, Document, Mongo
 from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.wakeup import Wakeup
+from stories_shared.tracing import continue_trace, current_traceparent
 
 log = logger(__name__)
 
@@ -39,8 +40,13 @@ EventsOf = Callable[[Document], Sequence[OutgoingEvent] | Awaitable[Sequence[Out
 
 
 def pending_mark(n: int, now: datetime) -> dict[str, Any]:
-    """The value of a document's ``pending`` field; ``n`` grows with every change that is to be published."""
-    return {"n": n, "since": now}
+    """The value of a document's ``pending`` field; ``n`` grows with every change that is to be published.
+
+    Its event continues the trace of this change.
+    """
+    mark: dict[str, Any] = {"n": n, "since": now}
+    traceparent = current_traceparent()
+    return mark if traceparent is None else mark | {"traceparent": traceparent}
 
 
 def outbox_index() -> IndexModel:
@@ -168,9 +174,11 @@ class Outbox:
         for index, document in enumerate(documents):
             try:
                 events = self.events_of(document)
-                made = [
-                    publisher.record_of(event) for event in (await events if inspect.isawaitable(events) else events)
-                ]
+                with continue_trace(document[PENDING_FIELD].get("traceparent")):
+                    made = [
+                        publisher.record_of(event)
+                        for event in (await events if inspect.isawaitable(events) else events)
+                    ]
             except Exception as error:
                 if failed_dependency(error) is not None:
                     raise

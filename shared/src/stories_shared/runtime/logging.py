@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from stories_shared.runtime.log_throttle import LogThrottle
+from stories_shared.tracing import current_traceparent, trace_id_of
 
 CHATTY = ("aiokafka", "pymongo", "urllib3", "httpx", "httpcore", "faststream")
 HIDDEN_FIELDS = frozenset(
@@ -38,6 +39,13 @@ def hide_secrets(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     return event
 
 
+def add_trace_id(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the trace that the line belongs to, if any."""
+    if (traceparent := current_traceparent()) is not None:
+        event.setdefault("trace_id", trace_id_of(traceparent))
+    return event
+
+
 class ThrottleFilter(logging.Filter):
     """Throttles the log records of client libraries to one of a kind in ten seconds, with the count."""
 
@@ -58,6 +66,7 @@ def configure(service: str, level: str = "INFO") -> None:
     """Send structlog's and the standard library's records to standard output as JSON lines that name the service."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_trace_id,
         structlog.processors.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),

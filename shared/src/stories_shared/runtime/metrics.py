@@ -7,7 +7,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from stories_shared.errors import KAFKA, MONGODB, S3
+from stories_shared.errors import JWKS, KAFKA, MONGODB, S3
 
 PREFIX = "stories"
 BUCKETS_1MIN = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -83,6 +83,7 @@ class CommonMetrics:
             "How long calls of a dependency took.",
             ["dependency", "operation", "outcome"],
         )
+        preinitialize(self.dependency_duration, ((JWKS, "fetch", outcome) for outcome in ("ok", "error")))
         self.loop_delay = registry.histogram(
             "event_loop_delay_seconds", "How late the event loop runs; much means CPU-bound work or a frozen process."
         )

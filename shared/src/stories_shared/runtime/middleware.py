@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars
 from stories_shared.http.problems import unavailable
 from stories_shared.runtime.health import Health
 from stories_shared.runtime.metrics import CommonMetrics
+from stories_shared.tracing import continue_trace, current_traceparent, valid_traceparent
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNCOUNTED = frozenset({"/livez", "/readyz", "/metrics"})
@@ -49,17 +50,23 @@ class RequestMetricsMiddleware:
 
 
 class RequestIdMiddleware:
-    """ASGI middleware: binds the ``X-Request-Id`` that the gateway sent to every log line of the request."""
+    """ASGI middleware: binds the ``X-Request-Id`` that the gateway sent to every log line of the request.
+
+    It continues the trace of the request's ``traceparent``, unless a span has done so.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = Headers(scope=scope).get("x-request-id", "") if scope["type"] == "http" else ""
-        if REQUEST_ID.fullmatch(request_id):
-            with bound_contextvars(request_id=request_id):
-                await self.app(scope, receive, send)
-        else:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = headers.get("x-request-id", "")
+        traceparent = current_traceparent() or valid_traceparent(headers.get("traceparent"))
+        bound = {"request_id": request_id} if REQUEST_ID.fullmatch(request_id) else {}
+        with continue_trace(traceparent), bound_contextvars(**bound):
             await self.app(scope, receive, send)
 
 

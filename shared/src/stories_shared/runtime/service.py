@@ -20,12 +20,13 @@ from stories_shared.auth.jwks import keys_from
 from stories_shared.auth.tickets import Tickets
 from stories_shared.auth.tokens import Authenticator
 from stories_shared.clock import Clock, system_now
-from stories_shared.errors import KAFKA, Unavailable
+from stories_shared.errors import JWKS, KAFKA, Unavailable
+from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.http.app import configure_app
 from stories_shared.http.drain_body import DrainBodyMiddleware
 from stories_shared.http.rate_limits import RateLimits
 from stories_shared.kafka.client import Consumer, Kafka
-from stories_shared.kafka.log_tail import LogTail
+from stories_shared.kafka.log_tail import Apply, LogTail
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.kafka.subscriber import ConsumerContext
 from stories_shared.kafka.topics import Topics, missing_topics
@@ -42,6 +43,7 @@ from stories_shared.runtime.raw_route_middleware import RawRouteMiddleware
 from stories_shared.runtime.settings import Settings
 from stories_shared.runtime.watchdog import Watchdog
 from stories_shared.timeouts import wait_at_most
+from stories_shared.tracing.tracer import tracer_for
 
 log = logger(__name__)
 
@@ -74,8 +76,9 @@ class ServiceRuntime:
         self.now = now
         self.metrics = CommonMetrics(registry)
         self.kafka = Kafka.of(settings)
-        self.mongo = Mongo.of(settings, now, [MongoCommandMetrics(self.metrics)])
-        self.publisher = Publisher(self.kafka, service, now, observe=self._observe(KAFKA))
+        self.tracer = tracer_for(service, version_of(service), settings.otel_exporter_otlp_endpoint)
+        self.mongo = Mongo.of(settings, now, [MongoCommandMetrics(self.metrics), *self.tracer.mongo_listeners])
+        self.publisher = Publisher(self.kafka, service, now, observe=self._observe(KAFKA), tracer=self.tracer)
         self.consumer_context = ConsumerContext(self.publisher, self.metrics, now)
         self.broker = KafkaBroker(
             settings.kafka_bootstrap_servers,
@@ -92,7 +95,7 @@ class ServiceRuntime:
         )
         self.broker.context.set_global("consumer_context", self.consumer_context)
         self.authenticator = Authenticator(
-            keys_from(settings.auth_jwks, now, settings.ca_bundle),
+            keys_from(settings.auth_jwks, now, settings.ca_bundle, self._observe(JWKS)),
             settings.auth_issuer,
             settings.auth_audience,
             settings.auth_user_claim,
@@ -143,6 +146,8 @@ class ServiceRuntime:
     def tail(self, tail: LogTail) -> None:
         """Run a log tail, measure its lag, and be unready until it has caught up."""
         self.consumer_monitor.tails.append(tail)
+        if self.tracer.makes_spans:
+            tail.apply = self._with_span(tail.apply, tail.name)
         self.guarded_tasks.background_task(f"tail-{tail.name}", tail.run, lambda: tail.iterations)
         self.readiness_check(tail.name, lambda: None if tail.ready else "still loading")
 
@@ -185,7 +190,9 @@ class ServiceRuntime:
             else:
                 app.include_router(router)
         stack = app.build_middleware_stack  # raw routes bypass FastAPI's own middleware too
-        app.build_middleware_stack = lambda: RawRouteMiddleware(stack(), app.routes, self.metrics, self.health)  # type: ignore[method-assign]
+        app.build_middleware_stack = lambda: self.tracer.around(  # type: ignore[method-assign]
+            RawRouteMiddleware(stack(), app.routes, self.metrics, self.health)
+        )
         for subscriber in self.subscribers:
             _, topic = subscriber.group_id.split(".", 1)
             subscriber.group_id = self.kafka.topic(subscriber.group_id)
@@ -226,6 +233,7 @@ class ServiceRuntime:
             for close in (*self._close_callbacks, self.mongo.close):
                 with contextlib.suppress(TimeoutError):
                     await wait_at_most(CLOSE_S, close())
+            await asyncio.to_thread(self.tracer.close)
             handled = {f"{group}/{tp.partition}": at for (group, tp), at in self.consumer_context.handled.items()}
             log.info("stopped", handled=handled)
 
@@ -307,7 +315,24 @@ class ServiceRuntime:
         def observe(operation: str, seconds: float, outcome: str) -> None:
             self.metrics.dependency_duration.labels(dependency, operation, outcome).observe(seconds)
 
-        return observe
+        def observe_with_span(operation: str, seconds: float, outcome: str) -> None:
+            observe(operation, seconds, outcome)
+            self.tracer.record_call(dependency, operation, seconds, outcome)
+
+        return observe_with_span if self.tracer.makes_spans else observe
+
+    def _with_span(self, apply: Apply, name: str) -> Apply:
+        """Applies a log's events with a span for each one that belongs to a trace."""
+
+        def traced(received: ReceivedEvent[Any] | Tombstone) -> None:
+            parent = getattr(received, "traceparent", None)
+            if parent is None:
+                apply(received)
+                return
+            with self.tracer.span(f"apply {received.topic}", "consumer", [parent], {"stories.log_tail": name}):
+                apply(received)
+
+        return traced
 
     def _stalled(self) -> list[str]:
         return (

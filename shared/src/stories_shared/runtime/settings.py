@@ -180,6 +180,12 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="the least level that is logged"
     )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="an OTLP collector that spans are sent to, `http://host:4318`; without it no span is made. "
+        "OpenTelemetry's other variables apply then",
+    )
     revision: str = Field("unknown", description="the build's revision, shown in metrics")
     host: str = Field("0.0.0.0", description="the address to listen on")  # noqa: S104
     port: int = Field(8000, ge=1, le=65535, description="the port to listen on")

@@ -5,6 +5,7 @@ The SDK takes ten times as long, and a page of stories holds dozens of URLs. A t
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -14,6 +15,10 @@ from minio.credentials.providers import Provider
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNRESERVED = "-_.~"
+
+
+PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
+"""A key that needs no percent-encoding."""
 
 
 @lru_cache(maxsize=4096)
@@ -33,27 +38,40 @@ class PresignedGetSigner:
         self.credentials = credentials
         self.region = region
         self.derived, self.derived_key = ("", ""), b""
+        self.at: datetime | None = None
+        self.ready: dict[tuple[object, ...], tuple[str, str, bytes]] = {}
 
     def sign(self, key: str, seconds: int, overrides: Mapping[str, str], at: datetime) -> str:
         """The URL that reads ``key`` for so many seconds from ``at`` (aware UTC); ``overrides`` are signed too."""
-        account = self.credentials.retrieve()
-        day = f"{at.year:04}{at.month:02}{at.day:02}"
-        timestamp = f"{day}T{at.hour:02}{at.minute:02}{at.second:02}Z"
-        scope = f"{day}/{self.region}/s3/aws4_request"
-        name = quote(key, safe="/" + UNRESERVED)
-        # Sorted by name, as the signature requires: capitals come before response-….
-        session = f"&X-Amz-Security-Token={quoted(account.session_token)}" if account.session_token else ""
-        query = (
-            f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quoted(f'{account.access_key}/{scope}')}"
-            f"&X-Amz-Date={timestamp}&X-Amz-Expires={seconds}{session}&X-Amz-SignedHeaders=host"
-        )
-        for header in sorted(overrides):
-            query += f"&{header}={quoted(overrides[header])}"
-        request = f"GET\n{self.path}{name}\n{query}{self.head}"
-        digest = hashlib.sha256(request.encode()).hexdigest()
-        text = f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
-        signature = hmac.digest(self.key_of(account.secret_key, day), text.encode(), "sha256").hex()
+        query, text, secret = self.prepared(seconds, overrides, at)
+        name = key if PLAIN.fullmatch(key) else quote(key, safe="/" + UNRESERVED)
+        digest = hashlib.sha256(f"GET\n{self.path}{name}\n{query}{self.head}".encode()).hexdigest()
+        signature = hmac.digest(secret, f"{text}{digest}".encode(), "sha256").hex()
         return f"{self.base}{name}?{query}&X-Amz-Signature={signature}"
+
+    def prepared(self, seconds: int, overrides: Mapping[str, str], at: datetime) -> tuple[str, str, bytes]:
+        """The query, the text before the digest and the key, kept for the other URLs of the same time."""
+        account = self.credentials.retrieve()
+        name = (seconds, account.access_key, account.secret_key, account.session_token, *overrides.items())
+        if at != self.at:
+            self.at = at
+            self.ready.clear()
+        found = self.ready.get(name)
+        if found is None:
+            day = f"{at.year:04}{at.month:02}{at.day:02}"
+            timestamp = f"{day}T{at.hour:02}{at.minute:02}{at.second:02}Z"
+            scope = f"{day}/{self.region}/s3/aws4_request"
+            # Sorted by name, as the signature requires: capitals come before response-….
+            session = f"&X-Amz-Security-Token={quoted(account.session_token)}" if account.session_token else ""
+            query = (
+                f"X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={quoted(f'{account.access_key}/{scope}')}"
+                f"&X-Amz-Date={timestamp}&X-Amz-Expires={seconds}{session}&X-Amz-SignedHeaders=host"
+            )
+            for header in sorted(overrides):
+                query += f"&{header}={quoted(overrides[header])}"
+            text = f"{ALGORITHM}\n{timestamp}\n{scope}\n"
+            found = self.ready[name] = query, text, self.key_of(account.secret_key, day)
+        return found
 
     def key_of(self, secret: str, day: str) -> bytes:
         """The signing key of a secret for a day, cached."""

@@ -6,13 +6,13 @@ of one target conflict.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from pymongo import ASCENDING, DESCENDING
 from stories_shared.clock import Clock
-from stories_shared.events import StoryDeleted, UserSuspended
+from stories_shared.events import StoryDeleted, StoryHeld, UserSuspended
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo.client import Document, Mongo, Session
@@ -52,8 +52,9 @@ decode = msgspec.json.Decoder(type=dict[str, Any]).decode
 class MongoReports:
     """Stores reports and decisions."""
 
-    def __init__(self, mongo: Mongo, comments: MongoComments, now: Clock) -> None:
+    def __init__(self, mongo: Mongo, comments: MongoComments, now: Clock, hold: timedelta | None = None) -> None:
         self._mongo = mongo
+        self._hold = hold
         self._comments = comments
         self._now = now
         self._reported, self._reports, self._audit = mongo[REPORTED], mongo[REPORTS], mongo[AUDIT]
@@ -110,7 +111,7 @@ class MongoReports:
         Raises `NotFound`, and `AlreadyDecided` after another decision.
         """
         audit_id, delete_at = new_id(), decision.at + DECIDED_RETENTION
-        events = {"deletion": new_id(), "suspension": new_id()}
+        events = {f"events.{name}": new_id() for name in ("deletion", "suspension", "release")}
 
         async def operation(session: Session) -> str:
             row = await self._reports.find_one({"_id": report_id}, {"target": 1}, session=session)
@@ -124,9 +125,9 @@ class MongoReports:
                 return key
             decided: Document = {"state": "decided", "delete_at": delete_at}
             fields: Document = {"action": decision.action, "days": decision.days, "admin_id": decision.admin_id}
-            change: Document = {**decided, **fields, "decided_at": decision.at, "events": events}
-            if decision.action != "keep":
-                change["pending"] = pending_mark(1, decision.at)
+            change: Document = {**decided, **fields, "decided_at": decision.at, **events}
+            if decision.action != "keep" or "hold_until" in target:
+                change["pending"] = pending_mark(2, decision.at)
             await self._reported.update_one({"_id": key}, {"$set": change}, session=session)
             await self._reports.update_many({"target": key, "state": "open"}, {"$set": decided}, session=session)
             about: Document = {
@@ -160,9 +161,15 @@ class MongoReports:
         return await self._reports.count_documents({"state": "open"})
 
     async def carry_out(self, target: Document) -> Sequence[OutgoingEvent]:
-        """Remove a reported comment, and return the events of a decision. Repeating it is harmless."""
+        """The events of a report or a decision, once a reported comment is removed. Repeating it is harmless."""
+        if target["state"] == "open":
+            return [held(target, target["events"]["hold"], target["first_at"], target["hold_until"])]
         events: list[OutgoingEvent] = []
         at = target["decided_at"]
+        if "hold_until" in target:
+            events.append(held(target, target["events"]["release"], at, at))
+        if target["action"] == "keep":
+            return events
         if target["kind"] == "comment":
             comment = await self._comments.get(target["comment_id"])
             if comment is not None:
@@ -188,11 +195,10 @@ class MongoReports:
         about = {"user_id": user_id, "first_at": {"$lte": until}}
         while True:
             found = await self._reported.find(about, {"_id": 1}, limit=ERASE_BATCH).to_list(None)
-            keys = [target["_id"] for target in found]
-            if not keys:
+            if not found:
                 break
-            await self._reports.delete_many({"target": {"$in": keys}})
-            await self._reported.delete_many({"_id": {"$in": keys}})
+            for target in found:
+                await self._delete_target(target["_id"])
         await self._audit.update_many({"user_id": user_id, "at": {"$lte": until}}, {"$unset": {"user_id": ""}})
 
     async def _insert_target(self, report: NewReport, session: Session) -> Document:
@@ -208,8 +214,20 @@ class MongoReports:
             "state": "open",
             "first_at": report.at,
         }
+        if self._hold is not None and target.kind == "story":
+            held_for = {"hold_until": report.at + self._hold, "events": {"hold": new_id()}}
+            document |= {**held_for, "pending": pending_mark(1, report.at)}
         await self._reported.insert_one(document, session=session)
         return {**document, "reports": 0}
+
+    async def _delete_target(self, key: str) -> None:
+        """Delete a target with its reports. A report made at the same moment conflicts, and leaves no row behind."""
+
+        async def operation(session: Session) -> None:
+            await self._reported.delete_one({"_id": key}, session=session)
+            await self._reports.delete_many({"target": key}, session=session)
+
+        await self._mongo.transaction(operation)
 
     async def _copy_what_came_meanwhile(self, target: Target) -> None:
         if await self._reported.find_one({"_id": target.key, "copy": None}, {"_id": 1}) is None:
@@ -230,6 +248,12 @@ class MongoReports:
             return None
         copy = {"text": comment["text"], "reply_to": comment["reply_to"], "created_at": comment["at"]}
         return msgspec.json.encode(copy)
+
+
+def held(target: Document, event_id: str, at: datetime, until: datetime) -> OutgoingEvent:
+    """The event that keeps a story's media until a time, or lets go of it."""
+    event = StoryHeld(story_id=target["story_id"], author_id=target["user_id"], until=until, at=at)
+    return OutgoingEvent(event, event_id, at)
 
 
 async def copy_into_early_report(mongo: Mongo, story_id: str, event: bytes) -> None:

@@ -44,6 +44,10 @@ class Outdated(Exception):
     """A story has ended, or its author has become known, since the context was read."""
 
 
+FEW = 250
+"""Blocks or marks that are read to spare looking for those of each view: a fraction of what a batch would look for."""
+
+BLOCK_FIELDS = {"user_id": 1, "target_id": 1, "since": 1, "lifted_at": 1}
 ROW_FIELDS = ("story_id", "viewer_id", "at", "listed", "follower", "plays")
 
 UNLIST_BATCH = 500
@@ -61,6 +65,8 @@ class MongoViews:
         self._now = now
         self._views = mongo[VIEWS]
         self._rows = mongo[VIEWERS]
+        self._writing = asyncio.Lock()
+        """One transaction at a time: two batches of one story would conflict."""
 
     async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
         """Read the context, apply the counting rule, and write the result atomically.
@@ -74,7 +80,8 @@ class MongoViews:
             return result
         if not result.plays:
             try:
-                await self._mongo.transaction(lambda session: self._write(result, context, session))
+                async with self._writing:
+                    await self._mongo.transaction(lambda session: self._write(result, context, session))
             except (Outdated, BulkWriteError, DuplicateKeyError) as error:
                 if not (isinstance(error, Outdated) or is_duplicate(error)):
                     raise
@@ -87,16 +94,20 @@ class MongoViews:
             await self._write(result, context, session)
             return result
 
-        return await transaction_retrying_duplicates(self._mongo, operation)
+        async with self._writing:
+            return await transaction_retrying_duplicates(self._mongo, operation)
 
-    async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
-        """The times of erasure of these users, and until when their view history was off."""
-        query = {"_id": {"$in": sorted(set(user_ids))}}
-        if not query["_id"]["$in"]:
+    async def marks(
+        self, user_ids: Iterable[str], since: datetime | None = None
+    ) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
+        """The times of erasure of these users from `since` on, and until when their view history was off."""
+        people = set(user_ids)
+        if not people:
             return {}, {}
+        fields = {"view_history": 1, "off_until": 1}
         erased, privacy = await asyncio.gather(
-            self._mongo[ERASED_USERS].find(query, {"at": 1}).to_list(None),
-            self._mongo[PRIVACY].find(query, {"view_history": 1, "off_until": 1}).to_list(None),
+            self._erased(people, since),
+            self._mongo[PRIVACY].find({"_id": {"$in": list(people)}}, fields).to_list(None),
         )
         return _marks(erased, privacy)
 
@@ -168,27 +179,15 @@ class MongoViews:
             query = {"_id": {"$in": list(ids)}}
             return await self._mongo[collection].find(query, dict.fromkeys(fields, 1), session=session).to_list(None)
 
-        async def blocked(counters: Mapping[str, StoryCounter]) -> list[Document]:
-            sides: set[str] = set()
-            for view in views:
-                counter = counters.get(view.story_id)
-                author = (counter.author_id if counter else None) or view.author_id
-                if author is not None:
-                    sides |= {row_id(author, view.viewer_id), row_id(view.viewer_id, author)}
-            return await found(BLOCKS, sides, "user_id", "target_id", "since", "lifted_at")
-
         stories, viewers = stories_of(views), {view.viewer_id for view in views}
-        queries: list[tuple[Any, ...]] = [
-            (STORIES, stories, "view_list"),
-            (VIEWS, stories, "author_id", "expires_at", "ended"),
-            (VIEWERS, {row_id(*view.key) for view in views}, *ROW_FIELDS),
-            (ERASED_USERS, viewers, "at"),
-            (PRIVACY, viewers, "view_history", "off_until"),
+        queries = [
+            found(STORIES, stories, "view_list"),
+            found(VIEWS, stories, "author_id", "expires_at", "ended"),
+            found(VIEWERS, {row_id(*view.key) for view in views}, *ROW_FIELDS),
+            self._erased(viewers, min(view.play.at for view in views), session),
+            found(PRIVACY, viewers, "view_history", "off_until"),
         ]
-        if session is None:
-            answers = await asyncio.gather(*(found(*query) for query in queries))
-        else:
-            answers = [await found(*query) for query in queries]
+        answers = await asyncio.gather(*queries) if session is None else [await query for query in queries]
         lists, counter_documents, rows, erased, privacy = answers
         listing = {story["_id"]: story["view_list"] for story in lists}
         counters = {
@@ -196,15 +195,49 @@ class MongoViews:
             for f in counter_documents
         }
         erased_at, unlisted_until = _marks(erased, privacy)
+        authors = {story_id: counter.author_id for story_id, counter in counters.items() if counter.author_id}
+        pairs = {(authors.get(view.story_id) or view.author_id, view.viewer_id) for view in views}
+        blocks = await self._blocks({(author, viewer) for author, viewer in pairs if author is not None}, session)
         return CountingContext(
             counters=counters,
             rows={(row["story_id"], row["viewer_id"]): row_of(row) for row in rows},
             erased=erased_at,
-            blocks={
-                (b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in await blocked(counters)
-            },
+            blocks={(b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in blocks},
             unlisted_until=unlisted_until,
         )
+
+    async def _erased(self, people: Set[str], since: datetime | None, session: Session | None = None) -> list[Document]:
+        """Marks of erasures since a time: there are few since the views of a batch, so they are looked up by time."""
+        marks = self._mongo[ERASED_USERS]
+        if since is not None:
+            found = await marks.find({"at": {"$gte": since}}, {"at": 1}, limit=FEW, session=session).to_list(None)
+            if len(found) < FEW:
+                return [mark for mark in found if mark["_id"] in people]
+        return await marks.find({"_id": {"$in": list(people)}}, {"at": 1}, session=session).to_list(None)
+
+    async def _blocks(self, pairs: Set[tuple[str, str]], session: Session | None) -> list[Document]:
+        """Blocks between authors and viewers: all of the authors' if they have few, else those of these pairs."""
+        if not pairs:
+            return []
+        authors, found = list({author for author, _ in pairs}), list[Document]()
+        for side in ("user_id", "target_id"):
+            query = {side: {"$in": authors}}
+            some = await self._mongo[BLOCKS].find(query, BLOCK_FIELDS, limit=FEW, session=session).to_list(None)
+            if len(some) == FEW:
+                break
+            found += some
+        else:
+            return found
+        sides = [row_id(*side) for author, viewer in pairs for side in ((author, viewer), (viewer, author))]
+        exactly = {"_id": {"$in": sides}}
+        return await self._mongo[BLOCKS].find(exactly, BLOCK_FIELDS, session=session).to_list(None)
+
+    async def _insert(self, rows: Iterable[ViewerRow], session: Session) -> None:
+        """Insert rows by one bare command: the driver's own insert costs twice. Raises a duplicate key error."""
+        documents = [document_of(row) for row in rows]
+        answer = await self._mongo.database.command("insert", VIEWERS, documents=documents, session=session)
+        if "writeErrors" in answer:
+            raise BulkWriteError(answer)
 
     async def _write(self, result: CountingResult, context: CountingContext, session: Session) -> None:
         """Write the result. Raises `Outdated` or a duplicate key error where a story or row has changed since."""
@@ -222,7 +255,9 @@ class MongoViews:
             written = await self._views.bulk_write(counters, session=session)
             if written.matched_count + written.inserted_count < len(counters):
                 raise Outdated
-        writes: list[Any] = [InsertOne(document_of(row)) for row in result.added.values()]
+        if result.added:
+            await self._insert(result.added.values(), session)
+        writes: list[Any] = []
         for key, plays in result.plays.items():
             change: Document = {"$set": {f"plays.{play_id}": fields_of(play) for play_id, play in plays.items()}}
             if added_plays := result.added_plays[key]:

@@ -1,10 +1,10 @@
 """Builders of stories, tickets, records and views, with defaults for everything."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
 
+from msgspec import structs
 from stories_shared.auth.tickets import Ticket
 from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import Event, Media, StoryPosted
@@ -79,7 +79,7 @@ def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
         parts=story.parts,
         series_id=story.series_id,
     )
-    return replace(ticket, **changes)
+    return structs.replace(ticket, **changes)
 
 
 def a_record(

@@ -115,7 +115,9 @@ class MemoryViews:
             database.rows[key] = database.rows[key]._replace(plays={**database.rows[key].plays, **plays})
         return result
 
-    async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
+    async def marks(
+        self, user_ids: Iterable[str], since: datetime | None = None
+    ) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]:
         people = set(user_ids)
         unlisted: dict[str, datetime] = {}
         for user_id in people & self.database.privacy.keys():
@@ -123,7 +125,8 @@ class MemoryViews:
             until = off_until if listed else FAR
             if until is not None:
                 unlisted[user_id] = until
-        return {user_id: self.database.erased[user_id] for user_id in people & self.database.erased.keys()}, unlisted
+        erased = {user_id: self.database.erased[user_id] for user_id in people & self.database.erased.keys()}
+        return {user_id: at for user_id, at in erased.items() if since is None or at >= since}, unlisted
 
     async def erase_viewer(self, user_id: str, until: datetime) -> None:
         for key, row in [(key, row) for key, row in self.database.rows.items() if row.viewer_id == user_id]:

@@ -100,9 +100,10 @@ class ListAnswers:
     async def __call__(
         self, access: StoryAccess, layer_id: str, after: Position | None, limit: int
     ) -> tuple[list[GivenAnswer], Tallies, Position | None]:
-        """At most `limit` answers, the tallies of all, the next page's position. Raises `AccessDenied`, `NotFound`."""
-        if not access.is_author:
-            raise AccessDenied("author")
+        """At most `limit` answers, the tallies of all, the next page's position. `access` is the author's.
+
+        Raises `NotFound`.
+        """
         layer = layer_of(access, layer_id)
         excluded = await self.blocks.of(access.author_id)
         found = await self.answers.page(access.story_id, layer_id, after, limit + 1, excluded)

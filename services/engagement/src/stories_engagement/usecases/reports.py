@@ -1,6 +1,6 @@
 """Reports: file one, list them, decide about what was reported."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,6 +63,7 @@ class FileReport:
     tickets: TicketReader
     access_state: AccessState
     now: Clock
+    wake: Callable[[], None] = lambda: None
 
     async def story(self, user_id: str, story_id: str, ticket: str | None, reason: str, text: str | None) -> bool:
         """Report a story; whether the report is new. Raises `AccessDenied`, and `OwnContent` for its author."""
@@ -101,7 +102,9 @@ class FileReport:
     async def _add(self, target: Target, user_id: str, reason: str, text: str | None) -> bool:
         if target.user_id == user_id:
             raise OwnContent
-        return await self.reports.add(NewReport(target, user_id, reason, text, truncate_to_ms(self.now())))
+        new = await self.reports.add(NewReport(target, user_id, reason, text, truncate_to_ms(self.now())))
+        self.wake()
+        return new
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,11 @@ from typing import Literal
 
 Ended = Literal["expired", "deleted"]
 DeletedBy = Literal["author", "admin", "erasure"]
-Store = Literal["media", "feed", "engagement", "archive"]
+Store = Literal["media", "feed", "engagement", "moderation", "archive"]
 
 STORES: tuple[Store, ...] = ("media", "feed", "engagement")
+MODERATION: Store = "moderation"
+"""Expected besides them where the media of a reported story is kept for moderators."""
 ARCHIVE: Store = "archive"
 """No party to an ending: an author may keep an expired story for years."""
 
@@ -41,12 +43,16 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class ErasureConfirmation:
-    """One store has erased a story, except for ids, times and counts. `archived`: its author's archive keeps it."""
+    """One store has erased a story, except for ids, times and counts.
+
+    `archived`: its author's archive keeps it. `held_until`: its media is kept for moderators until then at the latest.
+    """
 
     story_id: str
     store: Store
     erased_at: datetime
     archived: bool = False
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,6 @@ class Receipt:
     ended_at: datetime
     erased: Mapping[Store, datetime] = field(default_factory=dict)
     completed_at: datetime | None = None
-    held: str | None = None
     expected: Sequence[Store] = STORES
     """The stores that had to confirm when the story ended."""
     was_archived: bool = False
@@ -83,6 +88,11 @@ class Receipt:
         """The stores that had the story after its end."""
         in_archive = self.was_archived or ARCHIVE in self.erased
         return (*self.expected, ARCHIVE) if in_archive else tuple(self.expected)
+
+    @property
+    def held(self) -> str | None:
+        """Why its media is still kept."""
+        return MODERATION if MODERATION in self.expected and MODERATION not in self.erased else None
 
     @property
     def complete(self) -> bool:

@@ -10,7 +10,13 @@ from typing import Any
 
 from stories_shared.mongo.outbox import pending_mark
 
-from stories_expiry.domain.endings import FIRST_RESEND_DELAY, MARK_RETENTION, Deletion, ErasureConfirmation
+from stories_expiry.domain.endings import (
+    FIRST_RESEND_DELAY,
+    MARK_RETENTION,
+    MODERATION,
+    Deletion,
+    ErasureConfirmation,
+)
 from stories_expiry.domain.timers import Timer
 
 Stage = dict[str, Any]
@@ -52,14 +58,19 @@ def recompute_waiting(begun: str, parties: Sequence[str], now: datetime, receipt
     kept_until = {"$add": [now, kept_ms]}
     # A document completed before expected parties were stored was complete with those that had confirmed.
     expected = if_null("expected", cond("$completed_at", confirmed_by(), list(parties)))
+    moderation = cond({"$or": [{"$not": ["$held_until"]}, {"$in": [MODERATION, "$expected"]}]}, [], [MODERATION])
+    resend_at = if_null("resend_at", now + FIRST_RESEND_DELAY)
+    # Nobody can let go of what is held before its time, so the ending is not republished until then.
+    after_hold = {"$max": [resend_at, {"$add": ["$held_until", milliseconds(FIRST_RESEND_DELAY)]}]}
     return [
         {"$set": {"expected": cond(begun, expected, REMOVE)}},
+        {"$set": {"expected": cond(begun, {"$concatArrays": ["$expected", moderation]}, REMOVE)}},
         {"$set": {"waiting": cond(begun, {"$setDifference": ["$expected", confirmed_by()]}, REMOVE)}},
         {
             "$set": {
                 "waiting": cond(complete, REMOVE, "$waiting"),
                 "completed_at": cond(complete, if_null("completed_at", now), REMOVE),
-                "resend_at": cond(still_open, if_null("resend_at", now + FIRST_RESEND_DELAY), REMOVE),
+                "resend_at": cond(still_open, cond({"$eq": ["$waiting", [MODERATION]]}, after_hold, resend_at), REMOVE),
                 "backing_off": cond(still_open, "$backing_off", REMOVE),
                 "delete_at": cond(
                     complete,
@@ -147,5 +158,9 @@ def delete(deletion: Deletion) -> list[Stage]:
 def answer(confirmation: ErasureConfirmation) -> list[Stage]:
     """Record a store's confirmation; its first one is final."""
     field = f"erased.{confirmation.store}"
-    first: dict[str, Any] = {field: if_null(field, confirmation.erased_at)}
-    return [{"$set": first | ({"archived": True} if confirmation.archived else {})}]
+    changed: Stage = {field: if_null(field, confirmation.erased_at)}
+    if confirmation.archived:
+        changed["archived"] = True
+    if confirmation.held_until is not None:
+        changed["held_until"] = {"$max": ["$held_until", confirmation.held_until]}
+    return [{"$set": changed}]

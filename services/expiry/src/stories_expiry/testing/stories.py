@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from stories_expiry.domain.endings import (
     FIRST_RESEND_DELAY,
     MARK_RETENTION,
+    MODERATION,
     STORES,
     Audit,
     Deletion,
@@ -40,6 +41,7 @@ class Row:
     backoff_from: int = 0
     pending: bool = False
     expected: Sequence[Store] = ()
+    held_until: datetime | None = None
     archived: bool = False
 
     @property
@@ -108,6 +110,8 @@ class MemoryStories:
         new = []
         for confirmation in answers:
             row = self.rows.setdefault(confirmation.story_id, Row())
+            if confirmation.held_until:
+                row.held_until = max(row.held_until or confirmation.held_until, confirmation.held_until)
             row.archived = row.archived or confirmation.archived
             if confirmation.store not in row.erased:
                 row.erased[confirmation.store] = confirmation.erased_at
@@ -182,6 +186,8 @@ class MemoryStories:
     def _recompute_waiting(self, row: Row, now: datetime) -> None:
         if row.ended:
             row.expected = row.expected or self.expected
+            if row.held_until and MODERATION not in row.expected:
+                row.expected = (*row.expected, MODERATION)
         if row.ended and not row.waiting:
             kept_until = now + (MARK_RETENTION if row.author_erased else self._kept)
             delete_at = row.delete_at if row.completed_at else None
@@ -190,5 +196,7 @@ class MemoryStories:
             row.resend_at = None
         elif row.ended:
             row.resend_at, row.delete_at = row.resend_at or now + FIRST_RESEND_DELAY, None
+            if row.held_until and row.waiting == [MODERATION]:
+                row.resend_at = max(row.resend_at, row.held_until + FIRST_RESEND_DELAY)
         elif not row.due:
             row.delete_at = row.delete_at or now + MARK_RETENTION

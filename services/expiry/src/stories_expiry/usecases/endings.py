@@ -125,7 +125,7 @@ class AcceptAnswers:
     async def __call__(self, records: Sequence[ReceivedEvent[StoryErased]]) -> list[NewConfirmation]:
         """Record them; the new ones of stores that answer an ending, for the metrics."""
         confirmations = [
-            ErasureConfirmation(event.story_id, event.store, event.erased_at, event.archived)
+            ErasureConfirmation(event.story_id, event.store, event.erased_at, event.archived, event.held_until)
             for event in (record.event for record in records)
         ]
         new = await self.answers.accept(confirmations, self.now())

@@ -11,12 +11,11 @@ from starlette.responses import Response
 from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.auth.tokens import LEEWAY, Caller, Unauthenticated
 from stories_shared.clock import Clock, rfc3339
-from stories_shared.http.authentication import CurrentCaller, authenticate
+from stories_shared.http.authentication import authenticate
 from stories_shared.http.deadline import DEADLINE_S, DeadlineRoute
 from stories_shared.http.event_stream import EventStreamResponse
 from stories_shared.http.problems import unauthenticated
 from stories_shared.http.queries import query
-from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import raw_route
 
 from stories_feed.routes.responses import as_json
@@ -72,8 +71,16 @@ def live_routes(live_updates: LiveUpdates, tokens: BrowserTokens, now: Clock) ->
         )
         return EventStreamResponse(connection)
 
-    @router.post("/v1/live/token", status_code=201, dependencies=[rate_limited("reads")], response_model=None)
-    async def create_live_token(caller: CurrentCaller) -> Response:
+    @raw_route(
+        router,
+        "POST",
+        "/v1/live/token",
+        summary="Get a token for live updates in a browser",
+        answers={201: LiveToken},
+        limit="reads",
+        deadline_s=DEADLINE_S,
+    )
+    async def create_live_token(_request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         """A token for a browser's EventSource, which cannot send headers. It is good only for `GET /v1/live?token=`."""
         token, expires_at = tokens.sign(caller)
         response = as_json(LiveToken(token=token, expires_at=rfc3339(expires_at)))

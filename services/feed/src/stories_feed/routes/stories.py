@@ -200,7 +200,7 @@ def story_routes(
             raise not_found()
         if not IS_USER_ID(viewer):
             raise bad_query("viewer", "must be a user id")
-        found = await explain(story_id, viewer)
+        found = await explain(story_id, viewer, caller.country if caller.user_id == viewer else None)
         if found is None or not (caller.is_admin or caller.user_id == found.author_id):
             raise not_found()
         rules = [RuleOutcome(rule=each.rule, passed=each.passed, detail=each.detail) for each in found.rules]

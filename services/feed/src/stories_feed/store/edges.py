@@ -30,13 +30,12 @@ from stories_feed.domain.edges import (
     dependencies_of,
 )
 from stories_feed.domain.visibility import Relation
+from stories_feed.store.follow_lists import HIDDEN_BY, FollowLists
 from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
 from stories_feed.usecases.trays import FollowList
 
 EDGES, CHOICES = "edges", "choices"
-HIDDEN_BY = "hidden_by"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
-EMPTY = FollowList((), frozenset())
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -69,7 +68,7 @@ class MongoEdges:
         self._erased = mongo[ERASED_USERS]
         self._now = now
         self._edge_loader = DataLoader(self._edges, {"on": 1})
-        self._follow_list_loader = DataLoader(self._follow_lists, {"following": 1, "muted": 1, HIDDEN_BY: 1})
+        self._read_lists = FollowLists(self._follow_lists)
 
     async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
         """Load the edges around the keys, let ``update`` change them, and write them in one transaction.
@@ -125,12 +124,7 @@ class MongoEdges:
 
     async def follow_list(self, viewer_id: str) -> FollowList:
         """The users whom a viewer follows and mutes."""
-        document = await self._follow_list_loader.get(viewer_id)
-        if document is None:
-            return EMPTY
-        return FollowList(
-            document.get("following", ()), frozenset(document.get("muted", ())), frozenset(document.get(HIDDEN_BY, ()))
-        )
+        return await self._read_lists.get(viewer_id)
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
         """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
@@ -253,7 +247,7 @@ def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
             size_delta[key.user] += change.delta
             lists[key.user].setdefault(LISTED_KINDS[key.kind], []).append(key.target)
     for user in sorted(users):
-        update: dict[str, Any] = {"$inc": {"n": 1, "size": size_delta[user]}}
+        update: dict[str, Any] = {"$inc": {"n": 1, "size": size_delta[user]}, "$setOnInsert": {"list_id": new_id()}}
         if user in added:
             update["$push"] = {name: {"$each": targets} for name, targets in added[user].items()}
         yield UpdateOne({"_id": user}, update, upsert=True)

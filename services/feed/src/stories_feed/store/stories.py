@@ -19,7 +19,7 @@ from stories_feed.domain.live import LiveStory
 from stories_feed.usecases.edges import EdgeListPosition
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import StoredStory, StoryContent
-from stories_feed.usecases.notifications import Announcement
+from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.seen import Engagement, SeenKey
 from stories_feed.usecases.trays import Preview
 
@@ -235,21 +235,29 @@ class MongoStories:
             sort=[("announce.since", 1)],
             limit=limit,
         )
-        return [
-            Announcement(document["_id"], document["author_id"], position_of(document["announce"]))
-            async for document in found
-        ]
+        return [announcement_from(document) async for document in found]
 
-    async def advance(self, announcement: Announcement, to: EdgeListPosition | None, now: datetime) -> bool:
-        """Save to which follower a story is announced, None for all; False if another replica did, or it ended."""
-        at, user = announcement.after or (None, None)
-        unchanged = {"_id": announcement.story_id, "announce.at": at, "announce.user": user}
-        if to is None:
+    async def advance(
+        self, announcement: Announcement, to: EdgeListPosition | None, now: datetime, batch: NextBatch | None = None
+    ) -> bool:
+        """Save to which follower a story is announced, None for all, and the batch; False if another replica did."""
+        if to is None and batch is None:
             change: Document = {"$unset": {"announce": ""}}
         else:
-            change = {"$set": {"announce": {"since": now, "at": to[0], "user": to[1]}}}
-        result = await self._stories.update_one({**unchanged, "announce.since": {"$exists": True}}, change)
-        return bool(result.matched_count)
+            at, user = to or (None, None)
+            position: Document = {"since": now, "at": at, "user": user, "last": to is None}
+            if batch is not None:
+                position["batch"] = {"id": batch.id, "users": list(batch.users), "at": batch.at}
+            change = {"$set": {"announce": position}}
+        unchanged = position_filter(announcement) | {"announce.batch": {"$exists": False}}
+        return bool((await self._stories.update_one(unchanged, change)).matched_count)
+
+    async def published(self, announcement: Announcement) -> None:
+        """Clear the batch; after the last one the story is announced to all."""
+        if announcement.batch is not None:
+            cleared = {"announce": ""} if announcement.last else {"announce.batch": ""}
+            published = position_filter(announcement) | {"announce.batch.id": announcement.batch.id}
+            await self._stories.update_one(published, {"$unset": cleared})
 
     async def _write(self, stories: Sequence[StoryPosted], stored: Mapping[str, int]) -> list[StoryPosted]:
         """Write stories that are newer than the stored revision, and return those that were refused.
@@ -343,9 +351,25 @@ def announcement_of(story: StoryPosted, stored: Mapping[str, int]) -> Document:
     return {"announce": {"since": story.posted_at, "at": None, "user": None}}
 
 
-def position_of(announce: Document) -> EdgeListPosition | None:
-    """The last follower to whom a story is announced."""
-    return None if announce["at"] is None else (announce["at"], announce["user"])
+def announcement_from(document: Document) -> Announcement:
+    """The announcement in a story's document."""
+    saved = document["announce"]
+    after = None if saved["at"] is None else (saved["at"], saved["user"])
+    batch = saved.get("batch")
+    return Announcement(
+        document["_id"],
+        document["author_id"],
+        after,
+        NextBatch(batch["id"], tuple(batch["users"]), batch["at"]) if batch else None,
+        saved.get("last", False),
+    )
+
+
+def position_filter(announcement: Announcement) -> Document:
+    """Filter for a story's document while its position is unchanged."""
+    at, user = announcement.after or (None, None)
+    position = {"announce.at": at, "announce.user": user}
+    return {"_id": announcement.story_id, "announce.since": {"$exists": True}, **position}
 
 
 def as_document(story: StoryPosted) -> Document:

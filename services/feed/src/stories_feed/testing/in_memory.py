@@ -17,7 +17,7 @@ from stories_feed.domain.visibility import Relation
 from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
-from stories_feed.usecases.notifications import Announcement
+from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.seen import Engagement, Seen, SeenKey
 from stories_feed.usecases.stories import live_story_from_event
 from stories_feed.usecases.trays import FollowList, Preview
@@ -34,6 +34,7 @@ class MemoryStories:
         self.keys: dict[str, SeenKey] = {}
         self.numbers = count(1)
         self.unannounced_ids: dict[str, EdgeListPosition | None] = {}
+        self.batches: dict[str, tuple[NextBatch, bool]] = {}
 
     async def put(self, stories: Sequence[StoryPosted]) -> None:
         """Store each, unless it has ended or is not newer."""
@@ -52,22 +53,40 @@ class MemoryStories:
             self.marks.setdefault(end.story_id, (end, self.now()))
             self.stories.pop(end.story_id, None)
             self.unannounced_ids.pop(end.story_id, None)
+            self.batches.pop(end.story_id, None)
             self.keys.pop(end.story_id, None)
 
     async def unannounced(self, limit: int) -> Sequence[Announcement]:
         """Those that have waited longest."""
         waiting = list(self.unannounced_ids.items())[:limit]
-        return [Announcement(story_id, self.stories[story_id].author_id, after) for story_id, after in waiting]
+        return [
+            Announcement(story_id, self.stories[story_id].author_id, after, *self.batches.get(story_id, ()))
+            for story_id, after in waiting
+        ]
 
-    async def advance(self, announcement: Announcement, to: EdgeListPosition | None, now: datetime) -> bool:  # noqa: ARG002
-        """Save a position, if it is still the given one."""
+    async def advance(
+        self,
+        announcement: Announcement,
+        to: EdgeListPosition | None,
+        now: datetime,  # noqa: ARG002
+        batch: NextBatch | None = None,
+    ) -> bool:
+        """Save a position, if it is unchanged."""
         story_id = announcement.story_id
-        if story_id not in self.unannounced_ids or self.unannounced_ids[story_id] != announcement.after:
+        is_unchanged = self.unannounced_ids.get(story_id, "") == announcement.after
+        if story_id not in self.unannounced_ids or not is_unchanged or story_id in self.batches:
             return False
         del self.unannounced_ids[story_id]
-        if to is not None:
+        if to is not None or batch is not None:
             self.unannounced_ids[story_id] = to
+        if batch is not None:
+            self.batches[story_id] = (batch, to is None)
         return True
+
+    async def published(self, announcement: Announcement) -> None:
+        """Clear the batch."""
+        if self.batches.pop(announcement.story_id, None) and announcement.last:
+            self.unannounced_ids.pop(announcement.story_id, None)
 
     async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
         """Those that exist."""
@@ -282,6 +301,7 @@ class RecordingPublisher:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.ids: list[str | None] = []
 
     async def publish(self, event: Event) -> None:
         """Record it."""
@@ -289,7 +309,9 @@ class RecordingPublisher:
 
     async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
         """Record them."""
+        events = list(events)
         self.events += [outgoing.event for outgoing in events]
+        self.ids += [outgoing.event_id for outgoing in events]
 
 
 class NoopRelay:

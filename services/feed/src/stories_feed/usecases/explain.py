@@ -46,8 +46,11 @@ class ExplainStory:
     stories: Contents
     may_view: ViewPolicy
 
-    async def __call__(self, story_id: str, viewer_id: str) -> Explanation | None:
-        """The explanation; None for a story that is not in the index."""
+    async def __call__(self, story_id: str, viewer_id: str, country: str | None = None) -> Explanation | None:
+        """The explanation; None for a story that is not in the index.
+
+        ``country`` is the viewer's, where it is known: it is in nobody's token but the viewer's own.
+        """
         story = self.visible_stories.index.get(story_id, self.visible_stories.now())
         if story is None:
             return None
@@ -61,7 +64,7 @@ class ExplainStory:
             (
                 self._state(story, stored),
                 *(access(rule, viewer_id, relation, story, stored) for rule in ACCESS_RULES),
-                self._rollout(viewer_id),
+                self._rollout(viewer_id, country),
                 self._freshness(story_id),
             ),
         )
@@ -73,10 +76,11 @@ class ExplainStory:
             return Outcome("state", passed=False, detail="the story's content is not stored here yet")
         return Outcome("state", passed=True, detail="the story is live")
 
-    def _rollout(self, viewer_id: str) -> Outcome:
-        reason = self.may_view(viewer_id, None)
+    def _rollout(self, viewer_id: str, country: str | None) -> Outcome:
+        reason = self.may_view(viewer_id, country)
         detail = f"not in the rollout: {reason}" if reason else "in the rollout"
-        return Outcome("rollout", passed=reason is None, detail=f"{detail}; the viewer's country is not known here")
+        where = "" if country else "; the viewer's country is not known here"
+        return Outcome("rollout", passed=reason is None, detail=f"{detail}{where}")
 
     def _freshness(self, story_id: str) -> Outcome:
         if self.visible_stories.log_status.stale(story_id):

@@ -16,6 +16,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Protocol
 
@@ -71,7 +72,7 @@ class Connection:
     def __init__(self, ends_at: datetime | None, on_close: "Callable[[Connection], None]") -> None:
         self.ends_at = ends_at
         self.ended = False
-        self._messages: deque[bytes] = deque()
+        self._messages: list[bytes] = []  # a deque allocates room for 64 at once
         self._waiting: asyncio.Future[None] | None = None
         self._abort: Callable[[], None] | None = None
         self._on_close = on_close
@@ -241,7 +242,7 @@ class LiveUpdates:
             raise Unavailable("connections", "this replica takes no further connections")
         viewer = self._viewers.setdefault(viewer_id, Viewer(viewer_id))
         viewer.country = country
-        connection = Connection(ends_at, lambda closed: self._disconnect(viewer, closed))
+        connection = Connection(ends_at, partial(self._disconnect, viewer))
         viewer.connections.append(connection)
         self.connections += 1
         try:

@@ -1,17 +1,19 @@
 """Announces new stories to the followers who want to be notified, for a push gateway to consume.
 
-Each story keeps its position in the author's followers. The position is saved before its batch is published, so no user
-is announced a story twice; a crash in between loses that batch.
+Each story keeps its position in the author's followers. Position and next batch are saved in one write, then the batch
+is published and cleared, by one replica at a time. A crash loses no batch; between publishing and clearing it makes the
+next replica publish the same event again, with the same id.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import StoryNotified
+from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 
 from stories_feed.domain.edges import Kind
@@ -28,12 +30,26 @@ MAX_STORIES = 20
 
 
 @dataclass(frozen=True, slots=True)
+class NextBatch:
+    """Followers whose announcement is saved, but not known to be published. ``id``: the event's."""
+
+    id: str
+    users: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
-    """A story that is not announced to all followers yet, and the last one it was announced to."""
+    """A story that is not announced to all followers yet, and the last one it was announced to.
+
+    ``batch``: of a crashed replica. ``last``: no batch follows it.
+    """
 
     story_id: str
     author_id: str
     after: EdgeListPosition | None
+    batch: NextBatch | None = None
+    last: bool = False
 
 
 class Announcements(Protocol):
@@ -43,8 +59,17 @@ class Announcements(Protocol):
         """Those that have waited longest."""
         ...
 
-    async def advance(self, announcement: Announcement, to: EdgeListPosition | None, now: datetime) -> bool:
-        """Save a position, or that the story is announced to all; False if another replica did, or the story ended."""
+    async def advance(
+        self, announcement: Announcement, to: EdgeListPosition | None, now: datetime, batch: NextBatch | None = None
+    ) -> bool:
+        """Save a position and the batch up to it, or that the story is announced to all.
+
+        False if another replica did, or the story ended.
+        """
+        ...
+
+    async def published(self, announcement: Announcement) -> None:
+        """Clear the batch; after the last one the story is announced to all."""
         ...
 
 
@@ -70,7 +95,7 @@ class AnnounceStories:
         publisher: publishes the events.
         may_view: the rollout; a user's country is not known here.
         per_second: how many users at most.
-        ready: whether Kafka answers; otherwise a batch would be lost.
+        ready: whether Kafka answers.
         now: the clock.
     """
 
@@ -101,20 +126,28 @@ class AnnounceStories:
         story = self.index.get(announcement.story_id, self.now())
         if story is None:
             return 0  # this replica does not know it yet, or it ended and its document is about to go
+        if announcement.batch is not None:
+            await self._publish(story, announcement, announcement.batch)
+            return len(announcement.batch.users)
         followers = await self.followers.notified_followers(announcement.author_id, announcement.after, limit)
         to = followers[-1].position if len(followers) == limit else None
-        if not await self.announcements.advance(announcement, to, self.now()):
-            return 0
         users = await self._allowed(story, [follower.user_id for follower in followers])
+        batch = NextBatch(new_id(), tuple(users), truncate_to_ms(self.now())) if users else None
+        if not await self.announcements.advance(announcement, to, self.now(), batch):
+            return 0
+        if batch is not None:
+            await self._publish(story, replace(announcement, after=to, batch=batch, last=to is None), batch)
+        return len(followers)
+
+    async def _publish(self, story: LiveStory, announcement: Announcement, batch: NextBatch) -> None:
+        """Publish a batch to those who still may see the story, unless it has ended, and clear it."""
+        users = await self._allowed(story, batch.users)
         if users and self.index.get(story.story_id, self.now()) is not None:
             event = StoryNotified(
-                story_id=story.story_id,
-                author_id=story.author_id,
-                user_ids=tuple(users),
-                at=truncate_to_ms(self.now()),
+                story_id=story.story_id, author_id=story.author_id, user_ids=tuple(users), at=batch.at
             )
-            await self.publisher.publish_all([OutgoingEvent(event)])
-        return len(followers)
+            await self.publisher.publish_all([OutgoingEvent(event, batch.id, batch.at)])
+        await self.announcements.published(announcement)
 
     async def _allowed(self, story: LiveStory, users: Sequence[str]) -> list[str]:
         """The users who may see the story and do not mute its author, in their order."""

@@ -21,7 +21,7 @@ from stories_ingest import store
 from stories_ingest.app.background import report_reload, start_rollout, start_sweeps, start_workers, watch_bucket
 from stories_ingest.app.entrypoints import handlers, http_routes
 from stories_ingest.app.parts import Parts, objects_of
-from stories_ingest.domain.keys import FINAL, STAGING
+from stories_ingest.domain.keys import FINAL, HELD, STAGING
 from stories_ingest.handlers import SERVICE
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
@@ -32,6 +32,10 @@ SWEEP_EVERY = timedelta(seconds=20)
 A_DAY = timedelta(days=1)
 MISSED_FOR_DAYS = 30
 """Days until the bucket's lifecycle rule deletes media that was never erased; ended records are kept as long."""
+
+
+MAX_HOLD_DAYS = 30
+"""The longest MODERATION_HOLD."""
 
 
 def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: timedelta = SWEEP_EVERY) -> FastAPI:
@@ -73,6 +77,7 @@ def backstop(settings: IngestSettings) -> dict[str, int]:
     return {
         STAGING: math.ceil(settings.draft_ttl / A_DAY) + 1,
         FINAL: math.ceil(max(settings.story_lifetimes) / A_DAY) + MISSED_FOR_DAYS,
+        HELD: MAX_HOLD_DAYS + MISSED_FOR_DAYS,
     }
 
 

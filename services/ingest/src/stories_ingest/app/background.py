@@ -72,6 +72,7 @@ def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Part
             wakeups=parts.wakeups,
             now=parts.now,
             new_id=new_id,
+            trace=lambda parent: runtime.tracer.span("run media job", "consumer", [parent]),
         )
         worker = partial(run_worker, work, scratch, parts.wakeups, metrics, count_job=parts.signals.count_job)
         runtime.background_task(f"media-{number}", worker)
@@ -157,8 +158,10 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     runtime.periodic("objects", sweep_every, resumable("objects", media_objects))
     runtime.periodic("archived-objects", sweep_every, resumable("archived-objects", archived_objects))
     runtime.periodic("archive-erasures", timedelta(seconds=5), exclusive("archive", parts.erase_archived.sweep))
+    runtime.periodic("archive-switch", timedelta(seconds=60), exclusive("archive-switch", parts.empty_archive))
     runtime.periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", parts.bucket.abort_uploads))
     runtime.periodic("unheard-of", timedelta(seconds=60), exclusive("unheard-of", missed_expiries))
+    runtime.periodic("let-go", timedelta(seconds=1), exclusive("let-go", parts.let_go))
     runtime.periodic("erase-users", RESUME_EVERY, parts.erase_user.resume)
     runtime.periodic("look-again", timedelta(seconds=5), exclusive("look-again", recheck))
     runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.publisher.record_partition_count, StoryPosted))
@@ -178,9 +181,10 @@ async def count_scheduled(post_scheduled: PostScheduled, metrics: IngestMetrics)
 
 
 async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:
-    """Set the gauge of waiting jobs on the replica that holds the lease; 0 on the others."""
+    """Set the gauges of waiting jobs and held media on the replica that holds the lease; 0 on the others."""
     holds = await parts.leases.acquire("count")
     metrics.media_jobs.labels("waiting").set(await parts.jobs.waiting(parts.now()) if holds else 0)
+    metrics.held_stories.set(await parts.holds.kept() if holds else 0)
 
 
 def report_reload(metrics: IngestMetrics, now: Clock, succeeded: bool, changed: bool) -> None:

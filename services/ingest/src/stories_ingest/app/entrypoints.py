@@ -16,14 +16,18 @@ from stories_ingest.metrics import IngestMetrics
 from stories_ingest.routes.archive import archive_routes
 from stories_ingest.routes.config import FEATURES, AcceptedCodecs, BatchResponse, ConfigResponse, config_route
 from stories_ingest.routes.drafts import draft_routes
+from stories_ingest.routes.highlights import highlight_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
+from stories_ingest.usecases.access_edges import StoreAccessEdge
 from stories_ingest.usecases.archive import DeleteArchived, ListArchive
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
+from stories_ingest.usecases.highlights import ReadHighlights, WriteHighlights
+from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.read import ListStories, ReadQuota
 from stories_ingest.usecases.repost import RepostStory
@@ -62,7 +66,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         DeleteStory(
             parts.stories,
             parts.stories,
-            parts.bucket,
+            parts.unless_held,
             parts.endings,
             parts.now,
             new_id,
@@ -89,7 +93,18 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         parts.cursors,
         parts.now,
     )
-    return [draft_router, story_router, me_router, archive_router, config_route(config_of(settings))]
+    highlight_router = highlight_routes(
+        settings.archive,
+        WriteHighlights(parts.highlights, parts.now),
+        ReadHighlights(parts.highlights, parts.highlights, parts.access_edges),
+        parts.bucket,
+        parts.cursors,
+        parts.claims,
+        parts.rollout,
+        parts.now,
+    )
+    config = config_route(config_of(settings))
+    return [draft_router, story_router, me_router, archive_router, highlight_router, config]
 
 
 def config_of(settings: IngestSettings) -> ConfigResponse:
@@ -130,5 +145,7 @@ def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
         RepublishIfStale(parts.stories, parts.publisher),
         parts.erase_user,
         SuspendUser(parts.cleanup, parts.now),
+        StoreAccessEdge(parts.access_edges),
+        HoldMedia(parts.holds, parts.let_go, parts.now),
         metrics,
     )

@@ -21,19 +21,23 @@ from stories_shared.s3.objects import Objects
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
 from stories_ingest.settings import IngestSettings
+from stories_ingest.store.access_edges import MongoAccessEdges
 from stories_ingest.store.archive import MongoArchive
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.store.cleanup import MongoCleanup
 from stories_ingest.store.documents import CLAIMS, ENDED, STORIES, ended_of, story_of
+from stories_ingest.store.highlights import MongoHighlights
+from stories_ingest.store.holds import MongoHolds
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
-from stories_ingest.usecases.archive import EraseArchived, ExpireStory
+from stories_ingest.usecases.archive import EmptyArchive, EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.event_mapping import story_deleted, story_posted, users_mentioned
+from stories_ingest.usecases.holds import EraseUnlessHeld, LetGo
 from stories_ingest.usecases.read import ReadStory
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.tombstones import TombstonePublisher
@@ -84,13 +88,21 @@ class Parts:
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
         self.read = ReadStory(self.stories, self.stories, self.bucket, now)
         self.archive = MongoArchive(runtime.mongo)
+        self.highlights = MongoHighlights(runtime.mongo)
+        self.access_edges = MongoAccessEdges(runtime.mongo)
         self.expire = ExpireStory(self.stories, self.archive, self.bucket, now, settings.archive)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, now)
-        self.erase = EraseMedia(self.bucket, self.cleanup, self.archive, self.publisher, now)
+        self.empty_archive = EmptyArchive(self.archive, self.erase_archived, now, settings.archive)
+        self.holds = MongoHolds(runtime.mongo)
+        self.unless_held = EraseUnlessHeld(self.bucket, self.holds, now)
+        self.let_go = LetGo(self.bucket, self.holds, self.publisher, now)
+        self.erase = EraseMedia(self.unless_held, self.cleanup, self.archive, self.publisher, now)
         self.erase_user = EraseUser(
             "ingest",
             MongoErasedUsers(runtime.mongo, now),
-            EraseAccount(self.cleanup, self.stories, self.bucket, self.endings, now, new_id, self.erase_archived),
+            EraseAccount(
+                self.cleanup, self.stories, self.bucket, self.endings, self.let_go, now, new_id, self.erase_archived
+            ),
             runtime.publisher.publish,
             now,
         )

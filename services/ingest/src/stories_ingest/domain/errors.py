@@ -31,6 +31,22 @@ class NoSuchStory(IngestError):
     """The id is malformed, unknown or ended, or belongs to somebody else; callers cannot tell which."""
 
 
+class NoSuchHighlight(IngestError):
+    """The highlight does not exist, or the caller may not see it."""
+
+
+class NotArchived(IngestError):
+    """A story of a highlight is not in its author's archive; `index` is its position."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__("is not in the caller's archive")
+        self.index = index
+
+
+class NotInHighlight(IngestError):
+    """The cover of a highlight is not one of its stories."""
+
+
 class WrongState(IngestError):
     """The operation is not allowed in the story's state."""
 

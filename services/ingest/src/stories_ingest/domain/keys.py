@@ -6,6 +6,8 @@ lost its lease cannot overwrite the output of another.
 
 STAGING = "staging/"
 FINAL = "stories/"
+HELD = "held/"
+"""What is kept of reported stories. No URL is ever signed for these keys."""
 ARCHIVE = "archive/"
 
 
@@ -17,6 +19,11 @@ def staging_key(story_id: str) -> str:
 def final_prefix(story_id: str) -> str:
     """The prefix of all objects of a posted story."""
     return f"{FINAL}{story_id}/"
+
+
+def held_prefix(story_id: str) -> str:
+    """The prefix of what is kept of a reported story."""
+    return f"{HELD}{story_id}/"
 
 
 def final_key(story_id: str, attempt: str, suffix: str) -> str:

@@ -179,6 +179,8 @@ class Story:
     publish_at: datetime | None = None
     prepared: tuple[NewPart, ...] = ()
     reposted_from: RepostedFrom | None = None
+    traceparent: str | None = None
+    """The trace of the request that published it, which its media job continues."""
 
     @property
     def takes_upload(self) -> bool:

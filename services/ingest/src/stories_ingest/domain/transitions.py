@@ -67,7 +67,9 @@ def no_change(snapshot: StorySnapshot) -> StoryChange:
     return StoryChange(snapshot.quota)
 
 
-def publish(snapshot: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimits) -> StoryChange:
+def publish(
+    snapshot: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimits, traceparent: str | None = None
+) -> StoryChange:
     """Queue a media job for a draft; stories in other states do not change.
 
     Raises TooMany when the quota is reached.
@@ -77,7 +79,8 @@ def publish(snapshot: StorySnapshot, etag: str, now: datetime, bounds: QuotaLimi
         return no_change(snapshot)
     quota = snapshot.quota.reserve(story.id, now, bounds)
     job = Job(etag=etag, since=now, lease_until=now)
-    processing = replace(story, state=State.PROCESSING, vanishes_at=now + PROCESSING_RETENTION, job=job)
+    vanishes_at = now + PROCESSING_RETENTION
+    processing = replace(story, state=State.PROCESSING, vanishes_at=vanishes_at, job=job, traceparent=traceparent)
     return StoryChange(quota, upserts=(processing,))
 
 
@@ -129,6 +132,7 @@ def _live(snapshot: StorySnapshot, parts: Sequence[NewPart], now: datetime) -> S
             state=State.LIVE,
             vanishes_at=None,
             job=None,
+            traceparent=None,
             prepared=(),
             overlay=replace(story.overlay, captions_track=part.captions_track),
             posted=Posted(

@@ -16,6 +16,7 @@ from stories_shared.http.openapi import located, refusals
 from stories_shared.http.problems import invalid, not_found, problem
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.mongo.idempotency import IdempotencyStore
+from stories_shared.runtime.logging import logger
 from stories_shared.runtime.settings import duration, duration_text
 
 from stories_ingest.domain.errors import IngestError
@@ -27,6 +28,8 @@ from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm,
 from stories_ingest.usecases.read import ReadStory
 from stories_ingest.usecases.repost import RepostStory
 from stories_ingest.usecases.rollout import Rollout
+
+log = logger(__name__)
 
 StoryTicket = Annotated[
     str | None,
@@ -94,6 +97,7 @@ def draft_routes(
 
         async def make(story_id: str) -> str:
             await create(story_id, caller.user_id, draft)
+            log.info("story_state", state="posted", story_id=story_id)
             return story_id
 
         async def replay(story_id: str) -> str:
@@ -137,6 +141,7 @@ def draft_routes(
 
         async def make(draft_id: str) -> str:
             await repost(draft_id, caller.user_id, story_id, access_revision)
+            log.info("story_state", state="posted", story_id=draft_id)
             return draft_id
 
         async def replay(draft_id: str) -> str:

@@ -14,9 +14,12 @@ from stories_shared.http.problems import conflict, forbidden, invalid, not_found
 
 from stories_ingest.domain.errors import (
     MediaRefused,
+    NoSuchHighlight,
     NoSuchStory,
+    NotArchived,
     NothingUploaded,
     NotInFuture,
+    NotInHighlight,
     NotInRollout,
     SharingOff,
     Suspended,
@@ -37,8 +40,12 @@ def translate_errors(publish_time: str = "at") -> Iterator[None]:
     """
     try:
         yield
-    except NoSuchStory as error:
+    except (NoSuchStory, NoSuchHighlight) as error:
         raise not_found() from error
+    except NotArchived as error:
+        raise invalid(str(error), "body", "story_ids", error.index) from error
+    except NotInHighlight as error:
+        raise invalid("must be one of the highlight's stories", "body", "cover_story_id") from error
     except WrongState as error:
         raise wrong_state(str(error)) from error
     except NothingUploaded as error:

@@ -13,11 +13,14 @@ from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
+    ACCESS_EDGES,
     ARCHIVE,
     ARCHIVE_SETTINGS,
     DELETIONS,
     ENDED,
     ENDED_RETENTION,
+    HIGHLIGHTS,
+    HOLDS,
     PARTITION_COUNTS,
     PAUSES,
     PUBLISH_OUTCOMES,
@@ -79,7 +82,24 @@ async def ensure(mongo: Mongo) -> None:
         ),
     )
     await mongo.ensure(ARCHIVE_SETTINGS)
+    await mongo.ensure(
+        HIGHLIGHTS,
+        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
+        IndexModel([("story_ids", 1)], name="stories"),
+    )
+    await mongo.ensure(
+        ACCESS_EDGES,
+        IndexModel([("user_id", 1)], name="user"),
+        IndexModel([("target_id", 1)], name="target"),
+        IndexModel([("gone_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
+    )
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
+    await mongo.ensure(
+        HOLDS,
+        IndexModel([("until", 1)], name="until", partialFilterExpression={"until": A_TIME}),
+        IndexModel([("author_id", 1)], name="author", partialFilterExpression={"author_id": A_TEXT}),
+        IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
+    )
     await MongoErasedUsers.ensure(mongo)
     await Leases.ensure(mongo)
     await mongo.ensure(PARTITION_COUNTS)

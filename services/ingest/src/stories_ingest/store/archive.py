@@ -1,6 +1,6 @@
 """The archive in MongoDB: which authors keep their stories, what they keep, and what of it is still to be erased."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,9 +11,19 @@ from stories_ingest.domain import keys
 from stories_ingest.domain.archive import ArchivedStory, RemovedStory
 from stories_ingest.domain.media import object_keys
 from stories_ingest.domain.story import State, Story
-from stories_ingest.store.documents import ARCHIVE, ARCHIVE_SETTINGS, STORIES, story_document, story_of
+from stories_ingest.store.documents import (
+    ARCHIVE,
+    ARCHIVE_SETTINGS,
+    HIGHLIGHTS,
+    PAUSES,
+    STORIES,
+    story_document,
+    story_of,
+)
 
 KEPT = {"archived_at": {"$exists": True}}
+OFF = "archive"
+"""Id of the mark that the archive is off."""
 REMOVED = {"removed_at": {"$exists": True}}
 
 
@@ -68,7 +78,7 @@ class MongoArchive:
         return await self._ids({"author_id": user_id, "$or": [kept, unerased]}, limit)
 
     async def remove(self, story_ids: Collection[str], at: datetime, erase_at: datetime) -> list[RemovedStory]:
-        """Remove stories from the archive; those whose objects are to be erased."""
+        """Remove stories from the archive and from highlights; those whose objects are to be erased."""
         ids = {"_id": {"$in": list(story_ids)}}
 
         async def write(session: Session) -> None:
@@ -77,6 +87,7 @@ class MongoArchive:
             removed = [ReplaceOne({"_id": each["_id"]}, {"author_id": each["author_id"], **marks}) for each in found]
             if removed:
                 await self.mongo[ARCHIVE].bulk_write(removed, session=session)
+                await remove_stories(self.mongo, [each["_id"] for each in found], session)
 
         if await self.mongo[ARCHIVE].find_one({**ids, **KEPT}, {"_id": 1}):
             await self.mongo.transaction(write)
@@ -110,9 +121,44 @@ class MongoArchive:
             kept.update(object_keys(document["posted"]["media"]))
         return {key for key in story_keys if key in kept or keys.story_of(key) in moving}
 
+    async def off_since(self, now: datetime) -> datetime:
+        """Since when the installation's archive is off; from now on if it was on."""
+        since = {"$setOnInsert": {"at": now}}
+        await self.mongo[PAUSES].update_one({"_id": OFF}, since, upsert=True)
+        found = await self.mongo[PAUSES].find_one({"_id": OFF})
+        at: datetime = found["at"] if found else now
+        return at
+
+    async def record_on(self) -> None:
+        """Record that it is on."""
+        await self.mongo[PAUSES].delete_one({"_id": OFF})
+
+    async def any_archived(self, limit: int) -> list[str]:
+        """Ids of archived stories of anyone."""
+        return await self._ids(KEPT, limit)
+
+    async def forget_settings(self) -> None:
+        """Delete the settings of all authors."""
+        await self.mongo[ARCHIVE_SETTINGS].delete_many({})
+
     async def _ids(self, query: Document, limit: int) -> list[str]:
         found = self.mongo[ARCHIVE].find(query, {"_id": 1}, limit=limit)
         return [document["_id"] for document in await found.to_list(None)]
+
+
+async def remove_stories(mongo: Mongo, story_ids: Sequence[str], session: Session) -> None:
+    """Remove archived stories from all highlights; one without stories is deleted, a lost cover is replaced."""
+    highlights = mongo[HIGHLIGHTS]
+    found = await highlights.find({"story_ids": {"$in": list(story_ids)}}, {"_id": 1}, session=session).to_list(None)
+    if not found:
+        return
+    of_them = {"_id": {"$in": [document["_id"] for document in found]}}
+    left: Document = {"$filter": {"input": "$story_ids", "cond": {"$not": [{"$in": ["$$this", list(story_ids)]}]}}}
+    is_left = {"$in": ["$cover_story_id", "$story_ids"]}
+    cover: Document = {"$cond": [is_left, "$cover_story_id", {"$first": "$story_ids"}]}
+    pipeline = [{"$set": {"story_ids": left}}, {"$set": {"cover_story_id": cover}}]
+    await highlights.update_many(of_them, pipeline, session=session)
+    await highlights.delete_many({**of_them, "story_ids": []}, session=session)
 
 
 def archived_of(document: Document) -> ArchivedStory:

@@ -8,7 +8,7 @@ from pathlib import Path
 from stories_shared.s3.objects import Objects, TooLarge
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
-from stories_ingest.domain.keys import archive_key, archive_prefix, final_prefix, staging_key
+from stories_ingest.domain.keys import archive_key, archive_prefix, final_prefix, held_prefix, staging_key
 from stories_ingest.domain.media import Media
 from stories_ingest.domain.uploads import PresignedPost
 
@@ -93,6 +93,17 @@ class Bucket:
         async with self.erasing:
             upload, media = staging_key(story_id), final_prefix(story_id)
             await asyncio.gather(self.objects.remove(upload), self.objects.remove_prefix(media))
+
+    async def copy_to_held(self, story_id: str) -> bool:
+        """Copy a story's media out of everyone's reach; whether there is any."""
+        final, held = final_prefix(story_id), held_prefix(story_id)
+        found = [each.key async for each in self.objects.walk(final)]
+        await asyncio.gather(*(self.objects.copy(key, held + key.removeprefix(final)) for key in found))
+        return bool(found)
+
+    async def erase_held(self, story_id: str) -> None:
+        """Remove what is kept of a reported story."""
+        await self.objects.remove_prefix(held_prefix(story_id))
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
         """The first keys with this prefix after `after`, in order."""

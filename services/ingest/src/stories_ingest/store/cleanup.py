@@ -11,10 +11,13 @@ from stories_ingest.domain.keys import staging_key, story_of
 from stories_ingest.domain.media import object_keys
 from stories_ingest.domain.story import State
 from stories_ingest.store.documents import (
+    ACCESS_EDGES,
     ARCHIVE_SETTINGS,
     CLAIMS,
     DELETIONS,
     ENDED,
+    HIGHLIGHTS,
+    HOLDS,
     QUOTAS,
     STORIES,
     quota_document,
@@ -81,6 +84,9 @@ class MongoCleanup:
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
         await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": at}})
         await self.mongo[ARCHIVE_SETTINGS].delete_one({"_id": user_id, "at": {"$lte": at}})
+        await self.mongo[HIGHLIGHTS].delete_many({"author_id": user_id, "created_at": {"$lte": at}})
+        for side in ("user_id", "target_id"):
+            await self.mongo[ACCESS_EDGES].delete_many({side: user_id, "at": {"$lte": at}})
         own = {**_ended_until(user_id, at), "pending": {"$exists": False}}
         await self.mongo[ENDED].update_many(own, {"$unset": {"author_id": ""}})
 
@@ -115,12 +121,13 @@ class MongoCleanup:
         return {staging_key(story_id) for story_id in await self._ids(STORIES, making, 0)}
 
     async def referenced_keys(self, keys: Keys[str]) -> set[str]:
-        """The final keys that a live story references or a running job may be writing.
+        """The final keys that a live story references, a running job may be writing, or a hold is to keep.
 
         Jobs are read before stories, so that a job that is posted in between counts as running.
         """
         folders = list({story_of(key) for key in keys})
         running = await self._being_written(folders)
+        running.update(await self._ids(HOLDS, {"_id": {"$in": folders}, "until": {"$exists": True}}, 0))
         fields = {"posted.media": 1, "posted.renditions_job": 1}
         live = self.mongo[STORIES].find({"_id": {"$in": folders}, "state": str(State.LIVE)}, fields)
         referenced: set[str] = set()

@@ -37,8 +37,11 @@ PARTITION_COUNTS = "widths"
 PUBLISH_OUTCOMES = "publish_outcomes"
 PAUSES = "pauses"
 DELETIONS = "deletions"
+HOLDS = "holds"
 ARCHIVE = "archive"
 ARCHIVE_SETTINGS = "archive_settings"
+HIGHLIGHTS = "highlights"
+ACCESS_EDGES = "access_edges"
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 ENDED_RETENTION = timedelta(days=30)
@@ -65,6 +68,7 @@ def story_document(story: Story) -> Document:
         "reposted_from": asdict(story.reposted_from) if story.reposted_from else None,
         "publish_at": story.publish_at,
         "prepared": [asdict(part) for part in story.prepared],
+        "traceparent": story.traceparent,
     }
 
 
@@ -96,6 +100,7 @@ def story_of(document: Document) -> Story:
         reposted_from=RepostedFrom(**document["reposted_from"]) if document.get("reposted_from") else None,
         publish_at=document.get("publish_at"),
         prepared=msgspec.convert(document.get("prepared", []), tuple[NewPart, ...]),
+        traceparent=document.get("traceparent"),
     )
 
 

@@ -1,6 +1,6 @@
 """In-memory archive with the same contract as the MongoDB one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,6 +18,9 @@ class MemoryArchive:
     stories: dict[str, ArchivedStory] = field(default_factory=dict)
     removed: dict[str, RemovedStory] = field(default_factory=dict)
     erase_at: dict[str, datetime] = field(default_factory=dict)
+    off_at: datetime | None = None
+    on_erasure: Callable[[str, datetime], None] = lambda *_: None
+    on_removal: Callable[[Collection[str]], None] = lambda _: None
 
     def add(self, story: Story, at: datetime) -> None:
         """Keep a story."""
@@ -72,6 +75,7 @@ class MemoryArchive:
             if found := self.stories.pop(story_id, None):
                 self.removed[story_id] = RemovedStory(story_id=story_id, author_id=found.story.author_id)
                 self.erase_at[story_id] = erase_at
+        self.on_removal(story_ids)
         left = [self.removed[story_id] for story_id in story_ids if story_id in self.removed]
         return [each for each in left if each.erased_at is None]
 
@@ -89,6 +93,23 @@ class MemoryArchive:
         """Delete the record of a removed story."""
         self.removed.pop(story_id, None)
         self.erase_at.pop(story_id, None)
+
+    async def off_since(self, now: datetime) -> datetime:
+        """Since when the archive is off."""
+        self.off_at = self.off_at or now
+        return self.off_at
+
+    async def record_on(self) -> None:
+        """Record that it is on."""
+        self.off_at = None
+
+    async def any_archived(self, limit: int) -> list[str]:
+        """Ids of archived stories of anyone."""
+        return list(self.stories)[:limit]
+
+    async def forget_settings(self) -> None:
+        """Delete the settings of all authors."""
+        self.settings.clear()
 
     async def referenced_archived(self, story_keys: Collection[str]) -> set[str]:
         """The keys that the archive references, or that a live story may be copied to."""

@@ -16,7 +16,15 @@ from stories_shared.events import Event
 from stories_shared.rollout import Policy
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
-from stories_ingest.domain.keys import archive_key, archive_prefix, final_prefix, staging_key
+from stories_ingest.domain.keys import (
+    FINAL,
+    HELD,
+    archive_key,
+    archive_prefix,
+    final_prefix,
+    held_prefix,
+    staging_key,
+)
 from stories_ingest.domain.media import Media, MediaPart
 from stories_ingest.domain.uploads import PresignedPost
 from stories_ingest.testing.builders import media
@@ -125,6 +133,17 @@ class MemoryBucket:
             for story_id in story_ids:
                 of_story = [key for key in self.objects if key.startswith(final_prefix(story_id))]
                 await self.remove(staging_key(story_id), *of_story)
+
+    async def copy_to_held(self, story_id: str) -> bool:
+        """Copy the media to held keys."""
+        self._answer()
+        media = {key: data for key, data in self.objects.items() if key.startswith(final_prefix(story_id))}
+        self.objects |= {key.replace(FINAL, HELD, 1): data for key, data in media.items()}
+        return bool(media)
+
+    async def erase_held(self, story_id: str) -> None:
+        """Remove the held objects of a story."""
+        await self.remove(*[key for key in self.objects if key.startswith(held_prefix(story_id))])
 
     async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
         """Copy all objects of a story."""

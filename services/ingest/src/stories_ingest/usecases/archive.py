@@ -31,6 +31,8 @@ CONCURRENCY = 4
 """Concurrent erasures, so that requests can use the bucket too."""
 RETRY_AFTER = timedelta(seconds=10)
 """When a sweep erases what a request has removed and not erased."""
+OFF_GRACE = timedelta(days=1)
+"""How long the installation's archive must be off until it is emptied: a wrong setting must not erase what is kept."""
 RECHECK_AFTER = timedelta(seconds=60)
 """Delay of the second erasure: longer than any copy that was under way."""
 
@@ -186,6 +188,45 @@ class EraseArchived:
         at = truncate_to_ms(self.now())
         await self.publisher.publish(StoryErased(story_id=removed.story_id, store="archive", erased_at=at))
         await self.archive.record_archive_erasure(removed.story_id, at, at + RECHECK_AFTER)
+
+
+class ArchiveSwitch(Protocol):
+    """Since when the installation's archive is off, and what it still keeps."""
+
+    async def off_since(self, now: datetime) -> datetime:
+        """Since when it is off; from now on if it was on."""
+
+    async def record_on(self) -> None:
+        """Record that it is on."""
+
+    async def any_archived(self, limit: int) -> list[str]:
+        """Ids of archived stories of anyone."""
+
+    async def forget_settings(self) -> None:
+        """Delete the settings of all authors."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyArchive:
+    """Erases all that is kept once the installation's archive has been off for a day."""
+
+    switch: ArchiveSwitch
+    erase: EraseArchived
+    now: Clock
+    is_on: bool
+
+    async def __call__(self) -> bool:
+        """Erase one page where it is off; return whether there may be more. Raises Unavailable."""
+        if self.is_on:
+            await self.switch.record_on()
+            return False
+        now = truncate_to_ms(self.now())
+        if now - await self.switch.off_since(now) < OFF_GRACE:
+            return False
+        await self.switch.forget_settings()
+        story_ids = await self.switch.any_archived(PAGE)
+        await self.erase(*story_ids)
+        return len(story_ids) == PAGE
 
 
 @dataclass(frozen=True, slots=True)

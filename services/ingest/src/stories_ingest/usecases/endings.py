@@ -16,6 +16,7 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.story import EndReason
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import EraseArchived, ExpireStory, Outcome
+from stories_ingest.usecases.holds import EraseUnlessHeld
 from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
@@ -51,7 +52,7 @@ class Archive(Protocol):
 class EraseMedia:
     """Erases a story's objects, publishes that, and writes tombstones for the story."""
 
-    objects: StoryObjects
+    objects: EraseUnlessHeld
     erasure_log: ErasureLog
     archive: Archive
     publisher: EventPublisher
@@ -59,11 +60,15 @@ class EraseMedia:
 
     async def __call__(self, story_id: str) -> None:
         """Erase and publish, even if the story is unknown. Raises Unavailable."""
-        await self.objects.erase(story_id)
+        hold = await self.objects.erase_one(story_id)
         at = truncate_to_ms(self.now())
         await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
-        archived = await self.archive.kept(story_id)
-        await self.publisher.publish(StoryErased(story_id=story_id, store="media", erased_at=at, archived=archived))
+        archived, held_until = await self.archive.kept(story_id), hold.until if hold else None
+        await self.publisher.publish(
+            StoryErased(story_id=story_id, store="media", erased_at=at, archived=archived, held_until=held_until)
+        )
+        if hold and held_until is None:  # its confirmation may have been lost
+            await self.publisher.publish(StoryErased(story_id=story_id, store="moderation", erased_at=at))
         await self.publisher.publish_tombstone(StoryPosted, story_id)
 
 
@@ -142,6 +147,8 @@ class EndDeleted:
             self.endings.wake()
         await self._delete_reposts(event)
         await self.erase_archived.with_reposts(event.story_id)
+        if event.by == "erasure":  # of an account: nothing is held
+            await self.objects.erase(event.story_id)
         await self.erase(event.story_id)
 
     async def _delete_reposts(self, event: StoryDeleted) -> None:

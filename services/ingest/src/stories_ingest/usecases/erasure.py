@@ -14,6 +14,7 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import EraseArchived
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
+from stories_ingest.usecases.holds import LetGo
 from stories_ingest.usecases.ports import OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
@@ -46,6 +47,7 @@ class EraseAccount:
     stories: StoryRepository
     objects: StoryObjects
     endings: OutboxRelay
+    let_go: LetGo
     now: Clock
     new_id: Callable[[], str]
     erase_archived: EraseArchived
@@ -60,6 +62,7 @@ class EraseAccount:
                 await self._delete_series(story_id)
         while story_ids := await self.accounts.unerased(user_id, at, PAGE):
             await for_each(story_ids, self._erase, CONCURRENCY)
+        await self.let_go.all_of(user_id, at)
         await self.erase_archived.of_author(user_id, at)
         await self.accounts.delete_user_records(user_id, at)
 

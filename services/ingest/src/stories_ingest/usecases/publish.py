@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.tracing import current_traceparent
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, NothingUploaded
@@ -70,7 +71,7 @@ class PublishStory:
         def transition(snapshot: StorySnapshot) -> StoryChange:
             if publish_at is not None:
                 return transitions.schedule(snapshot, etag, publish_at, now)
-            return transitions.publish(snapshot, etag, now, self.bounds)
+            return transitions.publish(snapshot, etag, now, self.bounds, current_traceparent())
 
         await self.stories.transact(story_id, transition)
         self.wakeups.notify(JOBS_TOPIC)

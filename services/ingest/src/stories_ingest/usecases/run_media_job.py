@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import Unavailable, failed_dependency
+from stories_shared.tracing import continue_trace
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
@@ -102,6 +103,7 @@ class RunMediaJob:
     now: Clock
     new_id: Callable[[], str]
     renew_every_s: float = RENEW_EVERY_S
+    trace: Callable[[str | None], AbstractContextManager[object]] = continue_trace
 
     async def __call__(self) -> JobOutcome | None:
         """Run the oldest waiting job; None when the queue is empty.
@@ -119,7 +121,8 @@ class RunMediaJob:
         claimed = ClaimedJob(story, attempt)
         error: Exception | None = None
         try:
-            result, reason = await self._run_under_lease(claimed)
+            with self.trace(story.traceparent):
+                result, reason = await self._run_under_lease(claimed)
         except Exception as failure:
             if failed_dependency(failure) is not None or isinstance(failure, MachineFault):
                 raise

@@ -1,0 +1,174 @@
+"""Pairs of writes at the same moment, each of which reads what the other writes: both orders end alike.
+
+Transactions that read the same documents and write different ones do not conflict, and both commit (write skew).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from stories_embedded.testing import Realm, Servers
+from stories_engagement.domain.answers import Answer, AnswerableLayer
+from stories_engagement.domain.comments import Comment
+from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.hidden_words import contains_hidden_word
+from stories_engagement.domain.reports import Decision, NewReport, Target
+from stories_engagement.domain.views import count_views
+from stories_engagement.store.kinds import ROW_KINDS
+from stories_engagement.store.schema import ENGAGEMENTS, REPORTED, REPORTS, VIEWERS, VIEWS, ensure_schema
+from stories_engagement.testing.builders import NOON, a_story, a_view
+from stories_engagement.testing.stores import Stores, in_mongo
+from stories_engagement.usecases.access import StoryAccess
+from stories_shared.events.ids import new_id
+from stories_shared.mongo.client import Mongo
+
+pytestmark = pytest.mark.servers
+
+STORIES = 20
+POLL = AnswerableLayer("poll", "poll", 2, None)
+LATER = NOON + timedelta(minutes=10)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
+    realm = Realm(servers)
+    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+    await ensure_schema(connected)
+    yield connected
+    await connected.close()
+    await realm.remove()
+
+
+@pytest.fixture
+def replicas(mongo: Mongo) -> tuple[Stores, Stores]:
+    """Two replicas on one database: writes of one replica to a story share a transaction."""
+    return in_mongo(mongo, lambda: NOON), in_mongo(mongo, lambda: NOON)
+
+
+def posted(story_id: str) -> Any:
+    return a_story(story_id=story_id, posted_at=NOON, expires_at=NOON + timedelta(hours=24))
+
+
+async def view(stores: Stores, story_id: str, viewer_id: str) -> None:
+    views = [a_view(story_id, viewer_id, author_id=None)]
+    await stores.view_store.count(views, lambda context: count_views(views, context, LATER))
+
+
+async def answer(stores: Stores, story_id: str, user_id: str) -> None:
+    access = StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
+    await stores.answers.put(access, POLL, Answer(1), NOON)
+
+
+async def comment(stores: Stores, story_id: str, text: str, reply_to: str | None = None) -> Comment:
+    new = Comment(new_id(), story_id, "bob", text, NOON, reply_to)
+    return await stores.comments.add(
+        new, "ann", lambda words: contains_hidden_word(words, text), lambda comment: not comment.hidden
+    )
+
+
+async def both(*operations: Any) -> None:
+    """Run them at once; what an ending refuses is refused."""
+    for result in await asyncio.gather(*operations, return_exceptions=True):
+        if isinstance(result, BaseException) and not isinstance(result, NotFound):
+            raise result
+
+
+async def rows_of(mongo: Mongo, story_id: str) -> int:
+    found = [await mongo[kind.collection].count_documents(kind.of_story(story_id)) for kind in ROW_KINDS]
+    return sum(found) + await mongo[VIEWERS].count_documents({"story_id": story_id})
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["posted", "never-posted"])
+async def test_no_row_comes_after_the_end(mongo: Mongo, replicas: tuple[Stores, Stores], known: bool) -> None:
+    one, other = replicas
+    for _ in range(STORIES):
+        story_id = new_id()
+        if known:
+            await one.stories.put(posted(story_id))
+        engaged = (view(other, story_id, "bob"), answer(other, story_id, "bob"), comment(other, story_id, "hi"))
+        await both(one.stories.end(story_id, "expired"), *engaged)
+        before = await rows_of(mongo, story_id)
+        counted = await one.counters.counts(story_id)
+        answered = await mongo[ENGAGEMENTS].find_one({"_id": story_id})
+        assert before == counted.viewers + counted.comments + answered["answer"]
+        await one.stories.erase(story_id, 10)
+        await both(view(other, story_id, "eve"), answer(other, story_id, "eve"), comment(other, story_id, "late"))
+        assert await rows_of(mongo, story_id) == 0
+
+
+async def test_sealed_figures_are_what_was_counted_before_the_end(
+    mongo: Mongo, replicas: tuple[Stores, Stores]
+) -> None:
+    one, other = replicas
+    for _ in range(STORIES):
+        await one.stories.put(story := posted(new_id()))
+        engaged = [view(other, story.story_id, "bob"), answer(other, story.story_id, "bob")]
+        ends = [one.stories.end(story.story_id, "expired"), other.stories.end(story.story_id, "expired")]
+        await both(*ends, *engaged)
+        sealed = await one.insights.sealed(story.story_id)
+        views, others = [await mongo[name].find_one({"_id": story.story_id}) for name in (VIEWS, ENGAGEMENTS)]
+        assert sealed is not None
+        assert (sealed.viewers, sealed.answered) == (views["viewers"], others["answer"])
+
+
+async def test_a_deletion_at_the_moment_of_the_expiry_leaves_no_insights(replicas: tuple[Stores, Stores]) -> None:
+    one, other = replicas
+    for _ in range(STORIES):
+        await one.stories.put(story := posted(new_id()))
+        await both(one.stories.end(story.story_id, "expired"), other.stories.end(story.story_id, "deleted"))
+        assert await one.insights.sealed(story.story_id) is None
+
+
+async def test_an_ended_story_is_not_stored_by_a_late_revision(mongo: Mongo, replicas: tuple[Stores, Stores]) -> None:
+    one, other = replicas
+    for revision in (1, 2):
+        for _ in range(STORIES):
+            story = posted(new_id())
+            if revision == 2:
+                await one.stories.put(story)
+            late = a_story(story_id=story.story_id, revision=revision, posted_at=NOON, expires_at=story.expires_at)
+            await both(other.stories.put(late), one.stories.end(story.story_id, "deleted"))
+            assert await mongo["stories"].find_one({"_id": story.story_id}) is None
+
+
+async def test_the_authors_own_view_is_not_counted_whichever_comes_first(replicas: tuple[Stores, Stores]) -> None:
+    one, other = replicas
+    for _ in range(STORIES):
+        story = posted(new_id())
+        await both(one.stories.put(story), view(other, story.story_id, "ann"), view(one, story.story_id, "bob"))
+        assert (await one.counters.counts(story.story_id)).viewers == 1
+
+
+async def test_a_reply_goes_with_its_comment(mongo: Mongo, replicas: tuple[Stores, Stores]) -> None:
+    one, other = replicas
+    for _ in range(STORIES):
+        top = await comment(one, story_id := new_id(), "top")
+        await both(one.comments.remove(top), comment(other, story_id, "reply", top.id))
+        assert await rows_of(mongo, story_id) == (await one.counters.counts(story_id)).comments == 0
+
+
+async def test_an_erased_author_leaves_no_report_behind(mongo: Mongo, replicas: tuple[Stores, Stores]) -> None:
+    one, other = replicas
+    for _ in range(STORIES):
+        author, target = f"author-{new_id()}", Target("story", new_id(), "")
+        target = Target("story", target.story_id, author)
+        await one.reports.add(NewReport(target, "bob", "spam", None, NOON))
+        late = (NewReport(target, user, "spam", None, LATER) for user in ("cat", "dan", "eve"))
+        await both(one.reports.erase_user(author, NOON), *(other.reports.add(report) for report in late))
+        rows = await mongo[REPORTS].count_documents({"target": target.key})
+        reported = await mongo[REPORTED].find_one({"_id": target.key})
+        assert rows == (reported["reports"] if reported else 0)
+
+
+async def test_a_report_and_a_decision_leave_nothing_open(mongo: Mongo, replicas: tuple[Stores, Stores]) -> None:
+    one, other = replicas
+    for _ in range(STORIES):
+        target = Target("story", new_id(), "ann")
+        await one.reports.add(NewReport(target, "bob", "spam", None, NOON))
+        first = await mongo[REPORTS].find_one({"target": target.key})
+        decided = one.reports.decide(first["_id"], Decision("keep", "root", LATER))
+        await both(decided, other.reports.add(NewReport(target, "cat", "spam", None, LATER)))
+        assert await mongo[REPORTS].count_documents({"target": target.key, "state": "open"}) == 0

@@ -1,0 +1,141 @@
+"""Media of reported stories: kept for moderators after the story's end, until the decision or a time.
+
+A hold begins and ends by `story-held`. While it lasts, what would erase the story's media moves them to keys that no
+URL is ever signed for. Account erasures hold nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.events import StoryErased, StoryHeld
+
+from stories_ingest.usecases.ports import EventPublisher, StoryObjects
+
+PAGE = 20
+"""Stories per query: each takes a listing and a removal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A hold on a story's media. `until` is None once it was let go; `kept`: whether media were moved."""
+
+    story_id: str
+    until: datetime | None
+    kept: bool
+
+    def lasts(self, now: datetime) -> bool:
+        """Whether media must not be erased now."""
+        return self.until is not None and self.until > now
+
+
+class Holds(Protocol):
+    """Stores holds."""
+
+    async def put(self, event: StoryHeld) -> None:
+        """Begin a hold or change its time; the latest event counts, and none once it was let go."""
+
+    async def find(self, *story_ids: str) -> Sequence[Hold]:
+        """The holds of these stories."""
+
+    async def keep(self, story_id: str, now: datetime) -> bool:
+        """Record that media are kept; False if the hold is over."""
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Hold]:
+        """Holds that are over and were not let go."""
+
+    async def end_all_of(self, author_id: str, at: datetime, now: datetime) -> None:
+        """End the holds on an author's stories that began until `at`."""
+
+    async def let_go(self, hold: Hold, now: datetime) -> None:
+        """Record that nothing is kept any more, unless something has been kept since the hold was read."""
+
+
+class HeldObjects(StoryObjects, Protocol):
+    """Moves and erases media of reported stories."""
+
+    async def copy_to_held(self, story_id: str) -> bool:
+        """Copy a story's media out of everyone's reach; whether there is any."""
+
+    async def erase_held(self, story_id: str) -> None:
+        """Remove what is kept of a reported story."""
+
+
+@dataclass(frozen=True, slots=True)
+class EraseUnlessHeld:
+    """Erases the media of stories. What is held is kept where nobody can read it."""
+
+    objects: HeldObjects
+    holds: Holds
+    now: Clock
+
+    async def erase(self, *story_ids: str) -> None:
+        """Remove the uploads and media of these stories; keep a copy of what is held."""
+        await self._erase(*story_ids)
+
+    async def erase_one(self, story_id: str) -> Hold | None:
+        """The same for one story; its hold, if media were kept."""
+        if not await self._erase(story_id):
+            return None
+        return next((hold for hold in await self.holds.find(story_id) if hold.kept), None)
+
+    async def _erase(self, *story_ids: str) -> bool:
+        holds = await self.holds.find(*story_ids)
+        for hold in holds:
+            await self._keep(hold)
+        await self.objects.erase(*story_ids)
+        return bool(holds)
+
+    async def _keep(self, hold: Hold) -> None:
+        now = self.now()
+        if hold.lasts(now) and await self.objects.copy_to_held(hold.story_id):
+            await self.holds.keep(hold.story_id, now)
+        if not any(each.lasts(self.now()) for each in await self.holds.find(hold.story_id)):
+            await self.objects.erase_held(hold.story_id)  # let go meanwhile, perhaps before the copy was complete
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Erases what was kept, and confirms that as the store `moderation`."""
+
+    objects: HeldObjects
+    holds: Holds
+    publisher: EventPublisher
+    now: Clock
+
+    async def __call__(self) -> bool:
+        """Let go of what is due; return whether there may be more."""
+        due = await self.holds.due(self.now(), PAGE)
+        for hold in due:
+            await self._let_go(hold)
+        return len(due) == PAGE
+
+    async def all_of(self, author_id: str, at: datetime) -> None:
+        """Let go of everything kept of an author's stories that were reported until `at`. Raises Unavailable."""
+        await self.holds.end_all_of(author_id, at, truncate_to_ms(self.now()))
+        while await self():
+            pass
+
+    async def _let_go(self, hold: Hold) -> None:
+        await self.objects.erase_held(hold.story_id)
+        if hold.kept:
+            at = truncate_to_ms(self.now())
+            await self.publisher.publish(StoryErased(story_id=hold.story_id, store="moderation", erased_at=at))
+        await self.holds.let_go(hold, truncate_to_ms(self.now()))
+
+
+@dataclass(frozen=True, slots=True)
+class HoldMedia:
+    """Handles `story-held`."""
+
+    holds: Holds
+    let_go: LetGo
+    now: Clock
+
+    async def __call__(self, event: StoryHeld) -> None:
+        """Begin a hold, or let go once it is decided. Raises Unavailable."""
+        await self.holds.put(event)
+        if event.until <= self.now():
+            await self.let_go()
