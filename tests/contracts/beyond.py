@@ -36,6 +36,8 @@ SCHEMAS = (
     "must be within 30 days",
 )
 """Reasons for a 422 on a request that matches its schema."""
+MAX_URL = 2_048
+"""Characters of a webhook's URL. A longer one is refused, so it is tried as it is."""
 OF_STATE = {"urn:stories:idempotency-reused", "urn:stories:media-refused", "urn:stories:ticket-missing"}
 """Reasons for a 409 or 422 that depend on earlier requests, or on who calls: authors need no ticket."""
 
@@ -74,5 +76,6 @@ def spare_others(case: Any) -> None:
     operation = case.operation.definition.raw.get("operationId")
     if operation == "erase_user" and (case.path_parameters or {}).get("user_id") in NAMED:
         case.path_parameters = {**case.path_parameters, "user_id": f"nobody-{case.id}".lower()}
-    if operation in {"create_webhook", "change_webhook"} and isinstance(case.body, dict) and "url" in case.body:
+    url = case.body.get("url") if isinstance(case.body, dict) else None
+    if operation in {"create_webhook", "change_webhook"} and isinstance(url, str) and len(url) <= MAX_URL:
         case.body = {**case.body, "url": "https://127.0.0.1:9/"}
