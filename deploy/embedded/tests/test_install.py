@@ -15,7 +15,7 @@ from stories_embedded import jars
 from stories_embedded.installed import missing
 from stories_embedded.paths import CHECKOUT, EMBEDDED, cache
 
-PARTS = ("Makefile", "requirements.lock", "pyproject.toml", "shared", "services", "cli", "deploy")
+PARTS = ("Makefile", "requirements.lock", "pyproject.toml", "shared", "services", "cli", "clients/python", "deploy")
 PREFLIGHT = EMBEDDED / "preflight.sh"
 
 
