@@ -33,17 +33,20 @@ from stories_ingest.store.documents import (
     CLAIMS,
     ENDED,
     HIGHLIGHTS,
+    HOLDS,
     QUOTAS,
     STORIES,
     ended_document,
     story_document,
 )
 from stories_ingest.store.highlights import MongoHighlights, highlight_document
+from stories_ingest.store.holds import MongoHolds
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
 from stories_ingest.testing.highlights import MemoryAccessEdges, MemoryHighlights
 from stories_ingest.testing.in_memory import MemoryRenditionJobs, MemoryStories
+from stories_shared.events import StoryHeld
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
@@ -575,7 +578,18 @@ async def test_every_query_of_the_stores_has_an_index(realm):
 
 
 async def run_shared_queries(mongo):
-    """Run the queries of shared code: erased users, outbox relays and idempotency."""
+    """Run the queries of holds, and of shared code: erased users, outbox relays and idempotency."""
+    holds, held = MongoHolds(mongo), new_id()
+    await mongo[HOLDS].insert_many(
+        [{"_id": new_id(), "author_id": f"user{n}", "at": NOW, "until": LATER} for n in range(MANY)]
+    )
+    await holds.put(StoryHeld(story_id=held, author_id="ann", until=LATER, at=NOW))
+    assert await holds.keep(held, NOW)
+    assert [hold.story_id for hold in await holds.find(held)] == [held]
+    await holds.end_all_of("ann", NOW, NOW)
+    for hold in await holds.due(NOW, 10):
+        await holds.let_go(hold, NOW)
+    await holds.kept()
     marks = MongoErasedUsers(mongo, lambda: NOW)
     await marks.finish(await marks.mark("ann", NOW, "receipt", NOW), LATER)
     assert await marks.claim(LATER, LATER) is not None

@@ -4,8 +4,6 @@ The planner uses a partial index only where the query implies its filter. It sup
 `$exists` there, but not `$type`: no query uses an index whose filter has `$type`.
 """
 
-from datetime import UTC, datetime
-
 from pymongo import DESCENDING, IndexModel
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
@@ -13,6 +11,7 @@ from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_ingest.store.documents import (
+    A_TIME,
     ACCESS_EDGES,
     ARCHIVE,
     ARCHIVE_SETTINGS,
@@ -29,8 +28,6 @@ from stories_ingest.store.documents import (
 )
 from stories_ingest.store.jobs import PROCESSING, RENDITIONS, SCHEDULED
 
-A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
-"""Filter of partial indexes for non-null times; implied by `$lte` of any time before."""
 A_TEXT = {"$gt": ""}
 """Filter of partial indexes for ids; implied by equality and `$in`."""
 

@@ -29,6 +29,9 @@ from stories_ingest.domain.story import (
     StorySettings,
 )
 
+A_TIME = {"$lt": datetime(9000, 1, 1, tzinfo=UTC)}
+"""Filter of partial indexes for non-null times; implied by `$lte` of any time before."""
+
 STORIES = "stories"
 ENDED = "ended"
 QUOTAS = "quotas"

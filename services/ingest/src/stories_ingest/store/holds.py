@@ -9,7 +9,7 @@ from stories_shared.events import StoryHeld
 from stories_shared.mongo.client import Document, Mongo
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
-from stories_ingest.store.documents import ENDED_RETENTION, HOLDS
+from stories_ingest.store.documents import A_TIME, ENDED_RETENTION, HOLDS
 from stories_ingest.usecases.holds import Hold
 
 
@@ -59,7 +59,7 @@ class MongoHolds:
 
     async def kept(self) -> int:
         """How many stories' media are kept."""
-        kept = {"until": {"$exists": True}, "kept_at": {"$exists": True}}
+        kept = {"until": A_TIME, "kept_at": {"$exists": True}}
         return await self.mongo[HOLDS].count_documents(kept)
 
 
