@@ -129,7 +129,7 @@ def test_every_container_has_a_tmp_of_limited_size(manifests):
 def test_every_container_has_requests_and_a_limit_of_memory(manifests):
     for name, pod in pods(manifests):
         for container in containers(pod):
-            assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
+            assert container["resources"]["requests"].keys() == {"cpu", "memory", "ephemeral-storage"}, name
             assert container["resources"]["limits"]["memory"]
 
 
