@@ -237,6 +237,7 @@ def test_invalid_setting_stops_the_start_and_is_named(folder: Path) -> None:
     assert "STORY_LIFETIMES" in run.stderr
 
 
+@pytest.mark.nightly
 def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack: Stack, folder: Path) -> None:
     data = folder / "two"
     port = str(free_port(set()))

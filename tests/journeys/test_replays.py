@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from stories_shared.testing import eventually
 
 from .offsets import groups_of, rewind, unread
@@ -99,6 +100,7 @@ def bare(answer: Any) -> Any:
     return [bare(each) for each in answer] if isinstance(answer, list) else answer
 
 
+@pytest.mark.nightly
 async def test_replay_of_every_topic_changes_nothing_that_users_see(world: World) -> None:
     people, stories = await village_of_users(world)
     bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]

@@ -41,6 +41,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.nightly
 async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path: Path) -> None:
     world, stack = own_world, own_world.stack
     ann, bob, eve, mal, root = *world.people("ann", "bob", "eve", "mal"), world.admin()

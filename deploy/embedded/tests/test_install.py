@@ -53,6 +53,7 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.nightly
 def test_killed_installation_is_completed_by_the_next(checkout: Path) -> None:
     for _ in range(2):
         killed = install(checkout)
