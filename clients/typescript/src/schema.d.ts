@@ -3645,7 +3645,7 @@ export interface components {
              * @description When it ended.
              */
             ended_at: string;
-            /** @description When each store erased it; null until then. `archive` is there if its author kept it. */
+            /** @description When each store erased it; null until then. `archive` is there if its author kept it, `moderation` if it was held. */
             erased: {
                 [key: string]: string | null;
             };
@@ -3660,7 +3660,7 @@ export interface components {
              * @description When the last Kafka record about it is gone, at the latest.
              */
             log_clears_by: string;
-            /** @description Why its media is still kept; null if it is not. */
+            /** @description `moderation` while the media of a reported story is still kept; else null. */
             held: string | null;
         };
         /** @description How often viewers tapped forward, back and out during all plays. */
