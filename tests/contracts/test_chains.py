@@ -55,6 +55,7 @@ def full_walk(url: str, client: Client) -> Walked:
 
 
 @pytest.mark.timeout(420)
+@pytest.mark.nightly
 async def test_every_openapi_link_can_be_followed(world: World, tmp_path: Path) -> None:
     walked = await asyncio.to_thread(full_walk, world.stack.url, await busy_users(world))
     (tmp_path / "ways").write_text(walked.report(), encoding="utf-8")
