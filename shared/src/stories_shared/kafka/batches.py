@@ -117,6 +117,8 @@ class BatchPublisher:
             if batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers)) is None:
                 break
             held += 1
+        if not held:
+            raise ValueError("a record is larger than a batch")
         await (await producer.send_batch(batch, topic, partition=number))
         return held
 
