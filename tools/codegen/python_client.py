@@ -165,15 +165,17 @@ def operations(document: Schema) -> str:
 
 OPERATIONS_HEAD = f'''{HEAD}"""Every operation of the API, one method each."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 from urllib.parse import quote
 
 from stories_client import models
 
 
-class AsyncOperations:
+class AsyncOperations(ABC):
     """Asynchronous methods for the operations of the OpenAPI document, by their ids."""
 
+    @abstractmethod
     async def call(
         self,
         method: str,
@@ -184,7 +186,6 @@ class AsyncOperations:
         body: Any = None,
     ) -> Any:
         """Send a request. Raises: StoriesError: it was refused."""
-        raise NotImplementedError
 '''
 
 

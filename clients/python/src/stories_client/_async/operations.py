@@ -2,15 +2,17 @@
 
 """Every operation of the API, one method each."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal
 from urllib.parse import quote
 
 from stories_client import models
 
 
-class AsyncOperations:
+class AsyncOperations(ABC):
     """Asynchronous methods for the operations of the OpenAPI document, by their ids."""
 
+    @abstractmethod
     async def call(
         self,
         method: str,
@@ -21,7 +23,6 @@ class AsyncOperations:
         body: Any = None,
     ) -> Any:
         """Send a request. Raises: StoriesError: it was refused."""
-        raise NotImplementedError
 
     async def list_audit(self, *, limit: int | None = None, cursor: str | None = None) -> models.AuditEntryPage:
         """Every decision with who and when, the newest first."""
