@@ -34,7 +34,7 @@ from stories_shared.runtime.raw_route_middleware import RawRouteMiddleware
 WARM_UP = 200
 AUTHORS = tuple(f"author-{number}" for number in range(10))
 CLIENT = """
-import socket, sys
+import signal, socket, sys
 HEAD = " HTTP/1.1\\r\\nHost: feed\\r\\nAccept: text/event-stream\\r\\n\\r\\n"
 port, *tokens = sys.stdin.read().split()
 opened = []
@@ -44,8 +44,7 @@ for token in tokens:
 for each in opened:
     assert each.recv(12) == b"HTTP/1.1 200"
 print("connected", flush=True)
-import time
-time.sleep(600)
+signal.pause()
 """
 
 
