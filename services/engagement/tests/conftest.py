@@ -2,14 +2,23 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.testing.harness import ServiceHarness, running
+from stories_shared.testing import resumed
+
+
+@pytest.fixture
+async def service(running_service: ServiceHarness) -> ServiceHarness:
+    """The service that the tests of a module share; each uses stories of its own."""
+    await resumed(running_service.app)
+    return running_service
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def service(servers: Servers) -> AsyncIterator[ServiceHarness]:
-    """The service that the tests of a module share; each uses stories of its own."""
+async def running_service(servers: Servers) -> AsyncIterator[ServiceHarness]:
+    """A service that runs in the background while a test of this module runs."""
     realm = Realm(servers)
     async with running(
         realm,

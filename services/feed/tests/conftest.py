@@ -24,7 +24,7 @@ from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.settings import load
 from stories_shared.s3.objects import Objects
-from stories_shared.testing import eventually
+from stories_shared.testing import eventually, resumed
 
 DAY = timedelta(hours=24)
 
@@ -192,9 +192,16 @@ def people() -> People:
     return People(*(f"{name}-{suffix}" for name in ("ann", "bob", "cho", "dee")))
 
 
-@pytest_asyncio.fixture(scope="session")
-async def feed(servers: Servers) -> AsyncIterator[Feed]:
+@pytest.fixture
+async def feed(running_feed: Feed) -> Feed:
     """A feed that all tests share; each test has its own users."""
+    await resumed(running_feed.app)
+    return running_feed
+
+
+@pytest_asyncio.fixture(scope="session")
+async def running_feed(servers: Servers) -> AsyncIterator[Feed]:
+    """A feed that runs in the background while a test of this session runs."""
     realm = Realm(servers)
     running = Feed(realm)
     await init(running.settings)

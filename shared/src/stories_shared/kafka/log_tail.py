@@ -122,7 +122,11 @@ class LogTail:
 
     def any_stale(self) -> bool:
         """Whether any partition is stale."""
-        return self._oldest < time.monotonic() - self.stale_after_s
+        return self.age() > self.stale_after_s
+
+    def age(self) -> float:
+        """Seconds since the stalest partition was known to be read to its end; infinite if it never was."""
+        return time.monotonic() - self._oldest
 
     def lag(self) -> dict[TopicPartition, int]:
         """The lag of each partition in records, as far as known."""

@@ -46,6 +46,15 @@ async def eventually(
     raise AssertionError(f"not within {within_s} s; last: {last!r}")
 
 
+async def resumed(app: Any) -> None:
+    """Wait until a service that shares the tests' event loop has read the log since the loop runs again.
+
+    The loop stands still between two tests. After two seconds of that every answer that depends on the log is 503.
+    """
+    tails = app.state.runtime.consumer_monitor.tails
+    await eventually(lambda: all(tail.age() < 0.5 for tail in tails))
+
+
 def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
     """Poll until the condition is true, without an event loop.
 
