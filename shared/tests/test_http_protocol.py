@@ -92,7 +92,7 @@ async def test_parts_of_a_known_length_and_head_are_as_before():
         ),
     ],
 )
-async def test_connection_is_closed_where_either_side_asks(app, request_):
+async def test_connection_is_closed_where_either_side_asks(app: Application, request_: bytes):
     wire = await written(app, request_)
     assert wire.closed
     assert b"".join(wire.written).count(b"connection: close") == 1
@@ -101,7 +101,7 @@ async def test_connection_is_closed_where_either_side_asks(app, request_):
 @pytest.mark.parametrize(
     "headers", [[(b"content-length", b"3")], [(b"content-length", b"2"), (b"location", b"/a\r\nset-cookie: b")]]
 )
-async def test_malformed_response_becomes_a_500(headers):
+async def test_malformed_response_becomes_a_500(headers: list[tuple[bytes, bytes]]):
     wire = await written(answering(200, headers, b"{}"))
     assert b"".join(wire.written).startswith(b"HTTP/1.1 500 ")
 
