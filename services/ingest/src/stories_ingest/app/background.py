@@ -25,6 +25,7 @@ from stories_ingest.jobs.media_worker import run_renditions, run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
+from stories_ingest.usecases.access_edges import DropStoredEdges
 from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.media_ports import Downscaler, Transcoder
 from stories_ingest.usecases.post_scheduled import PAGE, PostScheduled
@@ -166,6 +167,13 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     runtime.periodic("look-again", timedelta(seconds=5), exclusive("look-again", recheck))
     runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.publisher.record_partition_count, StoryPosted))
     runtime.periodic("count-jobs", timedelta(seconds=5), partial(count_waiting_jobs, parts, metrics))
+
+
+def start_access_reader(runtime: ServiceRuntime, parts: Parts) -> None:
+    """Follow blocks and hiding, by which highlights are shown to others."""
+    runtime.tail(parts.access_reader.tail)
+    drop_stored = DropStoredEdges(parts.recent_edges, parts.access_edges, parts.now)
+    runtime.periodic("recent-edges", timedelta(seconds=5), drop_stored)
 
 
 async def count_scheduled(post_scheduled: PostScheduled, metrics: IngestMetrics) -> bool:
