@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import logging
 import subprocess
 import sys
 import tempfile
 import traceback
 from pathlib import Path
 
+import structlog
 from stories_embedded.testing import Servers
 
 from . import report
@@ -58,6 +60,9 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known]:
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(known)}")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
+    )  # of events published here
     described, plan = report.machine(), SMOKE if given.smoke else QUICK if given.quick else FULL
     results, failed = asyncio.run(run(given.names or list(known), plan, given.spy))
     flat = [each for some in results.values() for each in some]
