@@ -100,11 +100,23 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: rounds, seconds of one round, and the share of the full data."""
+    """How much is measured.
+
+    Args:
+        rounds: of each side.
+        seconds: of a round.
+        scale: the share of the data.
+        share: of that, the share of what takes a million rows to set up.
+    """
 
     rounds: int = 5
     seconds: int = 2
     scale: float = 1.0
+    share: float = 0.2
+
+    def many(self, number: int, least: int = 1_000) -> int:
+        """How many rows there are of a million or so."""
+        return max(least, int(number * self.scale * self.share))
 
 
 FULL, QUICK, SMOKE = Plan(), Plan(rounds=3, seconds=1, scale=0.05), Plan(rounds=1, seconds=1, scale=0.01)

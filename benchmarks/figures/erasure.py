@@ -38,7 +38,7 @@ NOTE = "rows and stories written straight into MongoDB, their events published, 
 @figure("erasure")
 async def erasure(bench: Bench) -> Sequence[Result]:
     """Stories that are deleted at once until their receipts are complete, beside bare deletes of the same."""
-    number, viewers = (max(20, int(n * bench.plan.scale)) for n in (STORIES, POPULAR))
+    number, viewers = max(20, int(STORIES * bench.plan.scale)), bench.plan.many(POPULAR)
     times: list[float] = []
     delayed: list[float] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -68,9 +68,9 @@ class Engagement:
         await self.mongo.close()
         self.process.stop()
 
-    async def stories(self, number: int) -> list[StoryPosted]:
+    async def stories(self, number: int, **fields: Any) -> list[StoryPosted]:
         """New stories that the service has consumed."""
-        stories = [a_story(f"author{n}") for n in range(number)]
+        stories = [a_story(f"author{n}", **fields) for n in range(number)]
         await self.publisher.publish_all([OutgoingEvent(story) for story in stories])
         ids = [story.story_id for story in stories]
 
