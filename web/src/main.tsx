@@ -21,7 +21,11 @@ function later(load: () => Promise<ComponentType>): ComponentType {
   return function Later() {
     const [View, setView] = useState<{ of: ComponentType } | null>(loaded && { of: loaded });
     useEffect(() => {
-      if (!View) void load().then((of) => setView({ of: (loaded = of) }));
+      if (View) return;
+      void load().then((of) => {
+        loaded = of;
+        setView({ of });
+      });
     }, []);
     return View ? <View.of /> : <main aria-busy="true" />;
   };
@@ -44,21 +48,21 @@ function App() {
     <>
       <Navigation at={section} user={user} />
       {section === "new" ? (
-          <Create />
-        ) : section === "scenes" ? (
-          <Scenes />
-        ) : section === "moderation" && session.value?.admin ? (
-          <Moderation />
-        ) : section === "me" || (section === "u" && name === user && more) ? (
-          <Me />
-        ) : section === "tag" ? (
-          <main class="home">
-            <h1 class="tag-title">#{name}</h1>
-            <Grid path={{ tag: name }} />
-          </main>
-        ) : (
-          <Home known={forYou} onKnown={setForYou} />
-        )}
+        <Create />
+      ) : section === "scenes" ? (
+        <Scenes />
+      ) : section === "moderation" && session.value?.admin ? (
+        <Moderation />
+      ) : section === "me" || (section === "u" && name === user && more) ? (
+        <Me />
+      ) : section === "tag" ? (
+        <main class="home">
+          <h1 class="tag-title">#{name}</h1>
+          <Grid path={{ tag: name }} />
+        </main>
+      ) : (
+        <Home known={forYou} onKnown={setForYou} />
+      )}
       <Watching key={`${section}/${name}`} section={section} name={name} start={more} forYou={forYou} />
       <DeleteDialog />
       <Toast />
@@ -67,12 +71,23 @@ function App() {
 }
 
 /** The player over the page: `/u/ann` plays on through the tray, `/s/id` through For You, else that story alone. */
-function Watching({ section, name, start, forYou }: { section: string; name: string; start?: string; forYou: Item[] | null }) {
+function Watching({
+  section,
+  name,
+  start,
+  forYou,
+}: {
+  section: string;
+  name: string;
+  start?: string;
+  forYou: Item[] | null;
+}) {
   const { api, user } = session.value ?? {};
   const [shared, setShared] = useState<Item | null>(null);
   const known = section === "s" ? forYou?.find((item) => item.id === name) : undefined;
   useEffect(() => {
-    if (section === "s" && !known && api) void attempt(api.story(name)).then((item) => (item ? setShared(item) : go("/", true)));
+    if (section === "s" && !known && api)
+      void attempt(api.story(name)).then((item) => (item ? setShared(item) : go("/", true)));
   }, [section, name]);
   const close = () => go(start ? "/me" : "/", true);
   if (section === "u" && tray.value) {
@@ -125,13 +140,18 @@ function Navigation({ at, user }: { at: string; user: string }) {
 /** The worker keeps the shell for the next time; its address is the only script that the policy lets us name. */
 async function keepShell(): Promise<void> {
   if (!import.meta.env.PROD || !navigator.serviceWorker) return;
-  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } } };
+  const { trustedTypes } = globalThis as {
+    trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } };
+  };
   const worker = `${import.meta.env.BASE_URL}sw.js`;
-  await navigator.serviceWorker.register(trustedTypes?.createPolicy("worker", { createScriptURL: () => worker }).createScriptURL(worker) ?? worker);
+  await navigator.serviceWorker.register(
+    trustedTypes?.createPolicy("worker", { createScriptURL: () => worker }).createScriptURL(worker) ?? worker,
+  );
 }
 void keepShell().catch(() => undefined); // a browser that keeps nothing shows the same
 
 const root = document.getElementById("app");
 const before = sessionStorage.getItem("user");
-if (before) await signIn(before, sessionStorage.getItem("admin") === "true").catch(() => sessionStorage.removeItem("user"));
+if (before)
+  await signIn(before, sessionStorage.getItem("admin") === "true").catch(() => sessionStorage.removeItem("user"));
 if (root) render(<App />, root);

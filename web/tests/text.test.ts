@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { EN } from "../src/text";
-import { DE } from "../src/text.de";
 import { MODERATION } from "../src/moderation/text";
 import { SCENES } from "../src/scenes/text";
+import { EN } from "../src/text";
+import { DE } from "../src/text.de";
 
 const source = fileURLToPath(new URL("../src/", import.meta.url));
 const code = readdirSync(source, { recursive: true })

@@ -5,9 +5,17 @@ import { filter, frame } from "../player/geometry";
 import { Content } from "../player/Layers";
 import { config, explain, go, refreshTray, say, session } from "../state";
 import { bytes, type Key, t } from "../text";
-import { Icon, IconButton, Sheet, TimeField } from "../ui/parts";
+import { Icon, type IconButton, Sheet, TimeField } from "../ui/parts";
 
-const COLORS = { white: "#FFFFFF", black: "#10131C", blue: "#2A6CFF", cyan: "#16C7FF", pink: "#FF4D8D", yellow: "#FFD23F", green: "#2BD67B" };
+const COLORS = {
+  white: "#FFFFFF",
+  black: "#10131C",
+  blue: "#2A6CFF",
+  cyan: "#16C7FF",
+  pink: "#FF4D8D",
+  yellow: "#FFD23F",
+  green: "#2BD67B",
+};
 const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
 const EFFECTS = ["none", "warm", "cool", "vivid", "fade", "mono"] as const;
 const STICKERS = ["❤️", "🔥", "✨", "😂", "😍", "🎉", "☀️", "🌊", "📍", "☕", "🎧", "🐾"];
@@ -48,7 +56,18 @@ export function Create() {
     setSelected(layers.length);
     setAdding(null);
   };
-  const newText = (): Text => ({ kind: "text", text: "", font: "modern", color: COLORS.white, background: null, align: "center", x: 0.5, y: 0.42, w: 0.82, h: 0.14 });
+  const newText = (): Text => ({
+    kind: "text",
+    text: "",
+    font: "modern",
+    color: COLORS.white,
+    background: null,
+    align: "center",
+    x: 0.5,
+    y: 0.42,
+    w: 0.82,
+    h: 0.14,
+  });
   const choose = (chosen: File | null | undefined) => {
     if (!chosen) return;
     setProblem(null);
@@ -68,10 +87,20 @@ export function Create() {
     setSelected(null);
     setProgress({ stage: "new", fraction: 0 });
     const shown = layers.filter((each) => each.kind !== "text" || each.text.trim());
-    const all: Layer[] = effect === "none" ? shown : [...shown, { kind: "effect", name: effect, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }];
-    const choices: Record<string, unknown> = { audience: text("audience"), comments: text("comments"), lifetime: text("lifetime"), layers: all };
+    const all: Layer[] =
+      effect === "none"
+        ? shown
+        : [...shown, { kind: "effect", name: effect, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }];
+    const choices: Record<string, unknown> = {
+      audience: text("audience"),
+      comments: text("comments"),
+      lifetime: text("lifetime"),
+      layers: all,
+    };
     for (const name of ["caption", "alt_text"]) if (text(name)) choices[name] = text(name);
-    const hidden = text("hide_from").split(/[\s,]+/).filter(Boolean);
+    const hidden = text("hide_from")
+      .split(/[\s,]+/)
+      .filter(Boolean);
     if (hidden.length) choices.hide_from = hidden;
     for (const name of ["reactions", "sharing"]) choices[name] = form.get(name) === "on";
     try {
@@ -134,14 +163,18 @@ export function Create() {
                     loop
                     playsInline
                     style={{ filter: effectStyle(effect) }}
-                    onLoadedMetadata={(event) => setRatio(event.currentTarget.videoWidth / event.currentTarget.videoHeight || 9 / 16)}
+                    onLoadedMetadata={(event) =>
+                      setRatio(event.currentTarget.videoWidth / event.currentTarget.videoHeight || 9 / 16)
+                    }
                   />
                 ) : (
                   <img
                     src={url}
                     alt=""
                     style={{ filter: effectStyle(effect) }}
-                    onLoad={(event) => setRatio(event.currentTarget.naturalWidth / event.currentTarget.naturalHeight || 9 / 16)}
+                    onLoad={(event) =>
+                      setRatio(event.currentTarget.naturalWidth / event.currentTarget.naturalHeight || 9 / 16)
+                    }
                   />
                 ))}
             </Canvas>
@@ -184,7 +217,13 @@ export function Create() {
             ) : (
               <Row label={t("filter")}>
                 {EFFECTS.map((each) => (
-                  <button key={each} type="button" class="filter-chip" aria-pressed={each === effect} onClick={() => setEffect(each)}>
+                  <button
+                    key={each}
+                    type="button"
+                    class="filter-chip"
+                    aria-pressed={each === effect}
+                    onClick={() => setEffect(each)}
+                  >
                     <span style={{ filter: effectStyle(each) }} />
                     {t(`effect_${each}`)}
                   </button>
@@ -196,8 +235,16 @@ export function Create() {
               <textarea name="caption" rows={2} maxLength={2200} placeholder={t("write")} />
             </label>
             <div class="pair">
-              <Select name="audience" label={t("audience")} options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(`audience_${each}` as Key)])} />
-              <Select name="lifetime" label={t("lifetime")} options={(config.value?.lifetimes ?? ["24h"]).map((each) => [each, each])} />
+              <Select
+                name="audience"
+                label={t("audience")}
+                options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(`audience_${each}` as Key)])}
+              />
+              <Select
+                name="lifetime"
+                label={t("lifetime")}
+                options={(config.value?.lifetimes ?? ["24h"]).map((each) => [each, each])}
+              />
             </div>
             <div class="pair">
               <label>
@@ -212,7 +259,11 @@ export function Create() {
             <details>
               <summary>{t("more")}</summary>
               <div class="stack">
-                <Select name="comments" label={t("commentsFor")} options={["everyone", "friends", "nobody"].map((each) => [each, t(each as Key)])} />
+                <Select
+                  name="comments"
+                  label={t("commentsFor")}
+                  options={["everyone", "friends", "nobody"].map((each) => [each, t(each as Key)])}
+                />
                 <label>
                   <span>{t("altText")}</span>
                   <input name="alt_text" maxLength={2200} />
@@ -234,7 +285,11 @@ export function Create() {
             {sending && progress ? (
               <div class="progress" role="status">
                 <span class="progress-bar" style={{ "--done": String(overall(progress)) }} />
-                <span>{progress.stage === "uploading" ? t("uploading", { n: Math.round(progress.fraction * 100) }) : t("processing")}</span>
+                <span>
+                  {progress.stage === "uploading"
+                    ? t("uploading", { n: Math.round(progress.fraction * 100) })
+                    : t("processing")}
+                </span>
                 <button
                   type="button"
                   class="button small"
@@ -261,7 +316,8 @@ export function Create() {
 
 /** Why a story was not taken, and what to do about it. */
 function refusal(error: unknown): string {
-  if (error instanceof StoriesError && error.type === "media-refused" && error.reason) return t(`reason_${error.reason}` as Key);
+  if (error instanceof StoriesError && error.type === "media-refused" && error.reason)
+    return t(`reason_${error.reason}` as Key);
   return explain(error);
 }
 
@@ -285,10 +341,18 @@ async function paint([from, to]: [string, string]): Promise<Blob> {
   gradient.addColorStop(1, to);
   context.fillStyle = gradient;
   context.fillRect(0, 0, 1080, 1920);
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/jpeg", 0.92));
+  return new Promise((resolve, reject) =>
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/jpeg", 0.92),
+  );
 }
 
-function Start({ onFile, onText }: { onFile: (file: File | null | undefined) => void; onText: (colors: [string, string]) => void }) {
+function Start({
+  onFile,
+  onText,
+}: {
+  onFile: (file: File | null | undefined) => void;
+  onText: (colors: [string, string]) => void;
+}) {
   const [over, setOver] = useState(false);
   return (
     <div class="start">
@@ -346,12 +410,16 @@ function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }
   const drag = useRef<{ x: number; y: number; from: Layer } | null>(null);
   const bounded = (value: number) => Math.min(1, Math.max(0, Math.round(value * 1000) / 1000));
   return (
-    <div class="canvas" style={{ ...style, "--ratio": String(ratio) }} ref={box} onPointerDown={(event) => event.target === box.current && onSelect(null)}>
+    <div
+      class="canvas"
+      style={{ ...style, "--ratio": String(ratio) }}
+      ref={box}
+      onPointerDown={(event) => event.target === box.current && onSelect(null)}
+    >
       {children}
       <div class="layers editing">
         {layers.map((layer, index) => (
           <div
-            // biome-ignore lint/suspicious/noArrayIndexKey: a layer has no id before the server gives it one
             key={index}
             class={`layer ${layer.kind} ${selected === index ? "selected" : ""}`}
             style={frame(layer)}
@@ -377,7 +445,12 @@ function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }
               drag.current = null;
             }}
             onKeyDown={(event) => {
-              const steps: Record<string, [number, number]> = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] };
+              const steps: Record<string, [number, number]> = {
+                ArrowLeft: [-0.02, 0],
+                ArrowRight: [0.02, 0],
+                ArrowUp: [0, -0.02],
+                ArrowDown: [0, 0.02],
+              };
               const move = steps[event.key];
               if (!move) return;
               event.preventDefault();
@@ -385,7 +458,12 @@ function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }
             }}
           >
             <div class="inert" inert>
-              <Content layer={layer.kind === "text" && !layer.text ? { ...layer, text: t("text_add") } : layer} item={{} as Item} ratio={ratio} own />
+              <Content
+                layer={layer.kind === "text" && !layer.text ? { ...layer, text: t("text_add") } : layer}
+                item={{} as Item}
+                ratio={ratio}
+                own
+              />
             </div>
           </div>
         ))}
@@ -417,7 +495,13 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
           />
           <Row label={t("font")}>
             {FONTS.map((font) => (
-              <button key={font} type="button" class={`font-chip text ${font}`} aria-pressed={layer.font === font} onClick={() => onChange({ font })}>
+              <button
+                key={font}
+                type="button"
+                class={`font-chip text ${font}`}
+                aria-pressed={layer.font === font}
+                onClick={() => onChange({ font })}
+              >
                 Aa
                 <span class="hidden-text">{font}</span>
               </button>
@@ -464,7 +548,14 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
         </label>
         <label>
           <span>{t("rotation")}</span>
-          <input type="range" min="-45" max="45" step="1" value={layer.rotation ?? 0} onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })} />
+          <input
+            type="range"
+            min="-45"
+            max="45"
+            step="1"
+            value={layer.rotation ?? 0}
+            onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })}
+          />
         </label>
       </div>
       <div class="choices">
@@ -479,14 +570,27 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
   );
 }
 
-function AddSheet({ kind, onAdd, onClose }: { kind: Exclude<Adding, null>; onAdd: (layer: Layer) => void; onClose: () => void }) {
+function AddSheet({
+  kind,
+  onAdd,
+  onClose,
+}: {
+  kind: Exclude<Adding, null>;
+  onAdd: (layer: Layer) => void;
+  onClose: () => void;
+}) {
   const at = { x: 0.5, y: 0.5, rotation: 0 };
   if (kind === "sticker") {
     return (
       <Sheet title={t("sticker")} onClose={onClose}>
         <div class="stickers">
           {STICKERS.map((emoji) => (
-            <button key={emoji} type="button" aria-label={emoji} onClick={() => onAdd({ ...at, kind: "sticker", sticker_id: emoji, w: 0.27, h: 0.15 })}>
+            <button
+              key={emoji}
+              type="button"
+              aria-label={emoji}
+              onClick={() => onAdd({ ...at, kind: "sticker", sticker_id: emoji, w: 0.27, h: 0.15 })}
+            >
               {emoji}
             </button>
           ))}
@@ -503,20 +607,36 @@ function AddSheet({ kind, onAdd, onClose }: { kind: Exclude<Adding, null>; onAdd
           const form = new FormData(event.currentTarget);
           const text = String(form.get("text") ?? "").trim();
           if (!text) return;
-          const options = form.getAll("option").map(String).map((each) => each.trim()).filter(Boolean);
+          const options = form
+            .getAll("option")
+            .map(String)
+            .map((each) => each.trim())
+            .filter(Boolean);
           const made: Record<Exclude<Adding, "sticker" | null>, () => Layer> = {
             poll: () => ({ ...at, kind: "poll", question: text, options, w: 0.72, h: 0.22 }),
             question: () => ({ ...at, kind: "question", prompt: text, w: 0.72, h: 0.14 }),
             mention: () => ({ ...at, kind: "mention", user_id: text.replace(/^@/, ""), w: 0.5, h: 0.06 }),
             hashtag: () => ({ ...at, kind: "hashtag", tag: text.replace(/^#/, ""), w: 0.5, h: 0.06 }),
-            link: () => ({ ...at, kind: "link", url: /^https:\/\//.test(text) ? text : `https://${text}`, title: null, w: 0.6, h: 0.06 }),
+            link: () => ({
+              ...at,
+              kind: "link",
+              url: /^https:\/\//.test(text) ? text : `https://${text}`,
+              title: null,
+              w: 0.6,
+              h: 0.06,
+            }),
           };
           if (kind !== "poll" || options.length >= 2) onAdd(made[kind]());
         }}
       >
         <label>
           <span>{t(kind)}</span>
-          <input name="text" maxLength={kind === "link" ? 2048 : 200} required autocapitalize={kind === "mention" ? "off" : undefined} />
+          <input
+            name="text"
+            maxLength={kind === "link" ? 2048 : 200}
+            required
+            autocapitalize={kind === "mention" ? "off" : undefined}
+          />
         </label>
         {kind === "poll" &&
           [1, 2, 3, 4].map((n) => (
@@ -533,7 +653,15 @@ function AddSheet({ kind, onAdd, onClose }: { kind: Exclude<Adding, null>; onAdd
   );
 }
 
-function Tool({ icon, label, onClick }: { icon: Parameters<typeof IconButton>[0]["icon"]; label: string; onClick: () => void }) {
+function Tool({
+  icon,
+  label,
+  onClick,
+}: {
+  icon: Parameters<typeof IconButton>[0]["icon"];
+  label: string;
+  onClick: () => void;
+}) {
   return (
     <button type="button" class="tool" onClick={onClick}>
       <span>

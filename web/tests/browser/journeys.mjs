@@ -1,7 +1,7 @@
 /** Journeys in a real Chromium against the stack at STORIES_URL: `node journeys.mjs [NAME…]`. Exits with 1 on a failure. */
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { call, item, launch, post, SCENES, visit } from "./stage.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -13,7 +13,9 @@ async function accessible(page, where) {
   const results = await page.evaluate(async (source) => {
     const policy = window.trustedTypes;
     if (!window.axe) new Function(policy ? source : source)();
-    return (await window.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+    return (await window.axe.run()).violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`,
+    );
   }, axe);
   assert.deepEqual(results, [], `axe on ${where}`);
 }
@@ -102,7 +104,8 @@ const journeys = {
     await page.keyboard.press("Enter");
     const ring = ringOf(page, ann);
     await ring.waitFor(LONG);
-    for (let presses = 0; presses < 30 && !(await ring.evaluate((each) => each === document.activeElement)); presses++) await page.keyboard.press("Tab");
+    for (let presses = 0; presses < 30 && !(await ring.evaluate((each) => each === document.activeElement)); presses++)
+      await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await shown(page, "one").waitFor(LONG);
     await page.keyboard.press("k");
@@ -126,10 +129,12 @@ const journeys = {
   async refusal() {
     const [ann] = await pair();
     const page = await visit(browser, ann, { path: "/new" });
-    await page.locator("input[type=file]").setInputFiles({ name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture") });
+    await page
+      .locator("input[type=file]")
+      .setInputFiles({ name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture") });
     await page.getByRole("button", { name: "Share story" }).click();
     await page.getByRole("alert").waitFor(LONG);
-    assert.match(await page.getByRole("alert").innerText(), /not a photo or clip|damaged/);
+    assert.match(await page.getByRole("alert").textContent(), /not a photo or clip|damaged/);
   },
 
   /** Views made offline are sent when the network is back. */
@@ -152,7 +157,10 @@ const journeys = {
 
   /** Behind the scenes, without signing in: a story is sent through, and followed to its receipt and tombstone. */
   async scenes() {
-    for (const [theme, width] of [["light", 1440], ["dark", 390]]) {
+    for (const [theme, width] of [
+      ["light", 1440],
+      ["dark", 390],
+    ]) {
       const page = await visit(browser, null, { theme, width, path: "/scenes" });
       await page.locator(".state.live").waitFor(LONG);
       await page.getByRole("button", { name: "Send a story through" }).click();
@@ -165,8 +173,15 @@ const journeys = {
       await page.getByRole("button", { name: "Pause the dots" }).click();
       await page.waitForTimeout(500);
       await accessible(page, `scenes, ${theme}`);
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `fits ${width} px`);
-      assert.deepEqual(page.problems.filter((each) => /Content Security Policy|TrustedHTML/.test(each)), []);
+      assert.equal(
+        await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+        true,
+        `fits ${width} px`,
+      );
+      assert.deepEqual(
+        page.problems.filter((each) => /Content Security Policy|TrustedHTML/.test(each)),
+        [],
+      );
       await page.context().close();
     }
   },
@@ -181,7 +196,13 @@ const journeys = {
       seen = await item(bob, ann, story.id);
       if (!seen) await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    await call(bob, "POST", `/v1/stories/${story.id}/reports`, { reason: "spam", text: "an advert" }, { "Story-Ticket": seen.ticket });
+    await call(
+      bob,
+      "POST",
+      `/v1/stories/${story.id}/reports`,
+      { reason: "spam", text: "an advert" },
+      { "Story-Ticket": seen.ticket },
+    );
     const page = await visit(browser, null);
     await page.getByRole("switch", { name: "As an admin" }).check();
     await page.getByRole("textbox").fill(`mod-${unique()}`);
@@ -218,14 +239,19 @@ const journeys = {
     const [before] = (await call(ann, "GET", "/v1/me/stories?state=scheduled")).items;
     await card.getByRole("button", { name: "Change the time" }).click();
     const later = new Date(Date.now() + 3 * 86_400_000);
-    await page.getByLabel("Goes live at").fill(new Date(later - later.getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
+    await page
+      .getByLabel("Goes live at")
+      .fill(new Date(later - later.getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
     await accessible(page, "changing the time");
     await page.getByRole("button", { name: "Done" }).click();
     await page.getByText("Saved").waitFor(LONG);
     const [after] = (await call(ann, "GET", "/v1/me/stories?state=scheduled")).items;
     assert.ok(Date.parse(after.publish_at) - Date.parse(before.publish_at) > 86_400_000, "it moved");
     await card.getByRole("button", { name: "Delete" }).click();
-    await page.getByRole("dialog", { name: /Delete this story/ }).getByRole("button", { name: "Delete" }).click();
+    await page
+      .getByRole("dialog", { name: /Delete this story/ })
+      .getByRole("button", { name: "Delete" })
+      .click();
     await card.waitFor({ state: "detached", timeout: 20_000 });
     assert.deepEqual((await call(ann, "GET", "/v1/me/stories?state=scheduled")).items, []);
 
@@ -257,15 +283,25 @@ const journeys = {
     await page.reload(); // now through the worker
     await shown(page, "look at this").waitFor(LONG);
     const kept = await page.evaluate(async () => {
-      const found = await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map((each) => new URL(each.url).pathname)));
+      const found = await Promise.all(
+        (await caches.keys()).map(async (name) =>
+          (await (await caches.open(name)).keys()).map((each) => new URL(each.url).pathname),
+        ),
+      );
       return found.flat();
     });
     assert.ok(kept.includes("/app/"), "the page is kept");
-    assert.deepEqual(kept.filter((each) => !/^\/app\/($|[\w.-]+\.(js|css)$)/.test(each)), []);
+    assert.deepEqual(
+      kept.filter((each) => !/^\/app\/($|[\w.-]+\.(js|css)$)/.test(each)),
+      [],
+    );
     await page.context().setOffline(true);
     await page.reload();
     await page.locator("#app > *").first().waitFor(LONG);
-    assert.deepEqual(page.problems.filter((each) => /Content Security Policy|TrustedScript/.test(each)), []);
+    assert.deepEqual(
+      page.problems.filter((each) => /Content Security Policy|TrustedScript/.test(each)),
+      [],
+    );
   },
 
   /** No findings of axe in any view, in both themes, and nothing in the console that the policy blocked. */
@@ -274,13 +310,22 @@ const journeys = {
     await post(ann, "sea.jpg", { caption: "look" });
     await post(bob, "dusk.jpg", { caption: "mine" });
     for (const theme of ["light", "dark"]) {
-      for (const [path, seen] of [["/", `Story of ${ann}`], ["/me", "Your stories"], ["/new", "Choose a photo or clip"], [`/u/${ann}`, "look"]]) {
+      for (const [path, seen] of [
+        ["/", `Story of ${ann}`],
+        ["/me", "Your stories"],
+        ["/new", "Choose a photo or clip"],
+        [`/u/${ann}`, "look"],
+      ]) {
         const page = await visit(browser, bob, { theme, path, width: path === "/" ? 390 : 1440 });
-        await (path === "/" ? page.getByRole("link", { name: new RegExp(seen) }) : page.getByText(seen)).first().waitFor(LONG);
+        await (path === "/" ? page.getByRole("link", { name: new RegExp(seen) }) : page.getByText(seen))
+          .first()
+          .waitFor(LONG);
         if (path.startsWith("/u/")) await page.keyboard.press("k");
         await page.waitForTimeout(500);
         await accessible(page, `${path}, ${theme}`);
-        const blocked = page.problems.filter((each) => /Content Security Policy|TrustedHTML|is not a function|undefined/.test(each));
+        const blocked = page.problems.filter((each) =>
+          /Content Security Policy|TrustedHTML|is not a function|undefined/.test(each),
+        );
         assert.deepEqual(blocked, []);
         await page.context().close();
       }
@@ -298,7 +343,8 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys
     failed = true;
     console.log(`FAILED ${name}: ${error.stack}`);
     for (const [number, context] of browser.contexts().entries()) {
-      for (const page of context.pages()) await page.screenshot({ path: `/tmp/journey-${name}-${number}.png` }).catch(() => undefined);
+      for (const page of context.pages())
+        await page.screenshot({ path: `/tmp/journey-${name}-${number}.png` }).catch(() => undefined);
     }
   }
   for (const context of browser.contexts()) await context.close();
