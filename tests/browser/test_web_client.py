@@ -18,6 +18,8 @@ JOURNEYS = (
     "expiry",
     "keyboard",
     "refusal",
+    "camera",
+    "cutting",
     "offline",
     "scenes",
     "moderation",

@@ -1,6 +1,7 @@
-import { type ComponentType, render } from "preact";
+import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Item } from "stories-client";
+import { later } from "./later";
 import { Player } from "./player/Player";
 import { attempt, go, route, session, signIn, tray } from "./state";
 import "./style.css";
@@ -14,22 +15,6 @@ const Create = later(() => import("./views/Create").then((views) => views.Create
 const Scenes = later(() => import("./scenes/Scenes").then((views) => views.Scenes));
 const Moderation = later(() => import("./moderation/Moderation").then((views) => views.Moderation));
 const Me = later(() => import("./views/Me").then((views) => views.Me));
-
-/** A view whose script is loaded when it is first shown. */
-function later(load: () => Promise<ComponentType>): ComponentType {
-  let loaded: ComponentType | null = null;
-  return function Later() {
-    const [View, setView] = useState<{ of: ComponentType } | null>(loaded && { of: loaded });
-    useEffect(() => {
-      if (View) return;
-      void load().then((of) => {
-        loaded = of;
-        setView({ of });
-      });
-    }, []);
-    return View ? <View.of /> : <main aria-busy="true" />;
-  };
-}
 
 function App() {
   const [forYou, setForYou] = useState<Item[] | null>(null);

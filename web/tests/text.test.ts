@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { CAPTURE } from "../src/capture/text";
 import { MODERATION } from "../src/moderation/text";
 import { SCENES } from "../src/scenes/text";
 import { EN } from "../src/text";
@@ -21,6 +22,7 @@ test("both languages fill in the same values", () => {
 const used = (key: string) => code.includes(`"${key}"`) || code.includes(`\`${key.split("_")[0]}_\${`);
 
 test.each([
+  ["capture", CAPTURE],
   ["scenes", SCENES],
   ["moderation", MODERATION],
 ])("texts of %s have the same values in both languages, and are used", (_, { en, de }) => {

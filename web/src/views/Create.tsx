@@ -1,12 +1,28 @@
 /** Making a story: a file or a coloured background, layers placed by hand, choices, upload. A chunk of its own. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Item, type Layer, StoriesError, type Upload, type UploadProgress } from "stories-client";
+import { CropPanel, TrimPanel } from "../capture/Cutting";
+import {
+  CENTRE,
+  type Crop,
+  croppedPhoto,
+  cutClip,
+  lengthOf,
+  moved,
+  PORTRAIT,
+  type Range,
+  shownBy,
+} from "../capture/cut";
+import { Shape } from "../capture/Shape";
+import { t as tc } from "../capture/text";
+import { later } from "../later";
 import { filter, frame } from "../player/geometry";
 import { Content } from "../player/Layers";
 import { config, explain, go, refreshTray, say, session } from "../state";
 import { bytes, type Key, t } from "../text";
-import { Icon, type IconButton, Sheet, TimeField } from "../ui/parts";
+import { Icon, Sheet, TimeField } from "../ui/parts";
 
+const Camera = later(() => import("../capture/Camera").then((chunk) => chunk.Camera));
 const COLORS = {
   white: "#FFFFFF",
   black: "#10131C",
@@ -29,6 +45,7 @@ const BACKGROUNDS: [string, string][] = [
 ];
 
 type Text = Extract<Layer, { kind: "text" }>;
+type Sending = UploadProgress | { stage: "cutting"; fraction: number };
 type Adding = "sticker" | "poll" | "mention" | "hashtag" | "link" | "question" | null;
 
 export function Create() {
@@ -38,14 +55,22 @@ export function Create() {
   const [selected, setSelected] = useState<number | null>(null);
   const [adding, setAdding] = useState<Adding>(null);
   const [effect, setEffect] = useState<(typeof EFFECTS)[number]>("none");
-  const [ratio, setRatio] = useState(9 / 16);
-  const [progress, setProgress] = useState<UploadProgress | null>(null);
+  const [progress, setProgress] = useState<Sending | null>(null);
+  const [camera, setCamera] = useState(false);
+  const [crop, setCrop] = useState<Crop | null>(null);
+  const [range, setRange] = useState<Range | null>(null);
+  const [length, setLength] = useState(0);
+  const [cutting, setCutting] = useState<"crop" | "trim" | null>(null);
+  const [original, setOriginal] = useState({ width: 9, height: 16 });
+  const preview = useRef<HTMLVideoElement>(null);
+  const stop = useRef(new AbortController());
   const [problem, setProblem] = useState<string | null>(null);
   const [later, setLater] = useState(false);
   const upload = useRef<Upload | null>(null);
   const url = useMemo(() => (file ? URL.createObjectURL(file) : null), [file]);
   useEffect(() => () => void (url && URL.revokeObjectURL(url)), [url]);
 
+  const ratio = crop || background ? PORTRAIT : original.width / original.height;
   const started = file !== null || background !== null;
   const video = file?.type.startsWith("video/") ?? false;
   const sending = progress !== null && problem === null;
@@ -75,6 +100,27 @@ export function Create() {
     if (config.value && chosen.size > config.value.max_upload_bytes) return setProblem(t("reason_too_large"));
     setFile(chosen);
     setBackground(null);
+    setCamera(false);
+    setCrop(null);
+    setRange(null);
+    setCutting(null);
+    setLength(0);
+  };
+
+  /** The file, or a new one that holds nothing but the part that is kept. */
+  const cut = async (whole: File): Promise<File> => {
+    const part = range && range.to - range.from < length - 0.05 ? range : null;
+    if (!crop && !part) return whole;
+    const onProgress = (fraction: number) => setProgress({ stage: "cutting", fraction });
+    onProgress(0);
+    const { signal } = stop.current;
+    try {
+      return video
+        ? await cutClip(whole, { crop, range: part, onProgress, signal })
+        : await croppedPhoto(whole, crop ?? CENTRE);
+    } catch (error) {
+      throw signal.aborted ? error : new Error(tc("cannotCut"));
+    }
   };
 
   const send = async (event: SubmitEvent) => {
@@ -104,7 +150,9 @@ export function Create() {
     if (hidden.length) choices.hide_from = hidden;
     for (const name of ["reactions", "sharing"]) choices[name] = form.get(name) === "on";
     try {
-      const media = file ?? (await paint(background ?? (BACKGROUNDS[0] as [string, string])));
+      stop.current = new AbortController();
+      const media = file && (await cut(file));
+      if (background) choices.media = { background, angle: 160 };
       const at = later && text("at") ? new Date(text("at")) : undefined;
       upload.current = api.upload(media, choices, setProgress, undefined, at);
       await upload.current.run();
@@ -113,7 +161,7 @@ export function Create() {
       go(at ? "/me" : "/");
     } catch (error) {
       if (error instanceof DOMException) return setProgress(null);
-      setProblem(refusal(error));
+      setProblem(error instanceof StoriesError ? refusal(error) : (error as Error).message || t("failed"));
       setProgress(null);
     }
   };
@@ -134,9 +182,10 @@ export function Create() {
       {!started ? (
         <Start
           onFile={choose}
+          onCamera={() => setCamera(true)}
           onText={(colors) => {
             setBackground(colors);
-            setRatio(9 / 16);
+            setCrop(null);
             setLayers([newText()]);
             setSelected(0);
           }}
@@ -149,6 +198,11 @@ export function Create() {
               selected={selected}
               onSelect={setSelected}
               onChange={change}
+              onPan={
+                crop && cutting === "crop"
+                  ? (dx, dy) => setCrop(moved(crop, original.width, original.height, dx, dy))
+                  : undefined
+              }
               ratio={ratio}
               style={{
                 ...(background && { background: `linear-gradient(160deg, ${background[0]}, ${background[1]})` }),
@@ -157,38 +211,78 @@ export function Create() {
               {url &&
                 (video ? (
                   <video
+                    ref={preview}
                     src={url}
                     muted
                     autoplay
                     loop
                     playsInline
-                    style={{ filter: effectStyle(effect) }}
-                    onLoadedMetadata={(event) =>
-                      setRatio(event.currentTarget.videoWidth / event.currentTarget.videoHeight || 9 / 16)
-                    }
+                    style={{ filter: effectStyle(effect), ...shownBy(crop) }}
+                    onLoadedMetadata={({ currentTarget: clip }) => {
+                      setOriginal({ width: clip.videoWidth || 9, height: clip.videoHeight || 16 });
+                      void lengthOf(clip).then(setLength, () => undefined);
+                    }}
+                    onTimeUpdate={({ currentTarget: clip }) => {
+                      const outside = range && (clip.currentTime > range.to || clip.currentTime < range.from - 0.3);
+                      if (outside && !clip.seeking) clip.currentTime = range.from;
+                    }}
                   />
                 ) : (
                   <img
                     src={url}
                     alt=""
-                    style={{ filter: effectStyle(effect) }}
-                    onLoad={(event) =>
-                      setRatio(event.currentTarget.naturalWidth / event.currentTarget.naturalHeight || 9 / 16)
+                    style={{ filter: effectStyle(effect), ...shownBy(crop) }}
+                    onLoad={({ currentTarget: { naturalWidth: width, naturalHeight: height } }) =>
+                      setOriginal({ width: width || 9, height: height || 16 })
                     }
                   />
                 ))}
             </Canvas>
             <div class="tools" role="toolbar" aria-label={t("add")}>
-              <Tool icon="type" label={t("addText")} onClick={() => add(newText())} />
-              <Tool icon="smile" label={t("sticker")} onClick={() => setAdding("sticker")} />
-              <Tool icon="vote" label={t("poll")} onClick={() => setAdding("poll")} />
-              <Tool icon="message-circle" label={t("question")} onClick={() => setAdding("question")} />
-              <Tool icon="at-sign" label={t("mention")} onClick={() => setAdding("mention")} />
-              <Tool icon="hash" label={t("hashtag")} onClick={() => setAdding("hashtag")} />
-              <Tool icon="link" label={t("link")} onClick={() => setAdding("link")} />
+              {file && (
+                <Tool
+                  icon={<Shape of="crop" />}
+                  label={tc("crop")}
+                  pressed={crop !== null}
+                  onClick={() => {
+                    setCrop(crop && cutting === "crop" ? null : (crop ?? CENTRE));
+                    setCutting(crop && cutting === "crop" ? null : "crop");
+                  }}
+                />
+              )}
+              {video && length > 1 && (
+                <Tool
+                  icon={<Shape of="scissors" />}
+                  label={tc("trim")}
+                  pressed={range !== null}
+                  onClick={() => {
+                    setRange(range && cutting === "trim" ? null : (range ?? { from: 0, to: length }));
+                    setCutting(range && cutting === "trim" ? null : "trim");
+                  }}
+                />
+              )}
+              <Tool icon={<Icon name="type" />} label={t("addText")} onClick={() => add(newText())} />
+              <Tool icon={<Icon name="smile" />} label={t("sticker")} onClick={() => setAdding("sticker")} />
+              <Tool icon={<Icon name="vote" />} label={t("poll")} onClick={() => setAdding("poll")} />
+              <Tool icon={<Icon name="message-circle" />} label={t("question")} onClick={() => setAdding("question")} />
+              <Tool icon={<Icon name="at-sign" />} label={t("mention")} onClick={() => setAdding("mention")} />
+              <Tool icon={<Icon name="hash" />} label={t("hashtag")} onClick={() => setAdding("hashtag")} />
+              <Tool icon={<Icon name="link" />} label={t("link")} onClick={() => setAdding("link")} />
             </div>
           </div>
           <div class="stack choices-side">
+            {cutting === "crop" && crop && <CropPanel crop={crop} onChange={setCrop} />}
+            {cutting === "trim" && range && url && (
+              <TrimPanel
+                url={url}
+                length={length}
+                range={range}
+                onChange={(changed, at) => {
+                  setRange(changed);
+                  if (preview.current) preview.current.currentTime = at;
+                }}
+              />
+            )}
             {selected !== null && layers[selected] && (
               <LayerPanel
                 layer={layers[selected]}
@@ -286,20 +380,24 @@ export function Create() {
               <div class="progress" role="status">
                 <span class="progress-bar" style={{ "--done": String(overall(progress)) }} />
                 <span>
-                  {progress.stage === "uploading"
-                    ? t("uploading", { n: Math.round(progress.fraction * 100) })
-                    : t("processing")}
+                  {progress.stage === "cutting"
+                    ? tc("cutting", { n: Math.round(progress.fraction * 100) })
+                    : progress.stage === "uploading"
+                      ? t("uploading", { n: Math.round(progress.fraction * 100) })
+                      : t("processing")}
                 </span>
                 <button
                   type="button"
                   class="button small"
                   onClick={() => {
+                    stop.current.abort();
                     void upload.current?.cancel().catch(() => undefined);
                     setProgress(null);
                   }}
                 >
                   {t("cancel")}
                 </button>
+                {progress.stage === "cutting" && video && <small class="wide-row">{tc("cutHint")}</small>}
               </div>
             ) : (
               <button type="submit" class="button primary big">
@@ -309,6 +407,7 @@ export function Create() {
           </div>
         </form>
       )}
+      {camera && <Camera onTaken={choose} onClose={() => setCamera(false)} />}
       {adding && <AddSheet kind={adding} onAdd={add} onClose={() => setAdding(null)} />}
     </main>
   );
@@ -321,7 +420,8 @@ function refusal(error: unknown): string {
   return explain(error);
 }
 
-function overall({ stage, fraction }: UploadProgress): number {
+function overall({ stage, fraction }: Sending): number {
+  if (stage === "cutting") return fraction;
   if (stage === "uploading") return 0.05 + 0.75 * fraction;
   if (stage === "processing") return 0.8 + 0.18 * fraction;
   return stage === "live" ? 1 : 0.03;
@@ -329,30 +429,13 @@ function overall({ stage, fraction }: UploadProgress): number {
 
 const effectStyle = (name: string) => filter([{ kind: "effect", name, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }]);
 
-/** The picture under a text story. */
-async function paint([from, to]: [string, string]): Promise<Blob> {
-  const canvas = document.createElement("canvas");
-  canvas.width = 1080;
-  canvas.height = 1920;
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("no canvas");
-  const gradient = context.createLinearGradient(200, 0, 880, 1920);
-  gradient.addColorStop(0, from);
-  gradient.addColorStop(1, to);
-  context.fillStyle = gradient;
-  context.fillRect(0, 0, 1080, 1920);
-  return new Promise((resolve, reject) =>
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/jpeg", 0.92),
-  );
+interface StartProps {
+  onFile: (file: File | null | undefined) => void;
+  onCamera: () => void;
+  onText: (colors: [string, string]) => void;
 }
 
-function Start({
-  onFile,
-  onText,
-}: {
-  onFile: (file: File | null | undefined) => void;
-  onText: (colors: [string, string]) => void;
-}) {
+function Start({ onFile, onCamera, onText }: StartProps) {
   const [over, setOver] = useState(false);
   return (
     <div class="start">
@@ -376,6 +459,16 @@ function Start({
         <small>{t("chooseHint", { size: bytes(config.value?.max_upload_bytes ?? 536_870_912) })}</small>
         <input type="file" accept="image/*,video/*" onChange={(event) => onFile(event.currentTarget.files?.[0])} />
       </label>
+      {navigator.mediaDevices && (
+        <button type="button" class="take" onClick={onCamera}>
+          <Shape of="camera" />
+          <span>
+            <b>{tc("camera")}</b>
+            <small>{tc("cameraHint")}</small>
+          </span>
+          <Icon name="chevron-left" />
+        </button>
+      )}
       <h2>{t("textStory")}</h2>
       <div class="backgrounds">
         {BACKGROUNDS.map((pair) => (
@@ -399,14 +492,17 @@ interface CanvasProps {
   selected: number | null;
   onSelect: (index: number | null) => void;
   onChange: (index: number, changes: Partial<Layer>) => void;
+  /** The picture is moved by a share of the canvas. */
+  onPan?: (dx: number, dy: number) => void;
   ratio: number;
   style: Record<string, string>;
   children: preact.ComponentChildren;
 }
 
 /** The picture with its layers, which are moved with a finger, the mouse or the arrow keys. */
-function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }: CanvasProps) {
+function Canvas({ layers, selected, onSelect, onChange, onPan, ratio, style, children }: CanvasProps) {
   const box = useRef<HTMLDivElement>(null);
+  const pan = useRef<{ x: number; y: number } | null>(null);
   const drag = useRef<{ x: number; y: number; from: Layer } | null>(null);
   const bounded = (value: number) => Math.min(1, Math.max(0, Math.round(value * 1000) / 1000));
   return (
@@ -414,7 +510,22 @@ function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }
       class="canvas"
       style={{ ...style, "--ratio": String(ratio) }}
       ref={box}
-      onPointerDown={(event) => event.target === box.current && onSelect(null)}
+      onPointerDown={(event) => {
+        if (event.target !== box.current) return;
+        onSelect(null);
+        if (!onPan) return;
+        pan.current = { x: event.clientX, y: event.clientY };
+        event.currentTarget.setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={(event) => {
+        const size = box.current?.getBoundingClientRect();
+        if (!pan.current || !size) return;
+        onPan?.((event.clientX - pan.current.x) / size.width, (event.clientY - pan.current.y) / size.height);
+        pan.current = { x: event.clientX, y: event.clientY };
+      }}
+      onPointerUp={() => {
+        pan.current = null;
+      }}
     >
       {children}
       <div class="layers editing">
@@ -653,20 +764,17 @@ function AddSheet({
   );
 }
 
-function Tool({
-  icon,
-  label,
-  onClick,
-}: {
-  icon: Parameters<typeof IconButton>[0]["icon"];
+interface ToolProps {
+  icon: preact.ComponentChildren;
   label: string;
+  pressed?: boolean;
   onClick: () => void;
-}) {
+}
+
+function Tool({ icon, label, pressed, onClick }: ToolProps) {
   return (
-    <button type="button" class="tool" onClick={onClick}>
-      <span>
-        <Icon name={icon} />
-      </span>
+    <button type="button" class="tool" aria-pressed={pressed} onClick={onClick}>
+      <span>{icon}</span>
       {label}
     </button>
   );

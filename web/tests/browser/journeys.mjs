@@ -30,6 +30,47 @@ const ringOf = (page, author) => page.locator(".tray").getByRole("link", { name:
 const shown = (page, caption) => page.locator(".player .caption-line", { hasText: caption });
 const shortest = (lifetimes) => lifetimes.find((each) => /^\d+s$/.test(each)) ?? lifetimes.at(-1);
 
+const blocked = (page) =>
+  page.problems.filter((each) => /Content Security Policy|Permissions policy|TrustedHTML/.test(each));
+const shownRatio = (media) => media.evaluate((each) => each.naturalWidth / each.naturalHeight);
+
+/** Post what is open in the editor. */
+async function share(page, caption) {
+  await page.getByLabel("Caption").fill(caption);
+  await page.getByRole("button", { name: "Share story" }).click();
+  await page.waitForFunction(() => location.hash === "#/", null, { timeout: 60_000 });
+}
+
+/** A wide picture, red on the left and blue on the right. */
+async function wide(page) {
+  const url = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1600, height: 900 });
+    const context = canvas.getContext("2d");
+    for (const [color, x] of [
+      ["#e00000", 0],
+      ["#0000e0", 800],
+    ]) {
+      context.fillStyle = color;
+      context.fillRect(x, 0, 800, 900);
+    }
+    return canvas.toDataURL("image/png");
+  });
+  return Buffer.from(url.split(",")[1], "base64");
+}
+
+/** The colour in the middle of a picture. */
+async function colour(page, url) {
+  const bytes = [...new Uint8Array(await (await fetch(url)).arrayBuffer())];
+  const [red, , blue] = await page.evaluate(async (sent) => {
+    const picture = await createImageBitmap(new Blob([new Uint8Array(sent)]));
+    const canvas = Object.assign(document.createElement("canvas"), { width: picture.width, height: picture.height });
+    const context = canvas.getContext("2d");
+    context.drawImage(picture, 0, 0);
+    return [...context.getImageData(picture.width / 2, picture.height / 2, 1, 1).data];
+  }, bytes);
+  return blue > red ? "blue" : "red";
+}
+
 const journeys = {
   /** Post in one browser; it appears in another's tray; watch, react, comment; delete; gone from the other. */
   async life() {
@@ -123,6 +164,74 @@ const journeys = {
     await page.keyboard.press("Escape");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     assert.ok(await ring.evaluate((each) => each === document.activeElement), "focus returns to the ring");
+  },
+
+  /** A photo and a clip from the camera, which is closed afterwards; without a camera it says what to do. */
+  async camera() {
+    const [ann] = await pair();
+    const page = await visit(browser, ann, { path: "/new", width: 390, height: 844 });
+    await page.getByRole("button", { name: "Take a photo or clip" }).click();
+    const camera = page.getByRole("dialog", { name: "Take a photo or clip" });
+    await camera.getByRole("button", { name: "Take photo" }).click(LONG);
+    await camera.waitFor({ state: "detached" });
+    assert.ok(Math.abs((await shownRatio(page.locator(".canvas img"))) - 9 / 16) < 0.01, "a photo of 9:16");
+    await share(page, "from the camera");
+
+    await page.goto(page.url().replace(/#.*/, "#/new"));
+    await page.getByRole("button", { name: "Take a photo or clip" }).click();
+    await camera.getByRole("button", { name: "Clip" }).click();
+    await page.waitForTimeout(400);
+    await accessible(page, "camera");
+    await camera.getByRole("button", { name: "Record" }).click(LONG);
+    await camera.getByText("2s").waitFor(LONG);
+    await camera.getByRole("button", { name: "Stop recording" }).click();
+    await camera.waitFor({ state: "detached" });
+    await share(page, "recorded");
+    const [clip] = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items.filter((each) => each.kind === "video");
+    assert.ok(clip.duration_ms > 1000 && clip.duration_ms < 6000, `recorded ${clip.duration_ms} ms`);
+    assert.ok(clip.has_audio, "with sound");
+    assert.ok(Math.abs(clip.width / clip.height - 9 / 16) < 0.01, "in 9:16");
+    assert.deepEqual(blocked(page), []);
+
+    await page.addInitScript(() => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+    });
+    await page.goto(page.url().replace(/#.*/, "#/new"));
+    await page.reload();
+    await page.getByRole("button", { name: "Take a photo or clip" }).click(LONG);
+    await camera.getByRole("alert").getByText("The camera is blocked").waitFor(LONG);
+    await page.keyboard.press("Escape");
+    await camera.waitFor({ state: "detached" });
+  },
+
+  /** A photo is cropped to 9:16, a clip is trimmed and cropped: what is sent holds nothing but that part. */
+  async cutting() {
+    const [ann] = await pair();
+    const page = await visit(browser, ann, { path: "/new" });
+    await page
+      .locator("input[type=file]")
+      .setInputFiles({ name: "wide.png", mimeType: "image/png", buffer: await wide(page) });
+    await page.getByRole("button", { name: "Crop", exact: true }).click();
+    await page.getByLabel("Left to right").fill("1");
+    await page.waitForTimeout(400);
+    await accessible(page, "cropping");
+    await share(page, "cropped");
+    const [photo] = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items;
+    assert.ok(Math.abs(photo.width / photo.height - 9 / 16) < 0.01, `cropped to ${photo.width} × ${photo.height}`);
+    assert.equal(await colour(page, photo.media_url), "blue", "the right side was kept");
+
+    await page.goto(page.url().replace(/#.*/, "#/new"));
+    await page.locator("input[type=file]").setInputFiles(`${SCENES}/clip.mp4`);
+    await page.getByRole("button", { name: "Trim", exact: true }).click(LONG);
+    await page.getByLabel("Start", { exact: true }).fill("2");
+    await page.getByLabel("End", { exact: true }).fill("4");
+    await page.waitForTimeout(400);
+    await accessible(page, "trimming");
+    await share(page, "trimmed");
+    const clip = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items.at(-1);
+    assert.equal(clip.kind, "video");
+    assert.ok(Math.abs(clip.duration_ms - 2000) < 500, `trimmed to ${clip.duration_ms} ms`);
+    assert.deepEqual(blocked(page), []);
   },
 
   /** A file that is no media is refused in words. */

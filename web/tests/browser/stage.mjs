@@ -8,7 +8,13 @@ export const SCENES = process.env.SCENES ?? "/tmp/scenes";
 export const launch = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--font-render-hinting=none"],
+    args: [
+      "--no-sandbox",
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+      "--autoplay-policy=no-user-gesture-required",
+      "--font-render-hinting=none",
+    ],
   });
 
 export async function token(user, admin = false) {
