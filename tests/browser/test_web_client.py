@@ -24,6 +24,7 @@ JOURNEYS = (
     "scenes",
     "moderation",
     "planning",
+    "archive",
     "shell",
     "accessibility",
 )

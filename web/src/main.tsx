@@ -14,6 +14,7 @@ import { SignIn } from "./views/SignIn";
 const Create = later(() => import("./views/Create").then((views) => views.Create));
 const Scenes = later(() => import("./scenes/Scenes").then((views) => views.Scenes));
 const Moderation = later(() => import("./moderation/Moderation").then((views) => views.Moderation));
+const Profile = later(() => import("./archive/Profile").then((views) => views.Profile));
 const Me = later(() => import("./views/Me").then((views) => views.Me));
 
 function App() {
@@ -40,6 +41,8 @@ function App() {
         <Moderation />
       ) : section === "me" || (section === "u" && name === user && more) ? (
         <Me />
+      ) : section === "p" ? (
+        <Profile name={name} />
       ) : section === "tag" ? (
         <main class="home">
           <h1 class="tag-title">#{name}</h1>

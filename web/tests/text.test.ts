@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { ARCHIVE } from "../src/archive/text";
 import { CAPTURE } from "../src/capture/text";
 import { MODERATION } from "../src/moderation/text";
 import { SCENES } from "../src/scenes/text";
@@ -22,6 +23,7 @@ test("both languages fill in the same values", () => {
 const used = (key: string) => code.includes(`"${key}"`) || code.includes(`\`${key.split("_")[0]}_\${`);
 
 test.each([
+  ["archive", ARCHIVE],
   ["capture", CAPTURE],
   ["scenes", SCENES],
   ["moderation", MODERATION],

@@ -232,7 +232,7 @@ function Top({ play, author, own, onMenu, onClose }: TopProps) {
         <Avatar user={author} size={36} />
         <div class="who">
           <span class="line">
-            <b>{own ? t("yours") : author}</b>
+            <b>{own ? t("yours") : <a href={`#/p/${encodeURIComponent(author)}`}>{author}</a>}</b>
             {item && <Ago item={item} />}
           </span>
           {item && <Countdown item={item} />}

@@ -1,7 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Item, OwnStory, paths } from "stories-client";
+import { later } from "../later";
 import {
   attempt,
+  config,
   following,
   notified,
   say,
@@ -17,6 +19,8 @@ import { type Key, type Language, language, languages, span, speak, t } from "..
 import { Avatar, Empty, Icon, IconButton, Sheet, TimeField } from "../ui/parts";
 import { Activity, confirmDelete } from "./Activity";
 import { AddPerson, StoryCard } from "./Home";
+
+const Archive = later(() => import("../archive/Archive").then((chunk) => chunk.Archive));
 
 export function Me() {
   const { api, user = "" } = session.value ?? {};
@@ -74,6 +78,7 @@ export function Me() {
           ))}
         </ul>
       </section>
+      {config.value?.features.includes("archive") && <Archive />}
       <Mentions />
       <section>
         <h2>{t("people")}</h2>
@@ -82,7 +87,9 @@ export function Me() {
           {[...following.value].map((name) => (
             <li key={name}>
               <Avatar user={name} size={40} />
-              <b class="grow">{name}</b>
+              <a class="grow" href={`#/p/${encodeURIComponent(name)}`}>
+                <b>{name}</b>
+              </a>
               <IconButton
                 icon={notified.value.has(name) ? "bell" : "bell-off"}
                 filled={notified.value.has(name)}

@@ -380,6 +380,88 @@ const journeys = {
     assert.equal(items.find((each) => each.user_id === ann).notify, true);
   },
 
+  /** Stories are kept after their end, shown again in a highlight, and erased; others see the highlight alone. */
+  async archive() {
+    const [ann, bob] = await pair();
+    const { lifetimes } = await call(ann, "GET", "/v1/config");
+    const page = await visit(browser, ann, { path: "/me" });
+    await page.getByRole("switch", { name: /Keep my stories/ }).check(LONG);
+    await page.getByText("Saved").waitFor(LONG);
+    const lifetime = shortest(lifetimes);
+    const text = { kind: "text", text: "again", x: 0.5, y: 0.3, w: 0.5, h: 0.1 };
+    const kept = await post(ann, "sea.jpg", { caption: "kept", lifetime, layers: [text] });
+    await post(ann, "dusk.jpg", { caption: "kept too", lifetime });
+    for (let tries = 0; (await call(ann, "GET", "/v1/me/archive")).items.length < 2; tries++) {
+      assert.ok(tries < 300, "both are kept");
+      await page.waitForTimeout(200);
+    }
+    await page.reload();
+    await page.getByRole("button", { name: /^Story of .*: kept$/ }).click(LONG);
+    const shownAgain = page.getByRole("dialog", { name: "Archive" });
+    await shownAgain.getByText("again").waitFor(LONG);
+    await page.waitForTimeout(300);
+    await accessible(page, "an archived story");
+    await page.keyboard.press("Escape");
+
+    await page.getByRole("button", { name: "New highlight" }).click();
+    const editor = page.getByRole("dialog", { name: "New highlight" });
+    await editor.getByLabel("Title").fill("By the sea");
+    await editor.getByRole("button", { name: /: kept$/ }).click();
+    await editor.getByRole("button", { name: /: kept too$/ }).click();
+    await page.waitForTimeout(300);
+    await accessible(page, "a new highlight");
+    await editor.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "By the sea" }).waitFor(LONG);
+    await page.waitForTimeout(300);
+    await accessible(page, "archive and highlights");
+
+    const his = await visit(browser, bob, { path: `/p/${ann}`, width: 390, height: 844, theme: "dark" });
+    await his.getByRole("button", { name: "By the sea" }).click(LONG);
+    await his.getByRole("dialog", { name: "By the sea" }).getByText("kept", { exact: true }).waitFor(LONG);
+    await his.keyboard.press("ArrowRight");
+    await his.getByText("2 of 2").waitFor(LONG);
+    await his.keyboard.press("ArrowRight");
+    await his.getByRole("dialog").waitFor({ state: "detached" });
+    await accessible(his, "profile");
+
+    await page.getByRole("button", { name: "By the sea" }).click();
+    await page.getByRole("button", { name: "Edit highlight" }).click();
+    const changing = page.getByRole("dialog", { name: "Edit highlight" });
+    await changing.getByRole("button", { name: /: kept$/ }).click();
+    await changing.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Highlight saved").waitFor(LONG);
+    const [{ id, story_ids }] = (await call(bob, "GET", `/v1/users/${ann}/highlights`)).items;
+    assert.ok(!story_ids.includes(kept.id), "one was taken out");
+    await page.getByRole("button", { name: "By the sea" }).click();
+    await page.getByRole("button", { name: "Edit highlight" }).click();
+    await changing.getByRole("button", { name: "Remove highlight" }).click();
+    await page.getByText("Highlight removed").waitFor(LONG);
+    await assert.rejects(call(bob, "GET", `/v1/highlights/${id}`), /404/);
+
+    await page.getByRole("button", { name: /^Story of .*: kept$/ }).click();
+    await shownAgain.getByRole("button", { name: "Erase for good" }).click();
+    const question = page.getByRole("dialog", { name: "Erase this story from the archive?" });
+    await question.getByRole("button", { name: "Erase for good" }).click();
+    await page.getByText("Erased from the archive").waitFor(LONG);
+    assert.equal((await call(ann, "GET", "/v1/me/archive")).items.length, 1);
+    assert.deepEqual([...blocked(page), ...blocked(his)], []);
+
+    const without = await visit(browser, ann);
+    await without.route("**/v1/config", async (route) => {
+      const answer = await route.fetch();
+      const config = await answer.json();
+      await route.fulfill({
+        response: answer,
+        json: { ...config, features: config.features.filter((each) => each !== "archive") },
+      });
+    });
+    await without.goto(without.url().replace(/#.*/, "#/me"));
+    await without.reload();
+    await without.getByRole("heading", { name: "Your stories" }).waitFor(LONG);
+    await without.getByRole("heading", { name: "Settings" }).waitFor(LONG);
+    assert.equal(await without.getByRole("heading", { name: "Archive" }).count(), 0, "hidden where it is off");
+  },
+
   /** A shared link leads to the story; the shell opens offline, and nothing but the shell was kept. */
   async shell() {
     const [ann, bob] = await pair();
