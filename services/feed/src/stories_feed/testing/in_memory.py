@@ -1,7 +1,8 @@
 """In-memory implementations of the feed's ports. One contract suite runs over these and over the real stores."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -267,9 +268,11 @@ class MemorySeen:
         """Set each."""
         self.marks |= set(marks)
 
-    async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
+    def seen(self, viewer_id: str, now: datetime) -> Awaitable[frozenset[int]]:
         """Marks that have not ended."""
-        return frozenset(mark.seen_key for mark in self.marks if mark.viewer_id == viewer_id and mark.until > now)
+        found: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
+        found.set_result(frozenset(m.seen_key for m in self.marks if m.viewer_id == viewer_id and m.until > now))
+        return found
 
     async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
         """The number of each viewer's marks that have not ended."""

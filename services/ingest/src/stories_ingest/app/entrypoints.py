@@ -20,7 +20,7 @@ from stories_ingest.routes.highlights import highlight_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
-from stories_ingest.usecases.access_edges import StoreAccessEdge
+from stories_ingest.usecases.access_edges import FindHidden, StoreAccessEdge
 from stories_ingest.usecases.archive import DeleteArchived, ListArchive
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
@@ -96,7 +96,11 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     highlight_router = highlight_routes(
         settings.archive,
         WriteHighlights(parts.highlights, parts.now),
-        ReadHighlights(parts.highlights, parts.highlights, parts.access_edges),
+        ReadHighlights(
+            parts.highlights,
+            parts.highlights,
+            FindHidden(parts.recent_edges, parts.access_edges, parts.access_reader),
+        ),
         parts.bucket,
         parts.cursors,
         parts.claims,
