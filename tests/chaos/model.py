@@ -131,6 +131,7 @@ class Story:
     answers: dict[str, Timeline[int | None]] = field(default_factory=dict)
     reports: dict[str, Timeline[bool]] = field(default_factory=dict)
     poll: str | None = None
+    mentions: frozenset[str] = frozenset()
     publish_answered: bool = False
 
     @property

@@ -40,32 +40,40 @@ class Operations(EngagementOperations):
         now = time.time()
         if sum(story.lives(now) is not False for story in self.model.of(user)) >= MOST_LIVE:
             return
-        story = self._new_story(user, rng, rng.choice(self.pool))
+        await self.posted(user, rng)
+
+    async def posted(self, user: str, rng: random.Random, rule: Rule | None = None) -> Story:
+        """A new story, as far as it could be brought live."""
+        story = self._new_story(user, rng, rng.choice(self.pool), rule)
         await self.bring_live(story)
+        return story
 
     async def post_rubbish(self, user: str, rng: random.Random) -> None:
         """Post a file that is not media: accepted first, then rejected."""
         await self.bring_live(self._new_story(user, rng, self.rubbish))
 
-    def _new_story(self, user: str, rng: random.Random, sample: Sample) -> Story:
-        audience = rng.choice(AUDIENCES)
+    def _new_story(self, user: str, rng: random.Random, sample: Sample, rule: Rule | None = None) -> Story:
         others = [other for other in self.model.users if other != user]
-        hidden = rng.sample(others, 1) if rng.random() < 0.15 else []
+        if rule is None:
+            rule = rng.choice(AUDIENCES), frozenset(rng.sample(others, 1) if rng.random() < 0.15 else [])
+        audience, hidden = rule
+        mentioned = rng.sample(others, 1) if rng.random() < 0.2 else []
         word = f"word{secrets.token_hex(8)}"
         asked: dict[str, Any] = {
             "media": {"content_type": sample.content_type, "size": len(sample.content)},
             "lifetime": rng.choice(self.lifetimes),
             "audience": audience,
-            "hide_from": hidden,
+            "hide_from": sorted(hidden),
             "caption": f"caption {word}",
             "alt_text": f"alt {word}",
             "layers": [
                 {"kind": "text", "text": f"layer {word}", **FRAME},
                 {"kind": "poll", "question": f"poll {word}", "options": ["yes", "no"], **FRAME},
+                *({"kind": "mention", "user_id": each, **FRAME} for each in mentioned),
             ],
         }
-        rule: Timeline[Rule] = Timeline((audience, frozenset(hidden)))
-        story = Story(user, f"key-{secrets.token_hex(8)}", word, asked, sample, rule)
+        rules = Timeline(rule)
+        story = Story(user, f"key-{secrets.token_hex(8)}", word, asked, sample, rules, mentions=frozenset(mentioned))
         self.model.add(story)
         return story
 
@@ -190,6 +198,12 @@ class Operations(EngagementOperations):
     async def follow(self, user: str, rng: random.Random) -> None:
         """Follow a user."""
         await self.decide("following", user, self._other(user, rng), on=True)
+
+    async def follow_some(self, user: str, number: int) -> None:
+        """Follow as many users as given, those next in the list."""
+        at = self.model.users.index(user) + 1
+        for target in [*self.model.users[at:], *self.model.users[:at]][:number]:
+            await self.decide("following", user, target, on=True)
 
     async def unfollow(self, user: str, rng: random.Random) -> None:
         """Unfollow a user."""

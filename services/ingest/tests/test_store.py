@@ -442,6 +442,7 @@ async def test_removed_story_is_erased_twice_and_forgotten(store):
     assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (False, "ann")
     assert await store.archive.due_erasures(NOW, 10) == []
     assert await store.archive.due_erasures(LATER, 10) == [removed]
+    assert [await store.archive.count_due(at) for at in (NOW, LATER)] == [0, 1]
     again = LATER + timedelta(minutes=1)
     await store.archive.record_archive_erasure(story.id, LATER, again)
     assert await store.archive.remove([story.id], LATER, again) == []

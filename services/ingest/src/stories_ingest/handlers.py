@@ -57,7 +57,8 @@ def event_handlers(
 
         async def handle(received: ReceivedEvent[StoryExpired]) -> None:
             if outcome := await expire(received.event):
-                metrics.archived.labels(outcome).inc()
+                metrics.archived.labels(outcome.result).inc()
+                metrics.archived_objects.inc(outcome.objects)
 
         await for_each_record(batch, StoryExpired, handle, concurrency=CONCURRENCY)
 

@@ -189,10 +189,11 @@ async def count_scheduled(post_scheduled: PostScheduled, metrics: IngestMetrics)
 
 
 async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:
-    """Set the gauges of waiting jobs and held media on the replica that holds the lease; 0 on the others."""
+    """Set the gauges of waiting jobs, held media and overdue erasures on one replica; 0 on the others."""
     holds = await parts.leases.acquire("count")
     metrics.media_jobs.labels("waiting").set(await parts.jobs.waiting(parts.now()) if holds else 0)
     metrics.held_stories.set(await parts.holds.kept() if holds else 0)
+    metrics.archive_erasures_overdue.set(await parts.erase_archived.overdue() if holds else 0)
 
 
 def report_reload(metrics: IngestMetrics, now: Clock, succeeded: bool, changed: bool) -> None:

@@ -32,8 +32,11 @@ async function play({name, type}) {
   canvas.width = canvas.height = grid;
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
-  pen.drawImage(video, 0, 0, grid, grid);
-  answer.pixels = Array.from(pen.getImageData(0, 0, grid, grid).data);
+  for (let tries = 0; tries < 200 && !answer.pixels?.[3]; tries++) {  // a busy browser draws nothing at first
+    if (tries) await new Promise((done) => setTimeout(done, 50));
+    pen.drawImage(video, 0, 0, grid, grid);
+    answer.pixels = Array.from(pen.getImageData(0, 0, grid, grid).data);
+  }
   const ended = new Promise((done, failed) => { video.onended = done; video.onerror = failed; });
   video.play().catch(() => {});  // a clip of one frame ends before it plays
   await ended;

@@ -37,8 +37,16 @@ RECHECK_AFTER = timedelta(seconds=60)
 """Delay of the second erasure: longer than any copy that was under way."""
 
 Expire = Callable[[StorySnapshot], StoryChange]
-Outcome = Literal["archived", "lost"]
-"""Of a story that was to be kept; `lost`: its media was already gone."""
+OVERDUE_AFTER = timedelta(minutes=5)
+"""An erasure that is due for so long needs an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a story that was to be kept; `lost`: its media was already gone. `objects` were moved."""
+
+    result: Literal["archived", "lost"]
+    objects: int = 0
 
 
 class ArchiveSettings(Protocol):
@@ -71,6 +79,9 @@ class ArchivedStories(Protocol):
 
     async def due_erasures(self, now: datetime, limit: int) -> list[RemovedStory]:
         """Removed stories whose objects are to be erased, for the first or the second time."""
+
+    async def count_due(self, before: datetime) -> int:
+        """How many erasures have been due since a time, at most 1,000."""
 
     async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record when the objects were erased, and when to erase again."""
@@ -119,9 +130,9 @@ class ExpireStory:
                 break
             with suppress(MediaChanged):
                 await self._move(story)
-                return "archived"
+                return Outcome("archived", len(story.posted.media.keys) if story.posted else 0)
         await self.stories.transact(story_id, expire)
-        return "lost" if is_kept else None
+        return Outcome("lost") if is_kept else None
 
     async def _move(self, story: Story) -> None:
         try:
@@ -179,6 +190,10 @@ class EraseArchived:
         due = await self.archive.due_erasures(self.now(), PAGE)
         await for_each(due, self._erase, CONCURRENCY)
         return len(due) == PAGE
+
+    async def overdue(self) -> int:
+        """How many erasures have failed for minutes."""
+        return await self.archive.count_due(self.now() - OVERDUE_AFTER)
 
     async def _erase(self, removed: RemovedStory) -> None:
         await self.objects.erase_archived(removed.author_id, removed.story_id)
