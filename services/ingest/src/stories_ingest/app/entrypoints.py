@@ -20,7 +20,7 @@ from stories_ingest.routes.highlights import highlight_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
-from stories_ingest.usecases.access_edges import FindHidden, StoreAccessEdge
+from stories_ingest.usecases.access_edges import StoreAccessEdge
 from stories_ingest.usecases.archive import DeleteArchived, ListArchive
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
@@ -51,6 +51,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
             parts.stories,
             parts.stories,
             parts.bucket,
+            parts.find_hidden,
             parts.policy,
             parts.bounds,
             settings.story_lifetimes[0],
@@ -96,11 +97,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     highlight_router = highlight_routes(
         settings.archive,
         WriteHighlights(parts.highlights, parts.now),
-        ReadHighlights(
-            parts.highlights,
-            parts.highlights,
-            FindHidden(parts.recent_edges, parts.access_edges, parts.access_reader),
-        ),
+        ReadHighlights(parts.highlights, parts.highlights, parts.find_hidden),
         parts.bucket,
         parts.cursors,
         parts.claims,
