@@ -12,14 +12,21 @@ from stories_ingest.testing.builders import NOW, FakeClock, live
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
 from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
 from stories_ingest.usecases import archive
-from stories_ingest.usecases.archive import DeleteArchived, EmptyArchive, EraseArchived, ExpireStory, ListArchive
+from stories_ingest.usecases.archive import (
+    DeleteArchived,
+    EmptyArchive,
+    EraseArchived,
+    ExpireStory,
+    ListArchive,
+    RepeatErasure,
+)
 from stories_ingest.usecases.delete import DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
 from stories_ingest.usecases.sweeps import EraseMissedExpiries, SweepObjects
 from stories_shared.errors import Unavailable
-from stories_shared.events import StoryDeleted, StoryExpired, StoryHeld
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld
 from stories_shared.events.ids import new_id
 
 ANN, ADMIN = Requester("ann"), Requester("root", is_admin=True)
@@ -41,6 +48,9 @@ class Env:
         unless_held = EraseUnlessHeld(self.bucket, holds, self.now)
         let_go = LetGo(self.bucket, holds, self.publisher, self.now)
         self.hold_media = HoldMedia(holds, let_go, self.now)
+        self.repeat = RepeatErasure(
+            self.stories, EraseArchived(self.archive, self.bucket, self.publisher, self.now), self.now
+        )
         erase = EraseMedia(unless_held, self.stories, self.archive, self.publisher, self.now)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, self.now)
         self.expired = EndExpired(end, erase, self.now, self.now.sleep)
@@ -272,6 +282,31 @@ async def test_deleted_archive_is_erased_a_second_time(env):
     await env.erase_archived.sweep()
     assert (env.bucket.objects, env.archive.removed) == ({}, {})
     assert env.erasures()[1:] == [(story.id, "archive", False)]
+
+
+@pytest.mark.parametrize("first", ["erased", "expired"])
+async def test_restored_archive_is_erased_again_in_any_order(env, first):
+    story = await env.add()  # live again in the restored database, although its archived copy was deleted since
+    env.now.at = story.posted.expires_at + timedelta(seconds=1)
+    erased = StoryErased(story_id=story.id, store="archive", erased_at=env.now())
+    if first == "expired":
+        await env.expire(story)
+        assert await env.archive.kept(story.id)
+    for _ in range(2):
+        await env.repeat(erased)
+    await env.expire(story)
+    assert (env.bucket.objects, env.archive.stories) == ({}, {})
+    assert await env.stories.find(story.id) is None
+
+
+async def test_confirmations_of_other_stores_and_of_live_stories_end_nothing(env):
+    archived = await env.archived()
+    await env.repeat(StoryErased(story_id=archived.id, store="media", erased_at=env.now()))
+    assert await env.archive.kept(archived.id)
+    story = live("bob", env.now())
+    env.stories.add(story)
+    await env.repeat(StoryErased(story_id=story.id, store="archive", erased_at=env.now()))
+    assert await env.stories.find(story.id) == story
 
 
 async def test_erased_account_leaves_no_archive(env):

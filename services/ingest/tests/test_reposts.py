@@ -5,8 +5,8 @@ from datetime import timedelta
 
 import pytest
 from stories_ingest.domain.access_edges import Edge, EdgeState, RecentEdges
-from stories_ingest.domain.errors import NoSuchStory, SharingOff
-from stories_ingest.domain.story import Overlay, StorySettings
+from stories_ingest.domain.errors import MediaRefused, NoSuchStory, SharingOff
+from stories_ingest.domain.story import Background, Overlay, StorySettings
 from stories_ingest.domain.uploads import UploadPolicy
 from stories_ingest.testing.builders import BOUNDS, NOW, FakeClock, live
 from stories_ingest.testing.fakes import MemoryBucket
@@ -78,6 +78,21 @@ async def test_repost_waits_while_blocks_may_be_unread():
     with pytest.raises(Unavailable):
         await repost("copy", "bob", original.id, 1)
     assert "copy" not in stories.stories
+
+
+async def test_text_story_is_reposted_without_photos_and_a_photo_is_not():
+    repost, original, stories, bucket = reposting()
+    repost = replace(repost, policy=replace(repost.policy, still_images=False))
+    media = replace(original.posted.media, content_type="image/jpeg")
+    photo_story = replace(original, posted=replace(original.posted, media=media))
+    stories.add(photo_story)
+    with pytest.raises(MediaRefused):
+        await repost("copy", "bob", original.id, 1)
+    background = Background(colors=("#ff0000",), angle=None)
+    stories.add(replace(photo_story, background=background))
+    await repost("copy", "bob", original.id, 1)
+    assert (stories.stories["copy"].background, stories.stories["copy"].takes_upload) == (background, False)
+    assert "staging/copy" not in bucket.objects
 
 
 async def test_who_is_mentioned_may_repost_a_restricted_story():

@@ -21,7 +21,7 @@ from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
 from stories_ingest.usecases.access_edges import StoreAccessEdge
-from stories_ingest.usecases.archive import DeleteArchived, ListArchive
+from stories_ingest.usecases.archive import DeleteArchived, ListArchive, RepeatErasure
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
@@ -148,5 +148,6 @@ def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
         SuspendUser(parts.cleanup, parts.now),
         StoreAccessEdge(parts.access_edges),
         HoldMedia(parts.holds, parts.let_go, parts.now),
+        RepeatErasure(parts.stories, parts.erase_archived, parts.now),
         metrics,
     )

@@ -54,7 +54,9 @@ class RepostStory:
         posted = original.posted
         if author_id != original.author_id:
             await self._require_allowed(original, posted, author_id, access_revision)
-        if posted.media.content_type in PHOTOS and not self.policy.still_images:
+        # Where photos are not taken, the picture of a text story is drawn again.
+        is_photo = posted.media.content_type in PHOTOS and not self.policy.still_images
+        if is_photo and original.background is None:
             raise MediaRefused("still_images_off")
         now = truncate_to_ms(self.now())
         vanishes_at = now + self.policy.draft_ttl
@@ -70,10 +72,12 @@ class RepostStory:
             settings=StorySettings(),
             overlay=Overlay(),
             vanishes_at=vanishes_at,
+            background=original.background if is_photo else None,
             reposted_from=RepostedFrom(story_id=original.id, author_id=original.author_id),
         )
         await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
-        await self.copies.copy_to_staging(posted.media.key, story_id)
+        if not is_photo:
+            await self.copies.copy_to_staging(posted.media.key, story_id)
 
     async def _require_allowed(
         self, original: Story, posted: Posted, user_id: str, access_revision: int | None
