@@ -158,7 +158,11 @@ class Campaign:
             "live clients are told of a new story": live.told,
             "live clients know what trays show": live.current,
             "counts of live stories": counts.live,
-            "counts of ended stories": lambda: counts.ended(cluster.settings["MONGO_URL"], self.fault_timeline.calm),
+            "counts of ended stories": lambda: counts.ended(
+                cluster.settings["MONGO_URL"],
+                self.fault_timeline.calm,
+                actors.webhooks.healthy.last("story-insights-sealed"),
+            ),
             "reports": counts.reports,
             "no early endings": leftovers.ends,
             "archives": authors.archives,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.samples import Sample
 
-from .checks.counts import CountChecks, wrong_counts, wrong_seal
+from .checks.counts import CountChecks, wrong_counts, wrong_event, wrong_seal
 from .checks.stories import StoryChecks
 from .model import Comment, Model, Play, Story, Timeline
 
@@ -57,12 +57,20 @@ def test_counts_of_a_deleted_story_have_only_upper_bounds(story: Story) -> None:
 
 
 def test_insights_that_differ_from_the_counts_are_reported(story: Story) -> None:
-    kept = {"plays": 3, "viewers": 2, "comment": 1, "answer": 1, "how": "expired", "author_id": "ann"}
-    sealed = {"plays": 3, "viewers": 2, "comments": 1, "answered": 1}
+    kept = {"plays": 3, "viewers": 2, "comment": 1, "answer": 1, "reaction": 2, "share": 0}
+    kept |= {"how": "expired", "author_id": "ann"}
+    sealed = {"plays": 3, "viewers": 2, "comments": 1, "answered": 1, "reactions": 2, "shares": 0}
     assert wrong_seal(story, kept | {"sealed": sealed}) == {}
     assert wrong_seal(story, kept | {"sealed": sealed | {"answered": 2}}) == {"answered": (2, 1)}
     assert wrong_seal(story, kept).keys() == {"sealed"}
     assert wrong_seal(story, kept | {"how": "deleted"}) == {}
+
+
+def test_event_that_differs_from_the_sealed_insights_is_reported() -> None:
+    sealed = {"plays": 3, "viewers": 2, "comments": 1, "shares": 0}
+    event = {"plays": 3, "reach": {"total": 2}, "comments": 1, "shares": 0}
+    assert wrong_event(event, sealed) == wrong_event(None, sealed) == {}
+    assert wrong_event(event | {"plays": 4}, sealed) == {"plays": (4, 3)}
 
 
 async def test_a_check_that_compared_no_story_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,10 @@ class WebhookReceiver(Receiver):
         """The `webhook-id`s that were answered with success and not recorded."""
         return {each.id for each in self.received if each.fault == "forget"} - self.accepted()
 
+    def last(self, topic: str) -> dict[str, Mapping[str, Any]]:
+        """The data of the last event of a topic, by story."""
+        return {each.story_id: each.event["data"] for each in self.received if each.topic == topic}
+
     def behave(self) -> None:
         """Accept everything from now on."""
         self.forced = "accept"

@@ -130,8 +130,13 @@ class CountChecks:
         may = {user for user, plays in story.plays.items() if any(play.maybe for play in plays.values())}
         return sure, sure | may
 
-    async def ended(self, mongo_url: str, calm: Callable[[float, float], bool]) -> None:
-        """Compare the counts that engagement keeps of ended stories: only late views may be missing."""
+    async def ended(
+        self, mongo_url: str, calm: Callable[[float, float], bool], told: Mapping[str, Counts] | None = None
+    ) -> None:
+        """Compare the counts that engagement keeps of ended stories: only late views may be missing.
+
+        `told`: the events of sealed insights by story.
+        """
         now = time.time()
         over = {
             story.id: story
@@ -146,6 +151,8 @@ class CountChecks:
                 self.ask.wrong("of ended stories only late views are dropped", story=story_id, **wrong)
             elif wrong := wrong_seal(story, kept[story_id]):
                 self.ask.wrong("sealed insights are what was counted before the end", story=story_id, **wrong)
+            elif wrong := wrong_event((told or {}).get(story_id), kept[story_id].get("sealed")):
+                self.ask.wrong("the event of sealed insights is what was sealed", story=story_id, **wrong)
 
 
 def kept_counts(mongo_url: str, story_ids: Sequence[str]) -> dict[str, Counts]:
@@ -205,4 +212,13 @@ def wrong_seal(story: Story, kept: Counts) -> dict[str, object]:
         deleted = True in story.deleted.possible(0, float("inf"))
         return {} if kept["how"] == "deleted" or kept["author_id"] is None or deleted else {"sealed": None}
     figures = {"viewers": "viewers", "plays": "plays", "comments": "comment", "answered": "answer"}
+    figures |= {"reactions": "reaction", "shares": "share"}
     return {name: (sealed[name], kept[kind]) for name, kind in figures.items() if sealed[name] != kept[kind]}
+
+
+def wrong_event(event: Counts | None, sealed: Counts | None) -> dict[str, object]:
+    """What differs between the sealed insights of a story and their event."""
+    if event is None or sealed is None:
+        return {}
+    told = {name: event[name] for name in ("plays", "comments", "shares")} | {"viewers": event["reach"]["total"]}
+    return {name: (figure, sealed[name]) for name, figure in told.items() if figure != sealed[name]}
