@@ -17,16 +17,17 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 GRID = 8
 """Cells of the grid along each side of a picture; each reads its average colour."""
 
-_PAGE = """<!doctype html><script>
+_PAGE = """<!doctype html><body><script>
 const grid = GRID;
 async function play({name, type}) {
   const video = document.createElement("video"), answer = {name, canPlay: video.canPlayType(type)};
   video.muted = true;
   video.preload = "auto";
-  video.src = name;
+  document.body.replaceChildren(video);
   await new Promise((done, failed) => {
-    video.onloadeddata = done;
+    video.requestVideoFrameCallback(done);  // once a frame can be drawn; `loadeddata` may come before that
     video.onerror = () => failed(new Error(video.error.message || String(video.error.code)));
+    video.src = name;
   });
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = grid;
