@@ -2,12 +2,15 @@
 
 import argparse
 import asyncio
+import logging
 import subprocess
 import sys
 import tempfile
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
+import structlog
 from stories_embedded.testing import Servers
 
 from . import report
@@ -53,12 +56,18 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument("--plots", type=Path, metavar="FOLDER", help="write a plot for each figure, and the table")
     parser.add_argument("--quick", action="store_true", help="three rounds of a second, a twentieth of the data")
+    parser.add_argument("--million", action="store_true", help="set a million rows up where otherwise 200,000 are")
     parser.add_argument("--smoke", action="store_true", help="one round and hardly any data: does it work at all?")
     parser.add_argument("--spy", metavar="PROGRAM", help="py-spy's program: record each service into NAME.profile")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known]:
         parser.error(f"no such figure: {', '.join(unknown)}; there are {', '.join(known)}")
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING)
+    )  # of events published here
     described, plan = report.machine(), SMOKE if given.smoke else QUICK if given.quick else FULL
+    if given.million:
+        plan = replace(plan, share=1.0)
     results, failed = asyncio.run(run(given.names or list(known), plan, given.spy))
     flat = [each for some in results.values() for each in some]
     print(", ".join(f"{name} {value}" for name, value in described.items()))

@@ -7,6 +7,8 @@ It prints JSON. In each request every `UNIQUE` becomes a number of the same leng
 
 import asyncio
 import json
+import math
+import signal
 import sys
 import time
 from base64 import b64decode
@@ -28,6 +30,7 @@ class Client:
         self.sent = 0
         self.latencies: list[float] = []
         self.failed = 0
+        self.ends = math.inf
 
     def next_request(self) -> bytes:
         """The next request, with unique numbers filled in."""
@@ -44,14 +47,13 @@ class Client:
     async def connection(self, began: float, first: int) -> None:
         """Send requests over one connection, at the given rate if there is one."""
         reader, writer = await asyncio.open_connection(self.spec["host"], self.spec["port"])
-        ends = began + self.spec["seconds"]
         share = self.spec["rate"] / self.spec["connections"] if self.spec["rate"] else None
         turn = 0
-        while time.perf_counter() < ends:
+        while time.perf_counter() < self.ends:
             sent_at = time.perf_counter()
             if share:
                 sent_at = began + (turn + first / self.spec["connections"]) / share
-                if sent_at >= ends:
+                if sent_at >= self.ends:
                     break
                 await asyncio.sleep(max(0.0, sent_at - time.perf_counter()))
                 turn += 1
@@ -63,9 +65,15 @@ class Client:
             self.failed += not head.startswith(b"HTTP/1.1 2")
         writer.close()
 
+    def end(self) -> None:
+        """Send no further requests."""
+        self.ends = 0.0
+
     async def run(self) -> dict[str, Any]:
         """Load the server, and return the figures."""
         began = time.perf_counter()
+        self.ends = began + self.spec["seconds"]
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.end)
         await asyncio.gather(*(self.connection(began, number) for number in range(self.spec["connections"])))
         took = time.perf_counter() - began
         cuts = quantiles(self.latencies, n=100) if len(self.latencies) > 1 else [0.0] * 99

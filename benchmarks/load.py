@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from .processes import Process
 from .results import Sample
 
 CONNECTIONS = 32
+LONGER = 10
 WRK = shutil.which("wrk")
 SCRIPT = """
 local tokens = {{{tokens}}}
@@ -31,18 +33,35 @@ class LoadFailed(Exception):
     """Responses had another status than the expected one, or there were none."""
 
 
+class NoResponse(LoadFailed):
+    """There was no response in time."""
+
+
 async def get_load(process: Process, path: str, tokens: Sequence[str], seconds: int) -> Sample:
     """GETs of one path over 32 connections, by these callers in turn."""
     if WRK is None:
-        host = urlsplit(process.url).netloc
-        requests = [
-            f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n".encode() for token in tokens
-        ]
-        return await client_load(process, requests, seconds)
+        return await client_load(process, [get_request(process, path, token) for token in tokens], seconds)
+    try:
+        return await wrk_load(WRK, process, path, tokens, seconds)
+    except NoResponse:  # another load leaves the server too little of the machine
+        return await wrk_load(WRK, process, path, tokens, LONGER * seconds)
+
+
+async def wrk_load(program: str, process: Process, path: str, tokens: Sequence[str], seconds: int) -> Sample:
+    """GETs by wrk. Raises LoadFailed."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT.format(tokens=",".join(f'"{token}"' for token in tokens)))
         script.flush()
-        command = [WRK, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name, process.url + path]
+        command = [
+            program,
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{seconds}s",
+            "--latency",
+            "-s",
+            script.name,
+            process.url + path,
+        ]
         before, began = process.cpu_s(), time.monotonic()
         output = await output_of(command)
         used = process.cpu_s() - before - process.idle * (time.monotonic() - began)
@@ -52,7 +71,9 @@ async def get_load(process: Process, path: str, tokens: Sequence[str], seconds: 
 def sample_of_wrk(output: str, cpu_s: float) -> Sample:
     """The sample in wrk's output. Raises LoadFailed."""
     requests = re.search(r"(\d+) requests in", output)
-    if not requests or not int(requests[1]) or "Non-2xx" in output or "Socket errors" in output:
+    if requests and not int(requests[1]):
+        raise NoResponse(output)
+    if not requests or "Non-2xx" in output or "Socket errors" in output:
         raise LoadFailed(output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     p50, p99 = (re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\b", output) for share in (50, 99))
@@ -78,6 +99,20 @@ async def client_load(
 
     Latencies at a given rate count from when a request was due, so that a slow server cannot hide behind a slow client.
     """
+    with client_command(process, requests, seconds, connections, rate) as command:
+        before, began = process.cpu_s(), time.monotonic()
+        found = json.loads(await output_of(command))
+        used = process.cpu_s() - before - process.idle * (time.monotonic() - began)
+    if found["failed"] or not found["requests"]:
+        raise LoadFailed(f"{found}")
+    return Sample(found["rate"], used / found["requests"] * 1e6, found["p50_ms"], found["p99_ms"])
+
+
+@contextmanager
+def client_command(
+    process: Process, requests: Sequence[bytes], seconds: float, connections: int, rate: float | None
+) -> Iterator[list[str]]:
+    """The command of the bundled client with these requests."""
     parts = urlsplit(process.url)
     spec = {
         "host": parts.hostname,
@@ -90,12 +125,28 @@ async def client_load(
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(spec, file)
         file.flush()
-        before, began = process.cpu_s(), time.monotonic()
-        found = json.loads(await output_of([sys.executable, str(Path(__file__).with_name("client.py")), file.name]))
-        used = process.cpu_s() - before - process.idle * (time.monotonic() - began)
-    if found["failed"] or not found["requests"]:
-        raise LoadFailed(f"{found}")
-    return Sample(found["rate"], used / found["requests"] * 1e6, found["p50_ms"], found["p99_ms"])
+        yield [sys.executable, str(Path(__file__).with_name("client.py")), file.name]
+
+
+@asynccontextmanager
+async def under_load(process: Process, requests: Sequence[bytes], rate: float) -> AsyncIterator[None]:
+    """So many requests a second inside the block. Raises LoadFailed if one of them failed."""
+    with client_command(process, requests, 3_600, CONNECTIONS, rate) as command:
+        running = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        try:
+            yield
+        finally:
+            running.terminate()
+            output, _ = await running.communicate()
+    if not output or json.loads(output)["failed"]:
+        raise LoadFailed(output.decode() or "the client ended before it began")
+
+
+def get_request(process: Process, path: str, token: str) -> bytes:
+    """A prepared GET."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: {urlsplit(process.url).netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+    )
 
 
 async def output_of(command: Sequence[str]) -> str:

@@ -25,6 +25,13 @@ class Process:
     idle: float = 0.0
     """The share of a core that it uses without requests."""
 
+    @classmethod
+    def none(cls) -> "Process":
+        """One that has ended already."""
+        popen = subprocess.Popen([sys.executable, "-c", ""])
+        popen.wait()
+        return cls(popen)
+
     def cpu_s(self) -> float:
         """CPU time of the process and its children so far, in seconds."""
         found = psutil.Process(self.popen.pid)

@@ -14,7 +14,7 @@ from .load import WRK
 from .peers import SERVER
 from .results import Plan, Result
 
-HEAD = ("figure", "rate", "unit", "p50 ms", "p99 ms", "CPU us", "limit/s", "CPU us", "ratio", "CPU", "at least")
+HEAD = ("figure", "rate", "unit", "p50 ms", "p99 ms", "CPU us", "limit/s", "CPU us", "ratio", "CPU", "at least", "met")
 WIDTH, LEFT, BAR, GAP = 760, 180, 16, 8
 
 
@@ -48,16 +48,17 @@ def cells(result: Result) -> tuple[str, ...]:
     limit = result.limit
     return (
         result.name,
-        number(result.measured.rate, ",.1f" if result.measured.rate < 100 else ",.0f"),
+        number(result.measured.rate, ",.3g" if result.measured.rate < 100 else ",.0f"),
         result.unit,
         number(result.measured.p50_ms, ".1f"),
         number(result.measured.p99_ms, ".1f"),
         number(result.measured.cpu_us),
-        number(limit.rate if limit else None),
+        number(limit.rate if limit else None, ",.3g" if limit and limit.rate < 100 else ",.0f"),
         number(limit.cpu_us if limit else None),
         number(result.ratio, ".3f"),
         number(result.cpu_ratio, ".3f"),
         number(result.at_least, ".2f"),
+        {True: "yes", False: "NO", None: ""}[result.met],
     )
 
 
@@ -69,17 +70,14 @@ def table(results: Sequence[Result]) -> str:
         "| " + " | ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     lines.insert(1, "| " + " | ".join("-" * width for width in widths) + " |")
-    notes = [
-        f"- {each.name}: {'; '.join(filter(None, (each.peer and f'beside {each.peer}', each.note)))}"
-        for each in results
-        if each.peer or each.note
-    ]
+    said = [(each.name, [each.peer and f"beside {each.peer}", *map(str, each.bounds), each.note]) for each in results]
+    notes = [f"- {name}: {'; '.join(filter(None, parts))}" for name, parts in said if any(parts)]
     return "\n".join([*lines, "", *notes])
 
 
 def as_json(results: Sequence[Result], plan: Plan, described: dict[str, Any]) -> str:
     """Everything that was measured."""
-    rows = [asdict(each) | {"ratio": each.ratio, "cpu_ratio": each.cpu_ratio} for each in results]
+    rows = [asdict(each) | {"ratio": each.ratio, "cpu_ratio": each.cpu_ratio, "met": each.met} for each in results]
     return json.dumps({"machine": described, "plan": asdict(plan), "results": rows}, indent=2) + "\n"
 
 

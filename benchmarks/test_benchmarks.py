@@ -12,7 +12,7 @@ from .client import UNIQUE, Client
 from .load import LoadFailed, sample_of_wrk
 from .peers import CONSTANT, PARSER
 from .registry import load_figures
-from .results import SMOKE, Result, Sample, compare
+from .results import QUICK, SMOKE, Bound, Result, Sample, compare, percentiles
 
 WRK = """Running 1s test
   Latency Distribution
@@ -50,6 +50,27 @@ async def test_result_is_the_median_beside_the_limit() -> None:
 
     result = await compare("x", "x/s", measured, SMOKE, peer="bare", limit=limit)
     assert (result.ratio, result.cpu_ratio, result.rates) == (0.25, 0.5, ((1.0, 4.0),))
+
+
+def test_result_is_met_if_the_ratio_and_every_bound_is_kept() -> None:
+    result = Result("x", "x/s", Sample(3.0), "bare", Sample(10.0), at_least=0.25)
+    slow, memory = Bound("p99 ms", 151, 150), Bound("MB", 100, 110)
+    assert (Result("x", "x/s", Sample(1.0)).met, result.met, result.within(memory).met) == (None, True, True)
+    assert not result.within(memory, slow).met
+    assert "p99 ms 151 (at most 150, not met)" in report.table([result.within(memory, slow)])
+    assert not Bound("views/s", 9, 10, least=True).met
+
+
+async def test_result_says_that_it_has_fewer_rounds_than_planned() -> None:
+    async def measured() -> Sample:
+        return Sample(1.0, p99_ms=2.0)
+
+    result = await compare("x", "x/s", measured, QUICK, rounds=2, warm_up=False, note="slow")
+    assert (result.note, len(result.rates), result.measured) == ("slow; 2 rounds", 2, Sample(1.0, None, None, 2.0))
+
+
+def test_percentiles_are_milliseconds() -> None:
+    assert percentiles([n / 1000 for n in range(1, 101)]) == (50.5, 100.0)
 
 
 def test_bare_limits_are_applications_that_import() -> None:

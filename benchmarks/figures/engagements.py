@@ -1,4 +1,4 @@
-"""Reactions and comments of many users on one story at once, beside single-document increments."""
+"""Reactions, comments and answers of many users on one story at once, beside single-document increments."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 from stories_embedded.testing import Realm
-from stories_engagement.testing.builders import a_ticket
+from stories_engagement.testing.builders import a_poll, a_ticket
 from stories_shared.events import StoryPosted
 
 from ..bench import NO_LIMIT, Bench
@@ -22,14 +22,15 @@ EMOJIS = ("❤️", "😂")
 
 @figure("engagements")
 async def engagements(bench: Bench) -> Sequence[Result]:
-    """Reactions and comments of 64 users on one hot story, beside `$inc` of one document by 64 tasks."""
+    """Reactions, comments and answers of 64 users on one hot story, beside `$inc` of one document by 64 tasks."""
     limits = {f"LIMIT_{name}": NO_LIMIT for name in ("REACTIONS", "COMMENTS")}
     service = Engagement(bench, bench.settings(Realm(bench.servers), **limits))
     await service.start()
     counter = service.mongo["bare"]
     await counter.insert_one({"_id": "counter", "n": 0})
     try:
-        [story] = await service.stories(1)
+        poll = a_poll()
+        [story] = await service.stories(1, layers=(poll,))
         reactions = [
             request(service, story, "PUT", "reaction", {"emoji": emoji}, user)
             for emoji in EMOJIS
@@ -37,6 +38,11 @@ async def engagements(bench: Bench) -> Sequence[Result]:
         ]
         comments = [
             request(service, story, "POST", "comments", {"text": f"fine {UNIQUE.decode()}"}, user)
+            for user in range(USERS)
+        ]
+        answers = [
+            request(service, story, "PUT", f"answers/{poll['id']}", {"option": option}, user)
+            for option in range(2)
             for user in range(USERS)
         ]
 
@@ -66,7 +72,11 @@ async def engagements(bench: Bench) -> Sequence[Result]:
                 limit=incremented,
                 at_least=0.3,
             )
-            for name, requests in (("reactions-hot", reactions), ("comments-hot", comments))
+            for name, requests in (
+                ("reactions-hot", reactions),
+                ("comments-hot", comments),
+                ("answers-hot", answers),
+            )
         ]
     finally:
         await service.close()

@@ -3,16 +3,15 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from importlib import import_module
 
 from stories_embedded.testing import Realm
 from stories_shared.events.cloudevents import SERVICES
-from stories_shared.runtime.settings import Settings, load
 
 from ..bench import Bench
 from ..processes import Process, get, start_service, until
 from ..registry import figure
-from ..results import Result, Sample
+from ..results import Bound, Result, Sample
+from ..services import init
 
 IDLE_S = 5
 
@@ -34,9 +33,12 @@ async def start_idle(bench: Bench) -> Sequence[Result]:
         idles = await asyncio.gather(*(process.measure_idle(IDLE_S) for _, process, _ in processes))
         results = []
         for (service, process, took), idle in zip(processes, idles, strict=True):
-            used = f"idle {idle:.1%} of a core (at most 2 %) and {process.memory_mb():.0f} MB (at most 110)"
-            note = f"ready after {took:.2f} s (at most 2); {used}"
-            results.append(Result(f"start-{service}", "starts/s", Sample(1 / took, idle * 1e6), note=note))
+            bounds = [
+                Bound("ready after s", took, 2.0),
+                Bound("idle, % of a core", idle * 100, 2.0),
+                Bound("MB", process.memory_mb(), 110.0),
+            ]
+            results.append(Result(f"start-{service}", "starts/s", Sample(1 / took, idle * 1e6)).within(*bounds))
         return results
     finally:
         for _, process, _ in processes:
@@ -46,14 +48,3 @@ async def start_idle(bench: Bench) -> Sequence[Result]:
 async def ready(process: Process, service: str) -> None:
     """Wait until it is ready."""
     await until(lambda: get(f"{process.url}/readyz") is not None, f"{service} is ready", pause=0.02)
-
-
-async def init(service: str, settings: dict[str, str]) -> None:
-    """Create the service's own resources."""
-    modules = import_module(f"stories_{service}.settings"), import_module(f"stories_{service}.app")
-    kind: type[Settings] = next(
-        found
-        for found in vars(modules[0]).values()
-        if isinstance(found, type) and issubclass(found, Settings) and found is not Settings
-    )
-    await modules[1].init(load(kind, {name.lower(): value for name, value in settings.items()}))

@@ -11,7 +11,7 @@ import pytest
 from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import system_now
-from stories_shared.events import Event, StoryDeleted, StoryViewed, UserErased
+from stories_shared.events import Event, StoryDeleted, StoryErased, StoryViewed, UserErased
 from stories_shared.events.cloudevents import SERVICES, decode_record
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.publisher import Publisher
@@ -86,6 +86,57 @@ def test_an_object_or_an_unfinished_upload_is_found(
     assert (code, found["uploads"]) == (1, [key.format(story_id)])
 
 
+def archive(databases: MongoClient[Any], bucket: Minio, name: str, story_id: str) -> None:
+    """A story in its author's archive, and in a highlight."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    kept = {"_id": story_id, "author_id": "ann", "created_at": at, "archived_at": at, "words": {"caption": "sunset"}}
+    databases["stories_ingest"]["archive"].insert_one(kept)
+    shown = {"_id": new_id(), "author_id": "ann", "title": "Sea", "story_ids": [story_id]}
+    databases["stories_ingest"]["highlights"].insert_one(shown)
+    bucket.put_object(name, f"archive/ann/{story_id}/media.mp4", io.BytesIO(b"kept"), 4)
+
+
+def test_intact_archive_is_no_leftover_and_a_planted_one_is(
+    installation: Any, databases: MongoClient[Any], bucket: Minio
+) -> None:
+    name = installation.settings["S3_BUCKET"]
+    story_id = new_id()
+    archive(databases, bucket, name, story_id)
+    code, found = verified(installation, story_id)
+    assert (code, found["erased"], found["archived"]) == (0, True, True)
+    assert "its author's archive keeps it" in " ".join(installation.run("erasure", "verify", story_id).stderr.split())
+
+    ingest = databases["stories_ingest"]
+    planted = {"_id": new_id(), "author_id": "eve", "title": "Stolen", "story_ids": [story_id]}
+    ingest["highlights"].insert_one(planted)
+    assert verified(installation, story_id)[0] == 1
+    ingest["highlights"].delete_one({"_id": planted["_id"]})
+    for key in (f"archive/eve/{story_id}/media.mp4", f"stories/{story_id}/poster.jpg"):
+        bucket.put_object(name, key, io.BytesIO(b"left"), 4)
+        code, found = verified(installation, story_id)
+        assert (code, key in found["objects"]) == (1, True)
+        bucket.remove_object(name, key)
+    assert verified(installation, story_id)[0] == 0
+
+
+def test_archive_of_an_erased_story_or_account_is_a_leftover(
+    installation: Any, databases: MongoClient[Any], bucket: Minio
+) -> None:
+    name = installation.settings["S3_BUCKET"]
+    of_account, removed = new_id(), new_id()
+    archive(databases, bucket, name, of_account)
+    databases["stories_ingest"]["erased_users"].insert_one({"_id": "ann", "at": datetime(2026, 1, 2, tzinfo=UTC)})
+    code, found = verified(installation, of_account)
+    assert (code, found["archived"]) == (1, False)
+
+    mark = {"_id": removed, "author_id": "ann", "removed_at": datetime.now(UTC), "again_at": datetime.now(UTC)}
+    databases["stories_ingest"]["archive"].insert_one(mark)
+    assert verified(installation, removed)[0] == 0
+    bucket.put_object(name, f"archive/ann/{removed}/media.mp4", io.BytesIO(b"left"), 4)
+    code, found = verified(installation, removed)
+    assert (code, found["objects"]) == (1, [f"archive/ann/{removed}/media.mp4"])
+
+
 def test_topics_are_listed_with_their_erasure_time(
     installation: Any, databases: MongoClient[Any], bucket: Minio
 ) -> None:
@@ -120,9 +171,11 @@ def test_endings_since_a_time_are_republished_unchanged(installation: Any) -> No
     event_id, erased = new_id(), UserErased(user_id="eve", at=system_now(), receipt_id=new_id())
     publish_all(installation, new, new, event_id=event_id)
     publish_all(installation, erased)
+    kept_no_more = [StoryErased(story_id=new.story_id, store=store, erased_at=since) for store in ("media", "archive")]
+    publish_all(installation, *kept_no_more)
     ran = installation.run("erasure", "replay", "--since", since.isoformat())
     assert ran.exit_code == 0, ran.output
-    assert ran.stdout.splitlines() == ["story-deleted 1", "user-erased 1"]
+    assert ran.stdout.splitlines() == ["story-deleted 1", "story-erased 1", "user-erased 1"]
     decoded = [decode_record(record, StoryDeleted) for record in installation.records("story-deleted")]
     republished = [each for each in decoded if each.event == new]
     assert len(republished) == 3

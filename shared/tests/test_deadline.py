@@ -12,6 +12,7 @@ from stories_shared.http.app import configure_app
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body
 from stories_shared.http.deadline import DeadlineRoute
+from stories_shared.timeouts import SharedTimeout
 
 PATIENCE_S = 0.3
 
@@ -70,3 +71,37 @@ async def test_slow_response_exceeds_the_deadline(client):
 async def test_token_verification_counts_against_the_deadline(client):
     assert await post(client, "0", token="0.2") == 201
     assert await post(client, "0.25", token="0.2") == 503
+
+
+async def overdue(shared: SharedTimeout, seconds: float) -> bool:
+    """Whether work of so many seconds is ended by it."""
+    try:
+        with shared.begin():
+            await asyncio.sleep(seconds)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_shared_timeout_ends_only_what_is_over():
+    timeout = SharedTimeout(PATIENCE_S)
+    took = [0, 60, 0, 60]
+    assert await asyncio.gather(*(overdue(timeout, seconds) for seconds in took)) == [False, True, False, True]
+    late = asyncio.create_task(overdue(timeout, 60))
+    await asyncio.sleep(PATIENCE_S / 2)
+    assert not await overdue(timeout, 0)
+    assert await late
+    assert await overdue(timeout, 60)
+
+
+async def test_shared_timeout_lets_a_cancellation_pass():
+    task = asyncio.create_task(overdue(SharedTimeout(PATIENCE_S), 60))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_shared_timeout_serves_one_event_loop_after_another():
+    timeout = SharedTimeout(PATIENCE_S)
+    assert [asyncio.run(overdue(timeout, seconds)) for seconds in (0, 60)] == [False, True]

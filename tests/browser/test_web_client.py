@@ -18,10 +18,13 @@ JOURNEYS = (
     "expiry",
     "keyboard",
     "refusal",
+    "camera",
+    "cutting",
     "offline",
     "scenes",
     "moderation",
     "planning",
+    "archive",
     "shell",
     "accessibility",
 )

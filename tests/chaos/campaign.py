@@ -13,13 +13,17 @@ from typing import Any
 from tests.journeys.samples import Samples
 
 from .actors import Actors, make_actors
+from .checks.authors import AuthorChecks
 from .checks.counts import CountChecks
 from .checks.erasure import LOG_S, ErasureChecks
 from .checks.leftovers import LeftoverChecks
+from .checks.live import LiveChecks
 from .checks.stories import StoryChecks
+from .checks.webhooks import WebhookChecks
 from .cluster import Cluster
 from .fault_timeline import FaultTimeline
 from .history import History
+from .live_clients import FOLLOWED
 from .reconcile import Reconciliation, drained
 from .soak import Soak
 from .summary import Summary
@@ -81,8 +85,18 @@ class Campaign:
             self.seed, self.kinds, self.without, cluster, self.history, self.fault_timeline, self.wrong, samples, stack
         )
         soak = Soak(cluster, self.folder)
-        watching = [self.fault_timeline.watch_machine(), actors.recorder.run(), actors.recovery_times.run()]
+        watching = [
+            self.fault_timeline.watch_machine(),
+            actors.recorder.run(),
+            actors.recovery_times.run(),
+            actors.live.run(),
+        ]
         background = [asyncio.create_task(each) for each in [*watching, *([soak.run()] if self.soaking else [])]]
+        await actors.webhooks.register()
+        await asyncio.gather(
+            *(actors.operations.follow_some(each.viewer, FOLLOWED) for each in actors.live.clients),
+            *(actors.operations.archive(user) for user in actors.model.users[::2]),
+        )
         began = time.time()
         try:
             await self._inject_faults(actors)
@@ -131,18 +145,29 @@ class Campaign:
         ask = StoryChecks(actors.client, actors.model, self.wrong, actors.monitor.endpoints)
         counts, erasure = CountChecks(ask), ErasureChecks(ask, cluster.settings)
         records, leftovers = actors.records, LeftoverChecks(ask, actors.recorder)
+        webhooks = WebhookChecks(ask, actors.operations, actors.webhooks, actors.recorder.published)
+        authors = AuthorChecks(ask, self.fault_timeline.calm)
+        live = LiveChecks(ask, actors.operations, actors.live)
+        actors.live.leave_intact()
         checks: dict[str, Callable[[], Awaitable[None]]] = {
+            "an endpoint that hangs delays no other": webhooks.isolated,
+            "scheduled stories go live at their time": authors.schedules,
+            "no repost outlives its original": authors.reposts,
             "publishes are live, ended or rejected": ask.publishes,
             "each story once where it may be seen": ask.reels,
+            "live clients are told of a new story": live.told,
+            "live clients know what trays show": live.current,
             "counts of live stories": counts.live,
             "counts of ended stories": lambda: counts.ended(cluster.settings["MONGO_URL"], self.fault_timeline.calm),
             "reports": counts.reports,
             "no early endings": leftovers.ends,
+            "archives": authors.archives,
             "complete receipts": erasure.receipts,
             "databases without ended stories": erasure.databases,
             "bucket without orphans and gaps": erasure.bucket,
             "exactly the invalid records are dead-lettered": lambda: leftovers.dead_letter(records.invalid_keys),
             "idempotency keys": leftovers.keys,
+            "webhooks": webhooks.delivered,
             "log without ended stories": lambda: erasure.log(actors.recorder, records.republished, log_from),
         }
         for name, check in checks.items():

@@ -6,10 +6,11 @@ import json
 import random
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from stories_engagement.domain.webhooks import WEBHOOK_EVENTS
 from stories_shared.kafka.client import Consumer
 
 from .invariant_monitor import seconds
@@ -18,6 +19,9 @@ KEPT = 400
 NEW_TOPICS_S = 2.0
 INVALID_KEY_PREFIX = b"poison-"
 """Prefix of the keys of invalid records, which describe nothing that happened."""
+DETAILS = {"story-posted": "revision", "comment-created": "comment_id", "user-mentioned": "user_id"}
+Published: TypeAlias = tuple[str, str, str]
+"""Topic, story, and what tells events of one story apart there: the revision, the comment, the mentioned user."""
 
 
 @dataclass
@@ -31,6 +35,8 @@ class LogRecorder:
     early: list[dict[str, Any]] = field(default_factory=list)
     recent: deque[Any] = field(default_factory=lambda: deque(maxlen=KEPT))
     appended: dict[str, int] = field(default_factory=dict)
+    published: set[Published] = field(default_factory=set)
+    """Every event of the topics that webhooks can have."""
     _ended: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -77,7 +83,12 @@ class LogRecorder:
             self.dead_letter.setdefault(record.topic, {})[record.key or b""] = why
             return
         self.recent.append(record)
-        if record.topic == "story-expired" and record.value and not (record.key or b"").startswith(INVALID_KEY_PREFIX):
+        if not record.value or (record.key or b"").startswith(INVALID_KEY_PREFIX):
+            return
+        if record.topic in WEBHOOK_EVENTS:
+            content = json.loads(record.value)
+            self.published.add((record.topic, content["story_id"], str(content.get(DETAILS.get(record.topic), ""))))
+        if record.topic == "story-expired":
             self._note_end(record.value)
 
     def _note_end(self, value: bytes) -> None:

@@ -28,6 +28,8 @@ class Summary:
     lateness: list[float] = field(default_factory=list)
     starved_s: float = 0.0
     redelivered: int = 0
+    live: dict[str, int] = field(default_factory=dict)
+    webhooks: dict[str, dict[str, int]] = field(default_factory=dict)
     doubtful: int = 0
     suspects: frozenset[str] = frozenset()
     stories: int = 0
@@ -40,6 +42,8 @@ class Summary:
         self.slow = actors.nemesis.slow
         self.lateness, self.starved_s = actors.recorder.lateness, fault_timeline.seconds("machine")
         self.redelivered = actors.recovery_times.redelivered(actors.records.readable())
+        self.live = actors.live.figures()
+        self.webhooks = {each.name: dict(each.answered) for each in (actors.webhooks.healthy, actors.webhooks.faulty)}
         self.doubtful = sum(story.doubtful for story in actors.model.stories)
         self.stories = sum(story.live_at is not None for story in actors.model.stories)
 
@@ -63,6 +67,9 @@ class Summary:
             yield f"expiry       {len(late)} endings, {figures}"
         yield f"in doubt     {self.doubtful} plays and comments without a response"
         yield f"redelivered  {self.redelivered} records or more"
+        yield f"live clients {listed(self.live)}"
+        for endpoint, answers in self.webhooks.items():
+            yield f"webhooks     {endpoint}: {listed(answers)}"
         yield f"overloaded   {self.starved_s:.1f} s"
         for name, wrong in self.checks.items():
             yield f"  {'ok   ' if not wrong else 'WRONG'} {name}" + (f": {wrong}" if wrong else "")

@@ -1,6 +1,7 @@
-import { type ComponentType, render } from "preact";
+import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Item } from "stories-client";
+import { later } from "./later";
 import { Player } from "./player/Player";
 import { attempt, go, route, session, signIn, tray } from "./state";
 import "./style.css";
@@ -13,19 +14,8 @@ import { SignIn } from "./views/SignIn";
 const Create = later(() => import("./views/Create").then((views) => views.Create));
 const Scenes = later(() => import("./scenes/Scenes").then((views) => views.Scenes));
 const Moderation = later(() => import("./moderation/Moderation").then((views) => views.Moderation));
+const Profile = later(() => import("./archive/Profile").then((views) => views.Profile));
 const Me = later(() => import("./views/Me").then((views) => views.Me));
-
-/** A view whose script is loaded when it is first shown. */
-function later(load: () => Promise<ComponentType>): ComponentType {
-  let loaded: ComponentType | null = null;
-  return function Later() {
-    const [View, setView] = useState<{ of: ComponentType } | null>(loaded && { of: loaded });
-    useEffect(() => {
-      if (!View) void load().then((of) => setView({ of: (loaded = of) }));
-    }, []);
-    return View ? <View.of /> : <main aria-busy="true" />;
-  };
-}
 
 function App() {
   const [forYou, setForYou] = useState<Item[] | null>(null);
@@ -44,21 +34,23 @@ function App() {
     <>
       <Navigation at={section} user={user} />
       {section === "new" ? (
-          <Create />
-        ) : section === "scenes" ? (
-          <Scenes />
-        ) : section === "moderation" && session.value?.admin ? (
-          <Moderation />
-        ) : section === "me" || (section === "u" && name === user && more) ? (
-          <Me />
-        ) : section === "tag" ? (
-          <main class="home">
-            <h1 class="tag-title">#{name}</h1>
-            <Grid path={{ tag: name }} />
-          </main>
-        ) : (
-          <Home known={forYou} onKnown={setForYou} />
-        )}
+        <Create />
+      ) : section === "scenes" ? (
+        <Scenes />
+      ) : section === "moderation" && session.value?.admin ? (
+        <Moderation />
+      ) : section === "me" || (section === "u" && name === user && more) ? (
+        <Me />
+      ) : section === "p" ? (
+        <Profile name={name} />
+      ) : section === "tag" ? (
+        <main class="home">
+          <h1 class="tag-title">#{name}</h1>
+          <Grid path={{ tag: name }} />
+        </main>
+      ) : (
+        <Home known={forYou} onKnown={setForYou} />
+      )}
       <Watching key={`${section}/${name}`} section={section} name={name} start={more} forYou={forYou} />
       <DeleteDialog />
       <Toast />
@@ -67,12 +59,23 @@ function App() {
 }
 
 /** The player over the page: `/u/ann` plays on through the tray, `/s/id` through For You, else that story alone. */
-function Watching({ section, name, start, forYou }: { section: string; name: string; start?: string; forYou: Item[] | null }) {
+function Watching({
+  section,
+  name,
+  start,
+  forYou,
+}: {
+  section: string;
+  name: string;
+  start?: string;
+  forYou: Item[] | null;
+}) {
   const { api, user } = session.value ?? {};
   const [shared, setShared] = useState<Item | null>(null);
   const known = section === "s" ? forYou?.find((item) => item.id === name) : undefined;
   useEffect(() => {
-    if (section === "s" && !known && api) void attempt(api.story(name)).then((item) => (item ? setShared(item) : go("/", true)));
+    if (section === "s" && !known && api)
+      void attempt(api.story(name)).then((item) => (item ? setShared(item) : go("/", true)));
   }, [section, name]);
   const close = () => go(start ? "/me" : "/", true);
   if (section === "u" && tray.value) {
@@ -125,13 +128,18 @@ function Navigation({ at, user }: { at: string; user: string }) {
 /** The worker keeps the shell for the next time; its address is the only script that the policy lets us name. */
 async function keepShell(): Promise<void> {
   if (!import.meta.env.PROD || !navigator.serviceWorker) return;
-  const { trustedTypes } = globalThis as { trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } } };
+  const { trustedTypes } = globalThis as {
+    trustedTypes?: { createPolicy(name: string, rules: object): { createScriptURL(url: string): string } };
+  };
   const worker = `${import.meta.env.BASE_URL}sw.js`;
-  await navigator.serviceWorker.register(trustedTypes?.createPolicy("worker", { createScriptURL: () => worker }).createScriptURL(worker) ?? worker);
+  await navigator.serviceWorker.register(
+    trustedTypes?.createPolicy("worker", { createScriptURL: () => worker }).createScriptURL(worker) ?? worker,
+  );
 }
 void keepShell().catch(() => undefined); // a browser that keeps nothing shows the same
 
 const root = document.getElementById("app");
 const before = sessionStorage.getItem("user");
-if (before) await signIn(before, sessionStorage.getItem("admin") === "true").catch(() => sessionStorage.removeItem("user"));
+if (before)
+  await signIn(before, sessionStorage.getItem("admin") === "true").catch(() => sessionStorage.removeItem("user"));
 if (root) render(<App />, root);

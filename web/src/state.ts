@@ -39,7 +39,9 @@ let number = 0;
 export function say(text: string): void {
   const id = ++number;
   toast.value = { text, id };
-  setTimeout(() => toast.value?.id === id && (toast.value = null), 3500);
+  setTimeout(() => {
+    if (toast.value?.id === id) toast.value = null;
+  }, 3500);
 }
 
 /** Tell what went wrong, in words with what to do. */
@@ -83,25 +85,40 @@ let stop = new AbortController();
 
 export async function signIn(user: string, admin = false): Promise<void> {
   let token = await tokenFor(user, admin);
-  start(user, async (refused) => (refused ? (token = await tokenFor(user, admin)) : token), admin, true);
+  const current = async (refused: boolean) => {
+    if (refused) token = await tokenFor(user, admin);
+    return token;
+  };
+  start(user, current, admin, true);
   sessionStorage.setItem("user", user);
   sessionStorage.setItem("admin", String(admin));
 }
 
 /** Sign in with a token of the host's, whose page may also hand it over with `postMessage`. */
 export function signInWithToken(token: string): void {
-  const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as { sub?: string; roles?: string[] };
+  const claims = JSON.parse(atob((token.split(".")[1] ?? "").replace(/-/g, "+").replace(/_/g, "/"))) as {
+    sub?: string;
+    roles?: string[];
+  };
   start(claims.sub ?? "", () => token, claims.roles?.includes("admin") ?? false);
 }
 
-function start(user: string, token: (refused: boolean) => string | Promise<string>, admin: boolean, development = false): void {
+function start(
+  user: string,
+  token: (refused: boolean) => string | Promise<string>,
+  admin: boolean,
+  development = false,
+): void {
   const api = new Stories({ baseUrl: location.origin, token });
   const views = api.views({ storage: localStorage, key: `views.${user}` });
   stop = new AbortController();
   stop.signal.addEventListener("abort", views.attach(document, window));
   tray.value = null;
   session.value = { user, api, views, admin, development };
-  void api.config().then((found) => (config.value = found), () => undefined);
+  void api.config().then(
+    (found) => (config.value = found),
+    () => undefined,
+  );
   void refreshTray();
   void readFollowing();
   void live(api, stop.signal);
@@ -186,7 +203,8 @@ export async function setFollowing(user: string, on: boolean): Promise<void> {
   setTimeout(refreshTray, 300);
 }
 
-const changed = (set: ReadonlySet<string>, one: string, on: boolean) => new Set([...[...set].filter((each) => each !== one), ...(on ? [one] : [])]);
+const changed = (set: ReadonlySet<string>, one: string, on: boolean) =>
+  new Set([...[...set].filter((each) => each !== one), ...(on ? [one] : [])]);
 
 export async function setNotified(user: string, notify: boolean): Promise<void> {
   const { api } = session.value ?? {};

@@ -211,7 +211,8 @@ const catalogue = signal<Catalogue>(EN);
 export const language = signal<Language>("en");
 
 type Values = Record<string, string | number>;
-const filled = (text: string, values: Values) => text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+const filled = (text: string, values: Values) =>
+  text.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
 
 export function t(key: Key, values: Values = {}): string {
   return filled(catalogue.value[key], values);
@@ -233,10 +234,20 @@ export async function speak(wanted: string): Promise<void> {
 export function span(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const [amount, unit] =
-    seconds < 60 ? [seconds, "second"] : seconds < 3600 ? [seconds / 60, "minute"] : seconds < 86_400 ? [seconds / 3600, "hour"] : [seconds / 86_400, "day"];
-  return new Intl.NumberFormat(language.value, { style: "unit", unit: unit as string, unitDisplay: "narrow" }).format(Math.floor(amount as number));
+    seconds < 60
+      ? [seconds, "second"]
+      : seconds < 3600
+        ? [seconds / 60, "minute"]
+        : seconds < 86_400
+          ? [seconds / 3600, "hour"]
+          : [seconds / 86_400, "day"];
+  return new Intl.NumberFormat(language.value, { style: "unit", unit: unit as string, unitDisplay: "narrow" }).format(
+    Math.floor(amount as number),
+  );
 }
 
 export function bytes(size: number): string {
-  return new Intl.NumberFormat(language.value, { style: "unit", unit: "megabyte", maximumFractionDigits: 0 }).format(size / 1_048_576);
+  return new Intl.NumberFormat(language.value, { style: "unit", unit: "megabyte", maximumFractionDigits: 0 }).format(
+    size / 1_048_576,
+  );
 }

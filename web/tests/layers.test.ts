@@ -5,7 +5,12 @@ const box = { x: 0.5, y: 0.25, w: 0.8, h: 0.1 };
 
 test("a layer lies around its centre, turned", () => {
   const style = frame({ ...box, kind: "hashtag", tag: "sea", rotation: -4 });
-  expect(style).toMatchObject({ left: "50%", top: "25%", width: "80%", transform: "translate(-50%, -50%) rotate(-4deg)" });
+  expect(style).toMatchObject({
+    left: "50%",
+    top: "25%",
+    width: "80%",
+    transform: "translate(-50%, -50%) rotate(-4deg)",
+  });
 });
 
 test("a text is as large as its box allows, and no word is broken", () => {
@@ -19,5 +24,10 @@ test("a text is as large as its box allows, and no word is broken", () => {
 
 test("effects are filters of the picture; unknown ones are left out", () => {
   expect(filter([{ ...box, kind: "effect", name: "mono", intensity: 0.5 }])).toBe("grayscale(0.5)");
-  expect(filter([{ ...box, kind: "effect", name: "unknown" }, { ...box, kind: "caption", text: "x" }])).toBe("");
+  expect(
+    filter([
+      { ...box, kind: "effect", name: "unknown" },
+      { ...box, kind: "caption", text: "x" },
+    ]),
+  ).toBe("");
 });

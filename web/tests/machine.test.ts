@@ -76,7 +76,9 @@ describe("time", () => {
   });
 
   test("stands still while a clip waits for data", () => {
-    const session = play([{ author: "ann", slides: [slide("a", { kind: "video", durationMs: 8000 })] }]).ready().after(1000);
+    const session = play([{ author: "ann", slides: [slide("a", { kind: "video", durationMs: 8000 })] }])
+      .ready()
+      .after(1000);
     session.send({ type: "stalled", showing: 1 }).after(9000);
     expect(session.phase).toBe("loading");
     expect(watched(session.state, session.now)).toBe(1000);
@@ -84,7 +86,11 @@ describe("time", () => {
   });
 
   test("goes on after a pause where it stopped", () => {
-    const session = play([reel("ann", "a", "b")]).ready().after(2000).send(hold).after(60_000);
+    const session = play([reel("ann", "a", "b")])
+      .ready()
+      .after(2000)
+      .send(hold)
+      .after(60_000);
     expect(fraction(session.state, session.now)).toBeCloseTo(0.4);
     session.send(release).after(2999);
     expect(session.id).toBe("a");
@@ -92,7 +98,9 @@ describe("time", () => {
   });
 
   test("needs every reason to pause taken away", () => {
-    const session = play([reel("ann", "a")]).ready().send({ type: "pause", reason: "hidden" }, hold, release);
+    const session = play([reel("ann", "a")])
+      .ready()
+      .send({ type: "pause", reason: "hidden" }, hold, release);
     expect(session.phase).toBe("paused");
     expect(session.send({ type: "resume", reason: "hidden" }).phase).toBe("playing");
   });
@@ -114,7 +122,11 @@ describe("position", () => {
 
   test("media of an earlier showing changes nothing", () => {
     const session = play([reel("ann", "a", "b", "c")]).send(next);
-    session.send({ type: "ready", showing: 1 }, { type: "finished", showing: 1 }, { type: "time", showing: 1, ms: 900 });
+    session.send(
+      { type: "ready", showing: 1 },
+      { type: "finished", showing: 1 },
+      { type: "time", showing: 1, ms: 900 },
+    );
     expect(session.id).toBe("b");
     expect(session.phase).toBe("loading");
     expect(session.state.position).toBe(0);
@@ -141,7 +153,10 @@ describe("position", () => {
   });
 
   test("back on the very first story starts it again", () => {
-    const session = play([reel("ann", "a")]).ready().after(3000).send(back);
+    const session = play([reel("ann", "a")])
+      .ready()
+      .after(3000)
+      .send(back);
     expect(session.id).toBe("a");
     expect(fraction(session.state, session.now)).toBe(0);
   });
@@ -162,7 +177,10 @@ describe("position", () => {
   });
 
   test("a reel that is read again keeps its place", () => {
-    const session = play([reel("ann", "a", "b")]).send(next).ready().after(1000);
+    const session = play([reel("ann", "a", "b")])
+      .send(next)
+      .ready()
+      .after(1000);
     session.send({ type: "loaded", author: "ann", slides: [slide("z"), slide("a"), slide("b")] });
     expect(session.id).toBe("b");
     expect(session.phase).toBe("playing");
@@ -173,14 +191,26 @@ describe("views", () => {
   test("are reported once, by whichever way a story is left", () => {
     const ways: Event[] = [next, back, { type: "author", step: 1 }, { type: "close" }, { type: "gone", id: "b" }];
     for (const way of ways) {
-      const session = play([reel("ann", "a", "b", "c"), reel("bob", "d")]).send(next).ready().after(1200).send(way);
-      expect(session.left.map((each) => each.id), way.type).toEqual(["b"]);
+      const session = play([reel("ann", "a", "b", "c"), reel("bob", "d")])
+        .send(next)
+        .ready()
+        .after(1200)
+        .send(way);
+      expect(
+        session.left.map((each) => each.id),
+        way.type,
+      ).toEqual(["b"]);
       expect(session.left[0]).toMatchObject({ watchedMs: 1200, completed: false, author: "ann" });
     }
   });
 
   test("are completed only when the story ran to its end", () => {
-    const session = play([reel("ann", "a", "b")]).ready().after(PHOTO_MS).ready().after(10).send(next);
+    const session = play([reel("ann", "a", "b")])
+      .ready()
+      .after(PHOTO_MS)
+      .ready()
+      .after(10)
+      .send(next);
     expect(session.left.map((each) => each.completed)).toEqual([true, false]);
   });
 
@@ -189,7 +219,11 @@ describe("views", () => {
   });
 
   test("carry the taps of this showing alone", () => {
-    const session = play([reel("ann", "a", "b")]).ready().send(next).ready().send({ type: "close" });
+    const session = play([reel("ann", "a", "b")])
+      .ready()
+      .send(next)
+      .ready()
+      .send({ type: "close" });
     expect(session.left.map((each) => each.taps)).toEqual([
       { forward: 1, back: 0, exit: 0 },
       { forward: 0, back: 0, exit: 1 },
@@ -197,21 +231,34 @@ describe("views", () => {
   });
 
   test("do not count the time of a pause", () => {
-    const session = play([reel("ann", "a")]).ready().after(1000).send(hold).after(9000).send(release).after(500);
+    const session = play([reel("ann", "a")])
+      .ready()
+      .after(1000)
+      .send(hold)
+      .after(9000)
+      .send(release)
+      .after(500);
     expect(session.send({ type: "close" }).left[0]).toMatchObject({ watchedMs: 1500 });
   });
 });
 
 describe("the end", () => {
   test("comes once, and nothing happens after it", () => {
-    const session = play([reel("ann", "a")]).ready().send({ type: "close" }, { type: "close" }, next).after(60_000);
+    const session = play([reel("ann", "a")])
+      .ready()
+      .send({ type: "close" }, { type: "close" }, next)
+      .after(60_000);
     expect(session.effects.filter((each) => each.type === "over")).toHaveLength(1);
     expect(session.left).toHaveLength(1);
   });
 
   test("a tap on the last story closes, as running out does", () => {
-    const tapped = play([reel("ann", "a")]).ready().send(next);
-    const ran = play([reel("ann", "a")]).ready().after(PHOTO_MS);
+    const tapped = play([reel("ann", "a")])
+      .ready()
+      .send(next);
+    const ran = play([reel("ann", "a")])
+      .ready()
+      .after(PHOTO_MS);
     for (const session of [tapped, ran]) expect(session.effects.at(-1)).toEqual({ type: "over" });
   });
 
@@ -232,12 +279,17 @@ describe("the end", () => {
   });
 
   test("a paused story ends on time as well", () => {
-    const session = play([{ author: "ann", slides: [slide("a", { expiresAt: 3000 })] }]).ready().send(hold).after(2000);
+    const session = play([{ author: "ann", slides: [slide("a", { expiresAt: 3000 })] }])
+      .ready()
+      .send(hold)
+      .after(2000);
     expect(session.phase).toBe("over");
   });
 
   test("an earlier story that ends keeps the one that is shown", () => {
-    const session = play([{ author: "ann", slides: [slide("a", { expiresAt: 2000 }), slide("b")] }]).send(next).ready();
+    const session = play([{ author: "ann", slides: [slide("a", { expiresAt: 2000 }), slide("b")] }])
+      .send(next)
+      .ready();
     session.after(1500);
     expect(session.id).toBe("b");
     expect(session.state.slide).toBe(0);
@@ -245,14 +297,18 @@ describe("the end", () => {
   });
 
   test("a deleted story goes while it is shown", () => {
-    const session = play([reel("ann", "a"), reel("bob", "b")]).ready().send({ type: "gone", id: "a" });
+    const session = play([reel("ann", "a"), reel("bob", "b")])
+      .ready()
+      .send({ type: "gone", id: "a" });
     expect(session.id).toBe("b");
   });
 });
 
 describe("comfort", () => {
   test("with reduced motion nothing moves on by itself", () => {
-    const session = play([reel("ann", "a", "b")], "ann", false).ready().after(PHOTO_MS);
+    const session = play([reel("ann", "a", "b")], "ann", false)
+      .ready()
+      .after(PHOTO_MS);
     expect(session.id).toBe("a");
     expect(session.phase).toBe("paused");
     session.send(next);
@@ -261,13 +317,18 @@ describe("comfort", () => {
   });
 
   test("a refused start of sound waits for a tap", () => {
-    const session = play([reel("ann", "a")]).ready().send({ type: "pause", reason: "blocked" });
+    const session = play([reel("ann", "a")])
+      .ready()
+      .send({ type: "pause", reason: "blocked" });
     expect(session.phase).toBe("paused");
     expect(session.send({ type: "resume", reason: "blocked" }).phase).toBe("playing");
   });
 
   test("a pause by hand does not outlive the story, a hidden tab does", () => {
-    const session = play([reel("ann", "a", "b", "c")]).ready().send({ type: "pause", reason: "user" }, next).ready();
+    const session = play([reel("ann", "a", "b", "c")])
+      .ready()
+      .send({ type: "pause", reason: "user" }, next)
+      .ready();
     expect(session.phase).toBe("playing");
     session.send({ type: "pause", reason: "hidden" }, next).ready();
     expect(session.phase).toBe("paused");

@@ -1,6 +1,18 @@
 /** What the view behind the scenes makes of events. */
 import { expect, test } from "vitest";
-import { askedAt, behind, figuresOf, type Lane, type Life, lanesOf, length, lived, type Replica, storyOf, type Told } from "../src/scenes/model";
+import {
+  askedAt,
+  behind,
+  figuresOf,
+  type Lane,
+  type Life,
+  lanesOf,
+  length,
+  lived,
+  type Replica,
+  storyOf,
+  type Told,
+} from "../src/scenes/model";
 
 const ID = "01a22462-2d57-75f1-91b6-dca9808be16b";
 const event = (topic: string, at: number, told: Told["told"] = {}, changes: Partial<Told> = {}): Told => ({
@@ -15,7 +27,8 @@ const event = (topic: string, at: number, told: Told["told"] = {}, changes: Part
   told: { story_id: ID, ...told },
   ...changes,
 });
-const live = (events: Told[]) => events.reduce<Life | undefined>((life, each) => lived(life, storyOf(each) ?? "", each), undefined);
+const live = (events: Told[]) =>
+  events.reduce<Life | undefined>((life, each) => lived(life, storyOf(each) ?? "", each), undefined);
 const WHOLE = [
   event("story-posted", 10, { author_id: "ann", expires_at: "1970-01-01T00:00:01.000Z" }),
   event("story-viewed", 20, { viewer_id: "bob" }),
@@ -31,7 +44,15 @@ test("a story is followed from the POST to the tombstone", () => {
   const life = live(WHOLE);
   const kinds = life?.steps.map((step) => step.kind).filter((kind) => kind !== "asked");
   expect(kinds).toEqual(["live", "seen", "reacted", "ended", "erased", "tombstone", "erased", "erased", "complete"]);
-  expect(life).toMatchObject({ author: "ann", live: 10, expires: 1000, ended: 1000, how: "expired", complete: 1300, tombstone: 1150 });
+  expect(life).toMatchObject({
+    author: "ann",
+    live: 10,
+    expires: 1000,
+    ended: 1000,
+    how: "expired",
+    complete: 1300,
+    tombstone: 1150,
+  });
 });
 
 test("an id tells when somebody asked for the story", () => {
@@ -64,7 +85,12 @@ test("every topic has one lane, with all of its services", () => {
     "user-erased": { writers: ["expiry"], readers: ["ingest"] },
     "something-new": { writers: [], readers: [] },
   });
-  expect(lanes.map((lane) => [lane.name, lane.topics.length])).toEqual([["story-posted", 1], ["people", 2], ["accounts", 1], ["others", 1]]);
+  expect(lanes.map((lane) => [lane.name, lane.topics.length])).toEqual([
+    ["story-posted", 1],
+    ["people", 2],
+    ["accounts", 1],
+    ["others", 1],
+  ]);
   expect(lanes[1]?.readers).toEqual(["feed", "engagement"]);
 });
 
@@ -74,7 +100,11 @@ test("replicas add up, but for what each of them counts whole", () => {
     { name: "feed-2", ready: 0, live_stories: 4, live_connections: 3, behind: { "story-posted": 2 } },
     { name: "expiry", ready: 1, timers: 9, behind: {} },
   ] as Replica[];
-  expect(figuresOf("feed", replicas)).toMatchObject({ ready: 1, replicas: 2, values: { live_stories: 4, live_connections: 5 } });
+  expect(figuresOf("feed", replicas)).toMatchObject({
+    ready: 1,
+    replicas: 2,
+    values: { live_stories: 4, live_connections: 5 },
+  });
   expect(behind({ topics: ["story-posted"] } as Lane, replicas)).toBe(3);
 });
 

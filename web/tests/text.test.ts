@@ -1,10 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { EN } from "../src/text";
-import { DE } from "../src/text.de";
+import { ARCHIVE } from "../src/archive/text";
+import { CAPTURE } from "../src/capture/text";
 import { MODERATION } from "../src/moderation/text";
 import { SCENES } from "../src/scenes/text";
+import { EN } from "../src/text";
+import { DE } from "../src/text.de";
 
 const source = fileURLToPath(new URL("../src/", import.meta.url));
 const code = readdirSync(source, { recursive: true })
@@ -21,6 +23,8 @@ test("both languages fill in the same values", () => {
 const used = (key: string) => code.includes(`"${key}"`) || code.includes(`\`${key.split("_")[0]}_\${`);
 
 test.each([
+  ["archive", ARCHIVE],
+  ["capture", CAPTURE],
   ["scenes", SCENES],
   ["moderation", MODERATION],
 ])("texts of %s have the same values in both languages, and are used", (_, { en, de }) => {

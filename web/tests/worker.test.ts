@@ -25,7 +25,10 @@ beforeEach(() => {
     if (!online) throw new TypeError("offline");
     return new Response(pageText);
   };
-  const self = { location: { origin: ORIGIN }, addEventListener: (name: string, act: (event: unknown) => void) => (heard[name] = act) };
+  const self = {
+    location: { origin: ORIGIN },
+    addEventListener: (name: string, act: (event: unknown) => void) => (heard[name] = act),
+  };
   new Function("self", "caches", "fetch", source)(self, caches, fetch);
 });
 

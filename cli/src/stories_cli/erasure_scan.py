@@ -7,6 +7,7 @@ from typing import Any
 
 import bson
 from pymongo import MongoClient
+from pymongo.database import Database
 from stories_shared.clock import from_epoch_ms
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topics
@@ -24,7 +25,7 @@ OF_ARCHIVE = frozenset({"archive", "highlights"})
 class InDatabase:
     """One document with the story's id; `content` lists the fields that may not remain.
 
-    `kept`: it is the story in its author's archive.
+    `kept`: it is the story in its author's archive. `author_id` is the owner of what belongs to an archive.
     """
 
     service: str
@@ -32,6 +33,7 @@ class InDatabase:
     document: str
     content: tuple[str, ...]
     kept: bool = False
+    author_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,10 @@ class ScanResult:
     @property
     def erased(self) -> bool:
         """Whether databases and bucket have nothing of it but ids, times and counts, its author's archive aside."""
-        content = [each for each in self.documents if each.content and not self._is_archive(each.collection)]
-        objects = [key for key in self.objects if not (self.archived and key.startswith(ARCHIVE))]
+        owner = next((each.author_id for each in self.documents if each.kept), None)
+        archive = f"{ARCHIVE}{owner}/{self.story_id}/" if owner else None
+        content = [each for each in self.documents if each.content and not self._is_archive(each, owner)]
+        objects = [key for key in self.objects if not (archive and key.startswith(archive))]
         return not (objects or self.uploads or content)
 
     @property
@@ -66,8 +70,9 @@ class ScanResult:
         """Whether its author's archive keeps it, which is no fault."""
         return any(each.kept for each in self.documents)
 
-    def _is_archive(self, collection: str) -> bool:
-        return self.archived and collection in OF_ARCHIVE
+    @staticmethod
+    def _is_archive(document: InDatabase, owner: str | None) -> bool:
+        return owner is not None and document.collection in OF_ARCHIVE and document.author_id == owner
 
 
 def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_id: str) -> Iterator[InDatabase]:
@@ -84,8 +89,15 @@ def in_databases(client: MongoClient[Any], databases: Mapping[str, str], story_i
                 for document in bson.decode_all(batch):
                     if needle in bson.encode(document):
                         content = tuple(content_fields(f"stories_{service}.{collection}", document, story_id))
-                        kept = collection == "archive" and document["_id"] == story_id and "archived_at" in document
-                        yield InDatabase(service, collection, str(document.get("_id")), content, kept)
+                        owner = document.get("author_id") if collection in OF_ARCHIVE else None
+                        kept = collection == "archive" and document["_id"] == story_id and is_kept(database, document)
+                        yield InDatabase(service, collection, str(document.get("_id")), content, kept, owner)
+
+
+def is_kept(database: Database[Any], archived: Mapping[str, Any]) -> bool:
+    """Whether an archive rightly keeps this story: it was not removed, and its author's account not erased since."""
+    erased = {"_id": archived["author_id"], "at": {"$gte": archived.get("created_at")}}
+    return "archived_at" in archived and database["erased_users"].find_one(erased) is None
 
 
 def in_bucket(settings: Mapping[str, str], story_id: str) -> tuple[list[str], list[str]]:

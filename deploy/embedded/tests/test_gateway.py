@@ -577,6 +577,7 @@ def test_the_web_client_has_a_strict_policy_and_its_own_caching(
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
     assert policy.count("https://media.example") == 3  # pictures, clips, uploads
+    assert "camera=(self), microphone=(self)" in page.headers["permissions-policy"]
     assert page.headers["cache-control"] == "no-cache"
     (script,) = re.findall(r'src="(/app/index-[^"]+\.js)"', page.text)
     served = gateway.http.get(script, headers={"Accept-Encoding": "gzip"})

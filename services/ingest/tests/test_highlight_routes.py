@@ -100,6 +100,28 @@ async def test_highlight_is_shown_blocked_changed_and_removed(start):
             assert await ingest.mongo[collection].find_one(owned) is None, collection
 
 
+@pytest.mark.nightly
+async def test_highlights_are_503_for_others_while_kafka_is_frozen(start, servers):
+    async with start(archive="on", story_lifetimes="4s") as ingest:
+        ann, bob = ingest.author(f"ann-{new_id()}"), ingest.author(f"bob-{new_id()}")
+        story_ids = await archived(ingest, ann, stories=[{}])
+        made = await ann.http.post("/v1/me/highlights", json={"title": "Sea", "story_ids": story_ids})
+        paths = f"/v1/highlights/{made.json()['id']}", f"/v1/users/{ann.user_id}/highlights"
+
+        async def answers(expected):
+            for path in paths:
+                answer = await bob.http.get(path)
+                assert answer.status_code == expected, answer.text
+                assert expected == 200 or int(answer.headers["retry-after"]) >= 1
+                assert (await ann.http.get(path)).status_code == 200
+            return True
+
+        await eventually(lambda: answers(200))
+        with servers.frozen(servers.kafka):
+            await eventually(lambda: answers(503))
+        await eventually(lambda: answers(200), timeout_s=60)
+
+
 async def test_routes_of_highlights_answer_404_while_the_archive_is_off(ingest, ann):
     body = {"title": "x", "story_ids": [new_id()]}
     calls = [

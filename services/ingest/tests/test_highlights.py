@@ -4,14 +4,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from stories_ingest.domain.access_edges import RecentEdges
 from stories_ingest.domain.archive import ArchivedStory
 from stories_ingest.domain.errors import NoSuchHighlight, NotArchived, NotInHighlight
 from stories_ingest.domain.story import Requester, StorySettings
 from stories_ingest.testing.archive import MemoryArchive
 from stories_ingest.testing.builders import NOW, live
 from stories_ingest.testing.highlights import MemoryAccessEdges, MemoryHighlights
-from stories_ingest.usecases.access_edges import StoreAccessEdge
+from stories_ingest.usecases.access_edges import DropStoredEdges, FindHidden, StoreAccessEdge, edge_of
 from stories_ingest.usecases.highlights import ReadHighlights, WriteHighlights
+from stories_shared.errors import Unavailable
 from stories_shared.events import UserBlocked, UserHidden, UserUnblocked
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
@@ -23,11 +25,13 @@ ANN, BOB, ADMIN = Requester("ann"), Requester("bob"), Requester("root", is_admin
 class Env:
     archive: MemoryArchive = field(default_factory=MemoryArchive)
     edges: MemoryAccessEdges = field(default_factory=MemoryAccessEdges)
+    recent: RecentEdges = field(default_factory=RecentEdges)
 
     def __post_init__(self):
         self.highlights = MemoryHighlights(self.archive)
         self.write = WriteHighlights(self.highlights, lambda: NOW)
-        self.read = ReadHighlights(self.highlights, self.highlights, self.edges)
+        self.find_hidden = FindHidden(self.recent, self.edges, self.edges)
+        self.read = ReadHighlights(self.highlights, self.highlights, self.find_hidden)
         self.store_edge = StoreAccessEdge(self.edges)
 
     def archived(self, author_id="ann", **settings):
@@ -50,20 +54,24 @@ class Env:
         return await self.read.page(requester, "ann", None, 10) == ([], None)
 
     async def happens(self, kind, user_id, target_id, at=NOW):
-        event = kind(user_id=user_id, target_id=target_id, at=at)
-        await self.store_edge(
-            ReceivedEvent(
-                event=event,
-                key=user_id.encode(),
-                topic=event.topic,
-                partition=0,
-                offset=0,
-                source="/stories/feed",
-                id=new_id(),
-                produced_at=at,
-                appended_at=at,
-            )
-        )
+        await self.store_edge(record_of(kind, user_id, target_id, at))
+
+    def is_read(self, kind, user_id, target_id, at=NOW):
+        self.recent.put(*edge_of(record_of(kind, user_id, target_id, at)), NOW)
+
+
+def record_of(kind, user_id, target_id, at):
+    return ReceivedEvent(
+        event=kind(user_id=user_id, target_id=target_id, at=at),
+        key=user_id.encode(),
+        topic=kind.topic,
+        partition=0,
+        offset=0,
+        source="/stories/feed",
+        id=new_id(),
+        produced_at=at,
+        appended_at=at,
+    )
 
 
 @pytest.fixture
@@ -153,6 +161,43 @@ async def test_latest_block_counts_in_any_order(env):
     await env.happens(UserBlocked, "ann", "bob")
     assert await env.seen(BOB, highlight_id)
     await env.happens(UserBlocked, "ann", "bob", later)
+    assert await env.is_gone(BOB, highlight_id)
+
+
+async def test_block_that_is_read_but_not_stored_hides_already(env):
+    highlight_id = await env.made(env.archived())
+    await env.happens(UserUnblocked, "ann", "bob")
+    env.is_read(UserBlocked, "ann", "bob")
+    assert await env.is_gone(BOB, highlight_id)
+    env.is_read(UserUnblocked, "ann", "bob", NOW + timedelta(seconds=1))
+    assert await env.seen(BOB, highlight_id)
+    await env.happens(UserHidden, "ann", "bob")
+    assert await env.is_gone(BOB, highlight_id)
+
+
+async def test_others_wait_while_the_log_is_not_read(env):
+    highlight_id = await env.made(env.archived())
+    env.edges.stale = True
+    with pytest.raises(Unavailable):
+        await env.read.one(BOB, highlight_id)
+    with pytest.raises(Unavailable):
+        await env.read.page(BOB, "ann", None, 10)
+    assert await env.seen(ANN, highlight_id)
+    assert await env.seen(ADMIN, highlight_id)
+
+
+async def test_edge_stays_in_memory_until_it_is_stored(env):
+    highlight_id = await env.made(env.archived())
+    env.is_read(UserBlocked, "ann", "bob")
+    later = NOW + timedelta(minutes=1)
+    drop = DropStoredEdges(env.recent, env.edges, lambda: later)
+    for _ in range(2):
+        await drop()
+        assert await env.is_gone(BOB, highlight_id)
+    await env.happens(UserBlocked, "ann", "bob")
+    later += timedelta(minutes=1)
+    await drop()
+    assert env.recent.oldest(later + timedelta(minutes=1), 10) == {}
     assert await env.is_gone(BOB, highlight_id)
 
 

@@ -4,16 +4,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from stories_ingest.domain.errors import NoSuchStory, SharingOff
-from stories_ingest.domain.story import Overlay, StorySettings
+from stories_ingest.domain.access_edges import Edge, EdgeState, RecentEdges
+from stories_ingest.domain.errors import MediaRefused, NoSuchStory, SharingOff
+from stories_ingest.domain.story import Background, Overlay, StorySettings
 from stories_ingest.domain.uploads import UploadPolicy
 from stories_ingest.testing.builders import BOUNDS, NOW, FakeClock, live
 from stories_ingest.testing.fakes import MemoryBucket
 from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.highlights import MemoryAccessEdges
 from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.usecases.access_edges import FindHidden
 from stories_ingest.usecases.repost import RepostStory
 from stories_shared.auth.tickets import Ticket, Tickets
-from stories_shared.clock import system_now
+from stories_shared.clock import rfc3339, system_now
+from stories_shared.errors import Unavailable
 from stories_shared.events.ids import new_id
 
 DAY = timedelta(days=1)
@@ -27,7 +31,10 @@ def reposting(**settings):
     stories.add(original)
     bucket.objects[original.posted.media.key] = b"clip"
     policy = UploadPolicy(max_bytes=10**9, form_ttl=DAY, draft_ttl=DAY, still_images=True)
-    return RepostStory(stories, stories, bucket, policy, BOUNDS, DAY, FakeClock(NOW)), original, stories, bucket
+    edges = MemoryAccessEdges()
+    hidden = FindHidden(RecentEdges(), edges, edges)
+    repost = RepostStory(stories, stories, bucket, hidden, policy, BOUNDS, DAY, FakeClock(NOW))
+    return repost, original, stories, bucket
 
 
 async def test_repost_is_a_draft_with_a_copy_of_the_media():
@@ -52,6 +59,40 @@ async def test_what_may_not_be_shared_is_not_reposted(settings, revision, refusa
     with pytest.raises(refusal):
         await repost("copy", "bob", original.id, revision)
     assert "copy" not in stories.stories
+
+
+@pytest.mark.parametrize("edge", [Edge("block", "ann", "bob"), Edge("block", "bob", "ann"), Edge("hide", "ann", "bob")])
+async def test_ticket_from_before_a_block_reposts_nothing(edge):
+    repost, original, stories, _ = reposting()
+    stories.add(replace(original, overlay=Overlay(layers=(MENTION,))))
+    await repost.edges.stored.put(edge, EdgeState(NOW, on=True))
+    with pytest.raises(NoSuchStory):
+        await repost("copy", "bob", original.id, 1)
+    assert "copy" not in stories.stories
+    await repost("own", "ann", original.id, None)
+
+
+async def test_repost_waits_while_blocks_may_be_unread():
+    repost, original, stories, _ = reposting()
+    repost.edges.stored.stale = True
+    with pytest.raises(Unavailable):
+        await repost("copy", "bob", original.id, 1)
+    assert "copy" not in stories.stories
+
+
+async def test_text_story_is_reposted_without_photos_and_a_photo_is_not():
+    repost, original, stories, bucket = reposting()
+    repost = replace(repost, policy=replace(repost.policy, still_images=False))
+    media = replace(original.posted.media, content_type="image/jpeg")
+    photo_story = replace(original, posted=replace(original.posted, media=media))
+    stories.add(photo_story)
+    with pytest.raises(MediaRefused):
+        await repost("copy", "bob", original.id, 1)
+    background = Background(colors=("#ff0000",), angle=None)
+    stories.add(replace(photo_story, background=background))
+    await repost("copy", "bob", original.id, 1)
+    assert (stories.stories["copy"].background, stories.stories["copy"].takes_upload) == (background, False)
+    assert "staging/copy" not in bucket.objects
 
 
 async def test_who_is_mentioned_may_repost_a_restricted_story():
@@ -112,5 +153,14 @@ async def test_reposts_in_every_state_leave_with_a_deletion_of_the_original(inge
         return [answer.status_code for answer in answers] == [404, 404] and not left
 
     await eventually(gone)
+    other = await ann.post(photo())
+    blocked = {"user_id": ann.user_id, "target_id": bob.user_id, "at": rfc3339(system_now())}
+    await ingest.produce("user-blocked", ann.user_id, blocked)
+
+    async def refused() -> bool:
+        answer = await bob.http.post(f"/v1/stories/{other['id']}/repost", headers=ticket_of(ingest, other, bob.user_id))
+        return answer.status_code == 404
+
+    await eventually(refused)
     assert await eventually(lambda: ingest.events_of("story-deleted", posted["id"]))
     assert (await bob.http.post(path, headers=headers)).status_code == 404

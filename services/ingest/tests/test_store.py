@@ -10,6 +10,7 @@ from pymongo import IndexModel
 from stories_ingest import store as mongo_store
 from stories_ingest.app import ensure
 from stories_ingest.domain import transitions
+from stories_ingest.domain.access_edges import Edge, EdgeState
 from stories_ingest.domain.archive import RemovedStory
 from stories_ingest.domain.errors import NoSuchStory, NotArchived, TooMany
 from stories_ingest.domain.highlights import Highlight
@@ -441,6 +442,7 @@ async def test_removed_story_is_erased_twice_and_forgotten(store):
     assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (False, "ann")
     assert await store.archive.due_erasures(NOW, 10) == []
     assert await store.archive.due_erasures(LATER, 10) == [removed]
+    assert [await store.archive.count_due(at) for at in (NOW, LATER)] == [0, 1]
     again = LATER + timedelta(minutes=1)
     await store.archive.record_archive_erasure(story.id, LATER, again)
     assert await store.archive.remove([story.id], LATER, again) == []
@@ -527,12 +529,33 @@ async def test_viewer_gets_only_what_was_for_everyone(store):
     assert (await store.highlights.archived([public.id]))[public.id].story.id == public.id
 
 
+def block(user_id, target_id):
+    return Edge("block", user_id, target_id)
+
+
 async def test_newest_edge_counts_and_a_block_wins_a_tie(store):
-    for at, on, hidden in ((LATER, False, False), (NOW, True, False), (LATER, True, True), (LATER, False, True)):
-        await store.edges.put("block", "ann", "bob", at, on=on)
-        assert [await store.edges.is_hidden(*pair) for pair in (("ann", "bob"), ("bob", "ann"))] == [hidden] * 2
-    await store.edges.put("hide", "ann", "cat", NOW, on=True)
-    assert [await store.edges.is_hidden(*pair) for pair in (("ann", "cat"), ("cat", "ann"))] == [True, False]
+    edge = block("ann", "bob")
+    for state, expected in (
+        (EdgeState(LATER, on=False), EdgeState(LATER, on=False)),
+        (EdgeState(NOW, on=True), EdgeState(LATER, on=False)),
+        (EdgeState(LATER, on=True), EdgeState(LATER, on=True)),
+        (EdgeState(LATER, on=False), EdgeState(LATER, on=True)),
+    ):
+        await store.edges.put(edge, state)
+        assert await store.edges.states([edge, block("bob", "ann")]) == {edge: expected}
+
+
+async def test_states_that_are_stored_or_superseded_are_told(store):
+    stored, older, newer, unknown = (block("ann", name) for name in ("bob", "cat", "dan", "eve"))
+    for edge in (stored, older, newer):
+        await store.edges.put(edge, EdgeState(NOW + timedelta(seconds=1), on=True))
+    states = {
+        stored: EdgeState(NOW + timedelta(seconds=1), on=True),
+        older: EdgeState(NOW, on=False),
+        newer: EdgeState(NOW + timedelta(seconds=2), on=False),
+        unknown: EdgeState(NOW, on=True),
+    }
+    assert await store.edges.outdated(states) == {stored, older}
 
 
 async def test_erased_user_leaves_no_highlight_and_no_edge(store):
@@ -540,13 +563,12 @@ async def test_erased_user_leaves_no_highlight_and_no_edge(store):
     old, young = highlight(story), highlight(story, at=LATER)
     for each in (old, young):
         await store.highlights.put(each)
-    await store.edges.put("block", "ann", "bob", NOW, on=True)
-    await store.edges.put("hide", "cat", "ann", NOW, on=True)
-    await store.edges.put("hide", "cat", "bob", NOW, on=True)
+    edges = block("ann", "bob"), Edge("hide", "cat", "ann"), Edge("hide", "cat", "bob")
+    for edge in edges:
+        await store.edges.put(edge, EdgeState(NOW, on=True))
     await store.cleanup.delete_user_records("ann", NOW)
     assert [await store.highlights.find(each.id) for each in (old, young)] == [None, young]
-    pairs = ("ann", "bob"), ("cat", "ann"), ("cat", "bob")
-    assert [await store.edges.is_hidden(*pair) for pair in pairs] == [False, False, True]
+    assert set(await store.edges.states(edges)) == {edges[2]}
 
 
 async def test_time_since_which_the_archive_is_off_is_kept(store):

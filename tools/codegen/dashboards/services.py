@@ -74,6 +74,22 @@ INGEST = dashboard(
             "short",
             [Query(f"sum(stories_held_stories{{{of('ingest')}}})", "stories")],
         ),
+        Panel(
+            "Archive",
+            "Expired stories and objects moved to the archive in the window. Lost ones had no media left to move.",
+            "short",
+            [
+                Query(increase("stories_archived_total", "result", only=of("ingest")), "stories {{result}}"),
+                Query(increase("stories_archived_objects_total", only=of("ingest")), "objects moved"),
+            ],
+        ),
+        Panel(
+            "Overdue erasures of the archive",
+            "Stories removed from the archive whose objects could not be erased for five minutes.",
+            "short",
+            [Query(f"sum(stories_archive_erasures_overdue{{{of('ingest')}}})", "stories")],
+            thresholds=[1],
+        ),
     ],
 )
 
@@ -176,6 +192,18 @@ ENGAGEMENT = dashboard(
                 Query(f"max(stories_webhooks_oldest_seconds{{{of('engagement')}}})", "oldest (s)"),
             ],
             thresholds=[3600],
+        ),
+        Panel(
+            "Insights",
+            "Insights sealed per second at the end of stories, and requests of insights per second by status.",
+            "ops",
+            [
+                Query(rate("stories_insights_sealed_total", only=of("engagement")), "sealed"),
+                Query(
+                    rate("stories_http_requests_total", "status", only=of("engagement", 'route=~".*/insights"')),
+                    "read: {{status}}",
+                ),
+            ],
         ),
         Panel(
             "Moderation",

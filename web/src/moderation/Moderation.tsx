@@ -8,7 +8,11 @@ import "./moderation.css";
 import { MODERATION } from "./text";
 
 const t = texts(MODERATION);
-type Page<Path extends keyof paths> = paths[Path] extends { get: { responses: { 200: { content: { "application/json": infer Body } } } } } ? Body : never;
+type Page<Path extends keyof paths> = paths[Path] extends {
+  get: { responses: { 200: { content: { "application/json": infer Body } } } };
+}
+  ? Body
+  : never;
 type Report = Page<"/v1/admin/reports">["items"][number];
 type Entry = Page<"/v1/admin/audit">["items"][number];
 type Action = "keep" | "remove" | "remove_and_suspend";
@@ -17,7 +21,8 @@ type Shown = "open" | "decided" | "audit";
 const SHOWN: Shown[] = ["open", "decided", "audit"];
 const DAYS = [1, 7, 30, 365];
 
-const when = (time: string) => new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
+const when = (time: string) =>
+  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
 
 export function Moderation() {
   const { api } = session.value ?? {};
@@ -26,8 +31,15 @@ export function Moderation() {
   const read = async (cursor: string | null = null) => {
     const path = shown === "audit" ? "/v1/admin/audit" : "/v1/admin/reports";
     const query = { limit: 20, cursor, ...(shown !== "audit" && { state: shown }) };
-    const page = api && (await attempt(api.call<{ items: (Report | Entry)[]; next_cursor: string | null }>("GET", path, { query })));
-    if (page) setFound((before) => ({ shown, items: cursor && before ? [...before.items, ...page.items] : page.items, next: page.next_cursor }));
+    const page =
+      api &&
+      (await attempt(api.call<{ items: (Report | Entry)[]; next_cursor: string | null }>("GET", path, { query })));
+    if (page)
+      setFound((before) => ({
+        shown,
+        items: cursor && before ? [...before.items, ...page.items] : page.items,
+        next: page.next_cursor,
+      }));
   };
   useEffect(() => void read(), [shown, api]);
   const here = found?.shown === shown ? found : null;
@@ -72,9 +84,13 @@ export function Moderation() {
 export function wordsOf(copy: Record<string, unknown> | null): string[] {
   if (!copy) return [];
   const layers = Array.isArray(copy.layers) ? (copy.layers as Record<string, unknown>[]) : [];
-  const said = layers.flatMap((layer) => ["text", "question", "prompt", "tag", "title", "url", "code"].map((name) => layer[name]));
+  const said = layers.flatMap((layer) =>
+    ["text", "question", "prompt", "tag", "title", "url", "code"].map((name) => layer[name]),
+  );
   const options = layers.flatMap((layer) => (Array.isArray(layer.options) ? (layer.options as unknown[]) : []));
-  return [copy.text, copy.caption, copy.alt_text, ...said, ...options].filter((each): each is string => typeof each === "string" && each !== "");
+  return [copy.text, copy.caption, copy.alt_text, ...said, ...options].filter(
+    (each): each is string => typeof each === "string" && each !== "",
+  );
 }
 
 function ReportCard({ report, onDecided }: { report: Report; onDecided: () => void }) {
@@ -88,7 +104,9 @@ function ReportCard({ report, onDecided }: { report: Report; onDecided: () => vo
   const decide = async (action: Action) => {
     setBusy(true);
     const body = { action, ...(action === "remove_and_suspend" && { days }) };
-    const done = await attempt(api?.call("POST", `/v1/admin/reports/${report.id}/decision`, { body }).then(() => true) ?? Promise.resolve(null));
+    const done = await attempt(
+      api?.call("POST", `/v1/admin/reports/${report.id}/decision`, { body }).then(() => true) ?? Promise.resolve(null),
+    );
     setBusy(false);
     if (done) onDecided();
   };
@@ -97,7 +115,11 @@ function ReportCard({ report, onDecided }: { report: Report; onDecided: () => vo
   return (
     <li class="report panel">
       <a class="report-picture" href={item ? `#/s/${item.id}` : undefined} aria-label={item ? t("open") : undefined}>
-        {item ? <img src={item.poster_url} alt={item.alt_text ?? ""} /> : <Icon name={report.kind === "comment" ? "message-circle" : "image"} />}
+        {item ? (
+          <img src={item.poster_url} alt={item.alt_text ?? ""} />
+        ) : (
+          <Icon name={report.kind === "comment" ? "message-circle" : "image"} />
+        )}
       </a>
       <div class="report-body">
         <p class="report-head">
@@ -119,7 +141,6 @@ function ReportCard({ report, onDecided }: { report: Report; onDecided: () => vo
         {words.length ? (
           <blockquote>
             {words.map((each, at) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: the words of a copy never change
               <p key={at}>{each}</p>
             ))}
           </blockquote>
@@ -130,9 +151,12 @@ function ReportCard({ report, onDecided }: { report: Report; onDecided: () => vo
           <p class="decision">
             <Icon name={report.decision.action === "keep" ? "check" : "ban"} />
             <span>
-              <b>{t(`decided_${report.decision.action}`)}</b> {report.decision.until && t("until", { time: when(report.decision.until) })}
+              <b>{t(`decided_${report.decision.action}`)}</b>{" "}
+              {report.decision.until && t("until", { time: when(report.decision.until) })}
               <br />
-              <small>{t("decidedBy", { name: report.decision.decided_by, time: when(report.decision.decided_at) })}</small>
+              <small>
+                {t("decidedBy", { name: report.decision.decided_by, time: when(report.decision.decided_at) })}
+              </small>
             </span>
           </p>
         ) : (
@@ -144,10 +168,19 @@ function ReportCard({ report, onDecided }: { report: Report; onDecided: () => vo
               <Icon name="trash-2" /> {t("remove")}
             </button>
             <span class="suspend">
-              <button type="button" class="button danger" disabled={busy} onClick={() => void decide("remove_and_suspend")}>
+              <button
+                type="button"
+                class="button danger"
+                disabled={busy}
+                onClick={() => void decide("remove_and_suspend")}
+              >
                 <Icon name="ban" /> {t("suspend")}
               </button>
-              <select aria-label={t("days")} value={String(days)} onChange={(event) => setDays(Number(event.currentTarget.value))}>
+              <select
+                aria-label={t("days")}
+                value={String(days)}
+                onChange={(event) => setDays(Number(event.currentTarget.value))}
+              >
                 {DAYS.map((each) => (
                   <option key={each} value={each}>
                     {t("day", { n: each })}

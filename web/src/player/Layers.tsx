@@ -56,7 +56,12 @@ export function Content({ layer, item, ratio, own, onBusy }: { layer: Layer } & 
       );
     case "link":
       return (
-        <a class="pill" href={/^https:/.test(layer.url) ? layer.url : undefined} target="_blank" rel="noopener noreferrer nofollow">
+        <a
+          class="pill"
+          href={/^https:/.test(layer.url) ? layer.url : undefined}
+          target="_blank"
+          rel="noopener noreferrer nofollow"
+        >
           <Icon name="link" />
           {layer.title ?? layer.url.replace(/^https:\/\/(www\.)?/, "").split("/")[0]}
         </a>

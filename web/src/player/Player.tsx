@@ -1,7 +1,19 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Item } from "stories-client";
-import { attempt, captionsOn, endings, following, muted, notified, say, session, setFollowing, setNotified, tray } from "../state";
+import {
+  attempt,
+  captionsOn,
+  endings,
+  following,
+  muted,
+  notified,
+  say,
+  session,
+  setFollowing,
+  setNotified,
+  tray,
+} from "../state";
 import { span, t } from "../text";
 import { Avatar, Icon, IconButton, reducedMotion, Sheet, useNow } from "../ui/parts";
 import { Activity, confirmDelete } from "../views/Activity";
@@ -102,7 +114,12 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
       {panel === "comments" && item && <Comments item={item} own={own} onClose={() => setPanel(null)} />}
       {panel === "activity" && item && <Activity id={item.id} onClose={() => setPanel(null)} />}
       {panel === "menu" && item && (
-        <Menu item={item} own={own} onClose={() => setPanel(null)} onGone={() => play.dispatch({ type: "gone", id: item.id })} />
+        <Menu
+          item={item}
+          own={own}
+          onClose={() => setPanel(null)}
+          onGone={() => play.dispatch({ type: "gone", id: item.id })}
+        />
       )}
     </dialog>
   );
@@ -142,13 +159,21 @@ function Stage({ play, children }: { play: Play; children: preact.ComponentChild
   const stage = useRef<HTMLDivElement>(null);
   const opened = useRef(false);
   useEffect(() => {
-    const from = opened.current ? `translateX(${play.state.peek().direction * 60}px) scale(.96)` : "translateY(40px) scale(.96)";
+    const from = opened.current
+      ? `translateX(${play.state.peek().direction * 60}px) scale(.96)`
+      : "translateY(40px) scale(.96)";
     opened.current = true;
     if (reducedMotion()) return;
-    const moving = stage.current?.animate([{ transform: from, opacity: 0.2 }, { transform: "none", opacity: 1 }], {
-      duration: 260,
-      easing: "cubic-bezier(.2,.8,.2,1)",
-    });
+    const moving = stage.current?.animate(
+      [
+        { transform: from, opacity: 0.2 },
+        { transform: "none", opacity: 1 },
+      ],
+      {
+        duration: 260,
+        easing: "cubic-bezier(.2,.8,.2,1)",
+      },
+    );
     return () => moving?.cancel();
   }, [play.reel.value]);
   return (
@@ -207,7 +232,7 @@ function Top({ play, author, own, onMenu, onClose }: TopProps) {
         <Avatar user={author} size={36} />
         <div class="who">
           <span class="line">
-            <b>{own ? t("yours") : author}</b>
+            <b>{own ? t("yours") : <a href={`#/p/${encodeURIComponent(author)}`}>{author}</a>}</b>
             {item && <Ago item={item} />}
           </span>
           {item && <Countdown item={item} />}
@@ -237,7 +262,12 @@ function Top({ play, author, own, onMenu, onClose }: TopProps) {
             }}
           />
         )}
-        <IconButton icon={still ? "play" : "pause"} filled label={still ? t("play") : t("pause")} onClick={() => toggle(play)} />
+        <IconButton
+          icon={still ? "play" : "pause"}
+          filled
+          label={still ? t("play") : t("pause")}
+          onClick={() => toggle(play)}
+        />
         <IconButton icon="ellipsis" label={t("more")} onClick={onMenu} />
         <IconButton icon="x" label={t("close")} onClick={onClose} />
       </div>
@@ -286,7 +316,8 @@ function Zones({ play, onClose }: { play: Play; onClose: () => void }) {
     if (Math.hypot(dx, dy) > 12) begun.moved = true;
     const stage = stageOf(event);
     if (!begun.moved || !stage) return;
-    stage.style.transform = Math.abs(dx) > Math.abs(dy) ? `translateX(${dx * 0.6}px)` : `translateY(${Math.max(0, dy) * 0.6}px)`;
+    stage.style.transform =
+      Math.abs(dx) > Math.abs(dy) ? `translateX(${dx * 0.6}px)` : `translateY(${Math.max(0, dy) * 0.6}px)`;
   };
   const up = (event: PointerEvent) => {
     const begun = start.current;
@@ -301,7 +332,8 @@ function Zones({ play, onClose }: { play: Play; onClose: () => void }) {
     const dx = event.clientX - begun.x;
     const dy = event.clientY - begun.y;
     const forward = document.dir === "rtl" ? dx > 0 : dx < 0;
-    if (Math.abs(dx) > Math.abs(dy) && Math.abs(dx) > SWIPE_PX) play.dispatch({ type: "author", step: forward ? 1 : -1 });
+    if (Math.abs(dx) > Math.abs(dy) && Math.abs(dx) > SWIPE_PX)
+      play.dispatch({ type: "author", step: forward ? 1 : -1 });
     else if (dy > SWIPE_PX * 1.5) onClose();
   };
   const tap = (type: "next" | "back") => () => {
@@ -309,6 +341,7 @@ function Zones({ play, onClose }: { play: Play; onClose: () => void }) {
     swallow.current = false;
   };
   return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: touches only; the buttons and keys do the same
     <div
       class="zones"
       onPointerDown={down}
@@ -356,8 +389,15 @@ function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (pa
     setQuick(false);
     if (!item || !api) return;
     let shown = true;
-    api.reactions(item).then((found) => shown && setMine(found.mine ?? null), () => undefined);
-    const count = () => api.counts(item).then((found) => shown && setCounts(found), () => undefined);
+    api.reactions(item).then(
+      (found) => shown && setMine(found.mine ?? null),
+      () => undefined,
+    );
+    const count = () =>
+      api.counts(item).then(
+        (found) => shown && setCounts(found),
+        () => undefined,
+      );
     void count();
     const timer = setInterval(count, COUNT_MS);
     return () => {
@@ -402,7 +442,13 @@ function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (pa
             {quick && (
               <div class="quick" role="group" aria-label={t("react")}>
                 {QUICK.map((emoji) => (
-                  <button key={emoji} type="button" aria-label={emoji} aria-pressed={mine === emoji} onClick={() => void react(emoji)}>
+                  <button
+                    key={emoji}
+                    type="button"
+                    aria-label={emoji}
+                    aria-pressed={mine === emoji}
+                    onClick={() => void react(emoji)}
+                  >
                     {emoji}
                   </button>
                 ))}
@@ -452,7 +498,11 @@ async function share(item: Item): Promise<void> {
   const url = api && (await attempt(api.share(item)));
   if (!url) return;
   if (navigator.share && matchMedia("(pointer: coarse)").matches) await navigator.share({ url }).catch(() => undefined);
-  else await navigator.clipboard.writeText(url).then(() => say(t("copied")), () => say(url));
+  else
+    await navigator.clipboard.writeText(url).then(
+      () => say(t("copied")),
+      () => say(url),
+    );
 }
 
 function Menu({ item, own, onClose, onGone }: { item: Item; own: boolean; onClose: () => void; onGone: () => void }) {
@@ -496,7 +546,8 @@ function Menu({ item, own, onClose, onGone }: { item: Item; own: boolean; onClos
             </button>
             {followed && (
               <button type="button" onClick={act(() => setNotified(name, !notified.value.has(name)))}>
-                <Icon name={notified.value.has(name) ? "bell-off" : "bell"} /> {t(notified.value.has(name) ? "notifyStop" : "notify")}
+                <Icon name={notified.value.has(name) ? "bell-off" : "bell"} />{" "}
+                {t(notified.value.has(name) ? "notifyStop" : "notify")}
               </button>
             )}
             <button type="button" onClick={edge("muted")}>

@@ -62,7 +62,15 @@ export type Event =
 
 export type Effect =
   /** A showing ended: report the view. Exactly one for every showing whose media was shown. */
-  | { type: "left"; id: string; author: string; watchedMs: number; completed: boolean; taps: State["taps"]; showing: number }
+  | {
+      type: "left";
+      id: string;
+      author: string;
+      watchedMs: number;
+      completed: boolean;
+      taps: State["taps"];
+      showing: number;
+    }
   /** Another slide is shown from its beginning. */
   | { type: "entered"; showing: number }
   /** The player is to be closed. Exactly once. */
@@ -75,7 +83,10 @@ const NO_TAPS = { forward: 0, back: 0, exit: 0 };
 
 /** A player at one author; `reels` are those to swipe through. */
 export function open(reels: readonly Reel[], author: string, auto = true, start?: string): State {
-  const reel = Math.max(0, reels.findIndex((each) => each.author === author));
+  const reel = Math.max(
+    0,
+    reels.findIndex((each) => each.author === author),
+  );
   const state: State = {
     reels,
     reel,
@@ -194,7 +205,8 @@ function finish(state: State, now: number): [State, Effect[]] {
 
 function forward(state: State, now: number, completed: boolean): [State, Effect[]] {
   const reel = state.reels[state.reel];
-  if (reel?.slides && state.slide + 1 < reel.slides.length) return go(state, now, state.reel, state.slide + 1, 1, completed);
+  if (reel?.slides && state.slide + 1 < reel.slides.length)
+    return go(state, now, state.reel, state.slide + 1, 1, completed);
   if (state.reel + 1 < state.reels.length) return go(state, now, state.reel + 1, null, 1, completed);
   return end(state, now, completed);
 }
@@ -213,9 +225,18 @@ function go(
   direction: 1 | -1,
   completed = false,
 ): [State, Effect[]] {
-  const reasons = new Set([...state.reasons].filter((each) => each === "hidden" || each === "sheet" || each === "blocked"));
+  const reasons = new Set(
+    [...state.reasons].filter((each) => each === "hidden" || each === "sheet" || each === "blocked"),
+  );
   const showing = state.showing + 1;
-  const next = { ...state, reel, slide: slide ?? first(state.reels[reel]?.slides ?? null), showing, reasons, direction };
+  const next = {
+    ...state,
+    reel,
+    slide: slide ?? first(state.reels[reel]?.slides ?? null),
+    showing,
+    reasons,
+    direction,
+  };
   const fresh = { ...next, ready: false, stalled: false, watched: 0, since: null, position: 0, taps: NO_TAPS };
   return skipEmpty(fresh, [...left(state, now, completed), { type: "entered", showing }]);
 }
@@ -225,7 +246,8 @@ function skipEmpty(state: State, effects: Effect[]): [State, Effect[]] {
   let { reel } = state;
   while (state.reels[reel]?.slides?.length === 0) reel += state.direction;
   if (reel === state.reel) return [state, effects];
-  if (!state.reels[reel]) return [{ ...state, over: true }, [...effects.filter((each) => each.type !== "entered"), { type: "over" }]];
+  if (!state.reels[reel])
+    return [{ ...state, over: true }, [...effects.filter((each) => each.type !== "entered"), { type: "over" }]];
   return [{ ...state, reel, slide: first(state.reels[reel]?.slides ?? null) }, effects];
 }
 
@@ -241,30 +263,50 @@ function loaded(
   const here = state.reels[state.reel]?.author === author;
   const next = { ...state, reels };
   if (!here) return [next, []];
-  if (!before) return skipEmpty({ ...next, slide: first(slides, start) }, [{ type: "entered", showing: state.showing }]);
+  if (!before)
+    return skipEmpty({ ...next, slide: first(slides, start) }, [{ type: "entered", showing: state.showing }]);
   const at = slides.findIndex((each) => each.id === before.id);
   if (at >= 0) return [{ ...next, slide: at }, []];
-  return remove({ ...state, reels: reels.map((each) => (each.author === author ? { ...each, slides: [before, ...slides] } : each)), slide: 0 }, new Set([before.id]), now);
+  return remove(
+    {
+      ...state,
+      reels: reels.map((each) => (each.author === author ? { ...each, slides: [before, ...slides] } : each)),
+      slide: 0,
+    },
+    new Set([before.id]),
+    now,
+  );
 }
 
 function remove(state: State, ids: ReadonlySet<string>, now: number): [State, Effect[]] {
   const shown = current(state);
   const gone = shown !== null && ids.has(shown.id);
   const passed = state.reels[state.reel]?.slides?.slice(0, state.slide).filter((each) => ids.has(each.id)).length ?? 0;
-  const reels = state.reels.map((reel) => ({ ...reel, slides: reel.slides?.filter((each) => !ids.has(each.id)) ?? null }));
+  const reels = state.reels.map((reel) => ({
+    ...reel,
+    slides: reel.slides?.filter((each) => !ids.has(each.id)) ?? null,
+  }));
   const next = { ...state, reels, slide: state.slide - passed };
   if (!gone) return [next, []];
   const effects = left(state, now, false);
   const rest = reels[state.reel]?.slides ?? [];
   const moved = { ...next, slide: Math.min(next.slide, Math.max(0, rest.length - 1)) };
-  if (next.slide < rest.length) return [{ ...go(moved, now, state.reel, next.slide, 1)[0] }, [...effects, { type: "entered", showing: state.showing + 1 }]];
-  if (state.reel + 1 >= reels.length) return [{ ...next, over: true, since: null, watched: watched(state, now) }, [...effects, { type: "over" }]];
+  if (next.slide < rest.length)
+    return [
+      { ...go(moved, now, state.reel, next.slide, 1)[0] },
+      [...effects, { type: "entered", showing: state.showing + 1 }],
+    ];
+  if (state.reel + 1 >= reels.length)
+    return [{ ...next, over: true, since: null, watched: watched(state, now) }, [...effects, { type: "over" }]];
   const [after, further] = go({ ...moved, ready: false }, now, state.reel + 1, null, 1);
   return [after, [...effects, ...further]];
 }
 
 function end(state: State, now: number, completed: boolean): [State, Effect[]] {
-  return [{ ...state, over: true, watched: watched(state, now), since: null }, [...left(state, now, completed), { type: "over" }]];
+  return [
+    { ...state, over: true, watched: watched(state, now), since: null },
+    [...left(state, now, completed), { type: "over" }],
+  ];
 }
 
 function left(state: State, now: number, completed: boolean): Effect[] {
@@ -272,7 +314,17 @@ function left(state: State, now: number, completed: boolean): Effect[] {
   const reel = state.reels[state.reel];
   if (!slide || !reel || !state.ready) return [];
   const { showing, taps } = state;
-  return [{ type: "left", id: slide.id, author: reel.author, watchedMs: Math.round(watched(state, now)), completed, taps, showing }];
+  return [
+    {
+      type: "left",
+      id: slide.id,
+      author: reel.author,
+      watchedMs: Math.round(watched(state, now)),
+      completed,
+      taps,
+      showing,
+    },
+  ];
 }
 
 function tap(state: State, kind: keyof State["taps"]): State {
@@ -283,5 +335,10 @@ function tap(state: State, kind: keyof State["taps"]): State {
 function first(slides: readonly Slide[] | null, start?: string): number {
   if (!slides) return 0;
   const named = start === undefined ? -1 : slides.findIndex((each) => each.id === start);
-  return named >= 0 ? named : Math.max(0, slides.findIndex((each) => !each.seen));
+  return named >= 0
+    ? named
+    : Math.max(
+        0,
+        slides.findIndex((each) => !each.seen),
+      );
 }

@@ -59,7 +59,14 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
     }
   }
 
-  function report(left: { id: string; author: string; watchedMs: number; completed: boolean; taps: State["taps"]; showing: number }) {
+  function report(left: {
+    id: string;
+    author: string;
+    watchedMs: number;
+    completed: boolean;
+    taps: State["taps"];
+    showing: number;
+  }) {
     const item = items.get(left.id);
     if (!item || left.author === user) return;
     const play_id = plays.get(left.showing) ?? crypto.randomUUID();
@@ -108,7 +115,10 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
     if (!item || state.peek().showing !== showing) return;
     if (renewed === showing) {
       say(t("cannotPlay"));
-      return media?.show({ ...item, kind: "photo", media_url: item.poster_url }, { ...events(showing), failed: () => undefined });
+      return media?.show(
+        { ...item, kind: "photo", media_url: item.poster_url },
+        { ...events(showing), failed: () => undefined },
+      );
     }
     renewed = showing;
     const again = await api.renewed(item).catch(() => item);

@@ -3,7 +3,23 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { session } from "../state";
 import { language, span, texts } from "../text";
 import { Avatar, Empty, Icon, IconButton, Mark, reducedMotion, useNow } from "../ui/parts";
-import { behind, type Figures, figuresOf, type Lane, type Life, lanesOf, lived, type Replica, SERVICES, type Service, STORES, type Step, storyOf, type Told, type Topics } from "./model";
+import {
+  behind,
+  type Figures,
+  figuresOf,
+  type Lane,
+  type Life,
+  lanesOf,
+  lived,
+  type Replica,
+  SERVICES,
+  type Service,
+  STORES,
+  type Step,
+  storyOf,
+  type Told,
+  type Topics,
+} from "./model";
 import { perform } from "./perform";
 import "./scenes.css";
 import { SCENES } from "./text";
@@ -60,7 +76,8 @@ export function Scenes() {
     let timer = 0;
     const open = () => {
       source = new EventSource("/dev/events");
-      const on = <T,>(name: string, act: (data: T) => void) => source.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
+      const on = <T,>(name: string, act: (data: T) => void) =>
+        source.addEventListener(name, (event) => act(JSON.parse((event as MessageEvent<string>).data) as T));
       on<Topics>("topics", setTopics);
       on<Replica[]>("figures", (data) => {
         setReplicas(data);
@@ -102,7 +119,12 @@ export function Scenes() {
           </h1>
           <p class="note">{state === "absent" ? t("absent") : t("hint")}</p>
         </div>
-        <IconButton icon={moving ? "pause" : "play"} filled label={moving ? t("pause") : t("play")} onClick={() => setMoving(!moving)} />
+        <IconButton
+          icon={moving ? "pause" : "play"}
+          filled
+          label={moving ? t("pause") : t("play")}
+          onClick={() => setMoving(!moving)}
+        />
         <button
           type="button"
           class="button primary"
@@ -137,7 +159,12 @@ export function Scenes() {
         </ul>
         <ul class="lanes">
           {lanes.map((lane) => (
-            <LaneRow key={lane.name} lane={lane} count={lane.topics.reduce((sum, topic) => sum + (seen.counts[topic] ?? 0), 0)} behind={behind(lane, replicas)} />
+            <LaneRow
+              key={lane.name}
+              lane={lane}
+              count={lane.topics.reduce((sum, topic) => sum + (seen.counts[topic] ?? 0), 0)}
+              behind={behind(lane, replicas)}
+            />
           ))}
         </ul>
       </section>
@@ -201,7 +228,14 @@ export function Scenes() {
 }
 
 const short = (key: string | null) => (key && key.length > 16 ? `…${key.slice(-12)}` : (key ?? "–"));
-const clock = (at: number) => new Intl.DateTimeFormat(language.value, { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }).format(at);
+const clock = (at: number) =>
+  new Intl.DateTimeFormat(language.value, {
+    hourCycle: "h23",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+  }).format(at);
 const number = (value: number) => new Intl.NumberFormat(language.value, { notation: "compact" }).format(value);
 
 const SHOWN: Record<Service, string[]> = {
@@ -219,7 +253,12 @@ function ServiceBox({ service, figures }: { service: Service; figures: Figures }
     <li class={`service ${service}`} data-service={service}>
       <h2>
         {service}
-        <span class={`light ${ready && ready === replicas ? "on" : "off"}`} role="img" aria-label={t("ready", { n: ready, total: replicas })} title={t("ready", { n: ready, total: replicas })} />
+        <span
+          class={`light ${ready && ready === replicas ? "on" : "off"}`}
+          role="img"
+          aria-label={t("ready", { n: ready, total: replicas })}
+          title={t("ready", { n: ready, total: replicas })}
+        />
       </h2>
       <p>{t(`role_${service}`)}</p>
       <dl>
@@ -248,7 +287,9 @@ function LaneRow({ lane, count, behind: late }: { lane: Lane; count: number; beh
           {t("seen", { n: number(count) })}
           <span class={late ? "late" : "hidden-text"}>{late ? t("behind", { n: number(late) }) : t("upToDate")}</span>
         </small>
-        <span class="hidden-text">{t("flow", { topic: named, writers: joined(lane.writers), readers: joined(lane.readers) })}</span>
+        <span class="hidden-text">
+          {t("flow", { topic: named, writers: joined(lane.writers), readers: joined(lane.readers) })}
+        </span>
       </span>
       <span class="track" data-lane={lane.name} aria-hidden="true">
         <i class="wire" style={{ insetInlineStart: `${from}%`, width: `${Math.max(0, to - from)}%` }} />
@@ -272,7 +313,12 @@ function travel(board: HTMLElement | null, lanes: readonly Lane[], event: Told):
   const from = who ? column(who) : 0;
   const sign = document.dir === "rtl" ? -1 : 1;
   const beat = (service: string, delay: number) =>
-    board.querySelector(`[data-service="${service}"]`)?.animate([{}, { boxShadow: "0 0 0 3px var(--hue)", transform: "translateY(2px)", offset: 0.25 }, {}], { duration: 700, delay });
+    board
+      .querySelector(`[data-service="${service}"]`)
+      ?.animate([{}, { boxShadow: "0 0 0 3px var(--hue)", transform: "translateY(2px)", offset: 0.25 }, {}], {
+        duration: 700,
+        delay,
+      });
   if (who) beat(who, 0);
   const readers: (Service | null)[] = lane.readers.length ? lane.readers : [null];
   for (const reader of readers) {
@@ -292,7 +338,9 @@ function travel(board: HTMLElement | null, lanes: readonly Lane[], event: Told):
       { duration: TRAVEL_MS, easing: "cubic-bezier(.45,.05,.3,1)", fill: "both" },
     );
     if (reader) beat(reader, TRAVEL_MS * 0.85);
-    track.querySelector(`[data-port="${reader}"]`)?.animate([{}, { transform: "scale(1.9)", offset: 0.3 }, {}], { duration: 500, delay: TRAVEL_MS * 0.85 });
+    track
+      .querySelector(`[data-port="${reader}"]`)
+      ?.animate([{}, { transform: "scale(1.9)", offset: 0.3 }, {}], { duration: 500, delay: TRAVEL_MS * 0.85 });
     flight.onfinish = () => dot.remove();
     flight.oncancel = () => dot.remove();
   }
@@ -343,5 +391,11 @@ const said = (step: Step) => t(`step_${step.kind}`, { who: step.who, emoji: step
 /** Under a minute with hundredths, for that is where it happens. */
 function since(ms: number): string {
   if (ms >= 60_000) return span(ms);
-  return new Intl.NumberFormat(language.value, { style: "unit", unit: "second", unitDisplay: "narrow", minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(Math.max(0, ms) / 1000);
+  return new Intl.NumberFormat(language.value, {
+    style: "unit",
+    unit: "second",
+    unitDisplay: "narrow",
+    minimumFractionDigits: 2,
+    maximumFractionDigits: 2,
+  }).format(Math.max(0, ms) / 1000);
 }

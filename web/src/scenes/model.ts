@@ -48,7 +48,8 @@ export interface Lane {
 export function lanesOf(topics: Topics): Lane[] {
   const names = Object.keys(topics);
   const groupOf = (topic: string) => GROUPS.find(([, pattern]) => pattern.test(topic))?.[0];
-  const union = (mine: string[], side: "writers" | "readers") => SERVICES.filter((each) => mine.some((topic) => topics[topic]?.[side].includes(each)));
+  const union = (mine: string[], side: "writers" | "readers") =>
+    SERVICES.filter((each) => mine.some((topic) => topics[topic]?.[side].includes(each)));
   return GROUPS.map(([name]) => {
     const mine = names.filter((topic) => groupOf(topic) === name);
     return { name, topics: mine, writers: union(mine, "writers"), readers: union(mine, "readers") };
@@ -84,7 +85,19 @@ export function behind(lane: Lane, replicas: readonly Replica[]): number {
 
 // The life of a story
 
-export type StepKind = "asked" | "live" | "changed" | "seen" | "reacted" | "commented" | "told" | "ended" | "erased" | "sealed" | "complete" | "tombstone";
+export type StepKind =
+  | "asked"
+  | "live"
+  | "changed"
+  | "seen"
+  | "reacted"
+  | "commented"
+  | "told"
+  | "ended"
+  | "erased"
+  | "sealed"
+  | "complete"
+  | "tombstone";
 
 export interface Step {
   kind: StepKind;
@@ -152,9 +165,15 @@ export function lived(before: Life | undefined, id: string, event: Told): Life |
     steps: [{ kind: "asked", at: asked, service: "ingest", who: "" }],
   };
   const { told, at } = event;
-  const step: Step = { kind: kind === "live" && life.live ? "changed" : kind, at, service: event.source, who: String(whom(told) ?? "").trim() };
+  const step: Step = {
+    kind: kind === "live" && life.live ? "changed" : kind,
+    at,
+    service: event.source,
+    who: String(whom(told) ?? "").trim(),
+  };
   if (typeof told.emoji === "string") step.emoji = told.emoji;
-  const known = (each: Step) => each.kind === step.kind && each.who === step.who && (step.kind !== "changed" || each.at === at);
+  const known = (each: Step) =>
+    each.kind === step.kind && each.who === step.who && (step.kind !== "changed" || each.at === at);
   if (life.steps.some(known)) return life;
   const next: Life = { ...life, erased: { ...life.erased }, steps: [...life.steps, step] };
   if (typeof told.author_id === "string" && told.author_id) next.author = told.author_id;

@@ -36,7 +36,22 @@ async function play(words: string, follow: (id: string) => void): Promise<void> 
   const shortest = [...lifetimes].sort((one, other) => length(one) - length(other))[0] as string;
   const body = {
     media: { background: ["#2A6CFF", "#6B4DFF"], angle: 160 },
-    layers: [{ kind: "text", text: words, font: "strong", color: "#FFFFFF", background: null, align: "center", x: 0.5, y: 0.45, w: 0.8, h: 0.2, rotation: 0, z: 1 }],
+    layers: [
+      {
+        kind: "text",
+        text: words,
+        font: "strong",
+        color: "#FFFFFF",
+        background: null,
+        align: "center",
+        x: 0.5,
+        y: 0.45,
+        w: 0.8,
+        h: 0.2,
+        rotation: 0,
+        z: 1,
+      },
+    ],
     audience: "followers",
     lifetime: shortest,
   };

@@ -12,11 +12,24 @@ export function Icon({ name, filled = false }: { name: IconName; filled?: boolea
   );
 }
 
-type ButtonProps = JSX.IntrinsicElements["button"] & { icon: IconName; label: string; filled?: boolean; pressed?: boolean; disabled?: boolean };
+type ButtonProps = JSX.IntrinsicElements["button"] & {
+  icon: IconName;
+  label: string;
+  filled?: boolean;
+  pressed?: boolean;
+  disabled?: boolean;
+};
 
 export function IconButton({ icon, label, filled, pressed, class: kind, ...rest }: ButtonProps) {
   return (
-    <button type="button" class={`icon-button ${kind ?? ""}`} aria-label={label} title={label} aria-pressed={pressed} {...rest}>
+    <button
+      type="button"
+      class={`icon-button ${kind ?? ""}`}
+      aria-label={label}
+      title={label}
+      aria-pressed={pressed}
+      {...rest}
+    >
       <Icon name={icon} filled={filled} />
     </button>
   );
@@ -45,7 +58,15 @@ export function RingAvatar({ user, ring, size }: { user: string; ring: string; s
 }
 
 /** A panel that comes from below (from the middle on wide screens). Escape and the background close it. */
-export function Sheet({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }) {
+export function Sheet({
+  title,
+  onClose,
+  children,
+}: {
+  title: string;
+  onClose: () => void;
+  children: ComponentChildren;
+}) {
   const dialog = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const element = dialog.current;
@@ -61,7 +82,11 @@ export function Sheet({ title, onClose, children }: { title: string; onClose: ()
       ref={dialog}
       class="sheet"
       aria-label={title}
-      onCancel={(event) => (event.preventDefault(), event.stopPropagation(), onClose())}
+      onCancel={(event) => {
+        event.preventDefault();
+        event.stopPropagation();
+        onClose();
+      }}
       onKeyDown={(event) => event.stopPropagation()}
       onClick={(event) => event.target === dialog.current && onClose()}
     >
@@ -90,7 +115,17 @@ export function Toast() {
   );
 }
 
-export function Empty({ icon, title, hint, children }: { icon: IconName; title: string; hint: string; children?: ComponentChildren }) {
+export function Empty({
+  icon,
+  title,
+  hint,
+  children,
+}: {
+  icon: IconName;
+  title: string;
+  hint: string;
+  children?: ComponentChildren;
+}) {
   return (
     <div class="empty">
       <span class="empty-icon">
@@ -136,11 +171,19 @@ const MOST_MS = 30 * 24 * 60 * MINUTE_MS;
 
 /** A time to come, at most 30 days ahead, in the time zone of the reader. */
 export function TimeField({ from = Date.now() + 60 * MINUTE_MS }: { from?: number }) {
-  const local = (time: number) => new Date(time - new Date(time).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
+  const local = (time: number) =>
+    new Date(time - new Date(time).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
   return (
     <label>
       <span>{t("whenAt")}</span>
-      <input type="datetime-local" name="at" required defaultValue={local(from)} min={local(Date.now() + MINUTE_MS)} max={local(Date.now() + MOST_MS)} />
+      <input
+        type="datetime-local"
+        name="at"
+        required
+        defaultValue={local(from)}
+        min={local(Date.now() + MINUTE_MS)}
+        max={local(Date.now() + MOST_MS)}
+      />
     </label>
   );
 }

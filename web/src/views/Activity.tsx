@@ -64,7 +64,11 @@ function Figures({ insights }: { insights: Insights }) {
       {(insights.drop_off?.length ?? 0) > 1 && (
         <div class="chart">
           {insights.drop_off?.map((each) => (
-            <span key={each.part} style={{ "--share": `${((each.viewers ?? 0) / most) * 100}%` }} title={`${each.part}: ${each.viewers ?? "–"}`} />
+            <span
+              key={each.part}
+              style={{ "--share": `${((each.viewers ?? 0) / most) * 100}%` }}
+              title={`${each.part}: ${each.viewers ?? "–"}`}
+            />
           ))}
         </div>
       )}
@@ -149,7 +153,15 @@ export function ReceiptSheet({ id, onClose }: { id: string; onClose: () => void 
             <li key={store} class={at ? "done" : ""}>
               <span class="mark">{at ? <Icon name="check" /> : <span class="spinner small" />}</span>
               <span class="grow">{t(`store_${store}`)}</span>
-              {at && <small>+{new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 }).format((Date.parse(at) - ended) / 1000)} s</small>}
+              {at && (
+                <small>
+                  +
+                  {new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 }).format(
+                    (Date.parse(at) - ended) / 1000,
+                  )}{" "}
+                  s
+                </small>
+              )}
             </li>
           );
         })}

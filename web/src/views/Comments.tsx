@@ -49,7 +49,9 @@ export function Comments({ item, own, onClose }: { item: Item; own: boolean; onC
   const remove = async (comment: Comment) => {
     if ((await attempt(api?.deleteComment(comment.id).then(() => true) ?? Promise.resolve(true))) === null) return;
     say(t("commentDeleted"));
-    setReplies((before) => Object.fromEntries(Object.entries(before).map(([id, all]) => [id, all.filter((each) => each.id !== comment.id)])));
+    setReplies((before) =>
+      Object.fromEntries(Object.entries(before).map(([id, all]) => [id, all.filter((each) => each.id !== comment.id)])),
+    );
     await read();
   };
   const one = (comment: Comment, reply = false) => (

@@ -1,13 +1,37 @@
 /** Making a story: a file or a coloured background, layers placed by hand, choices, upload. A chunk of its own. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Item, type Layer, StoriesError, type Upload, type UploadProgress } from "stories-client";
+import { CropPanel, TrimPanel } from "../capture/Cutting";
+import {
+  CENTRE,
+  type Crop,
+  croppedPhoto,
+  cutClip,
+  lengthOf,
+  moved,
+  PORTRAIT,
+  type Range,
+  shownBy,
+} from "../capture/cut";
+import { Shape } from "../capture/Shape";
+import { t as tc } from "../capture/text";
+import { later } from "../later";
 import { filter, frame } from "../player/geometry";
 import { Content } from "../player/Layers";
 import { config, explain, go, refreshTray, say, session } from "../state";
 import { bytes, type Key, t } from "../text";
-import { Icon, IconButton, Sheet, TimeField } from "../ui/parts";
+import { Icon, Sheet, TimeField } from "../ui/parts";
 
-const COLORS = { white: "#FFFFFF", black: "#10131C", blue: "#2A6CFF", cyan: "#16C7FF", pink: "#FF4D8D", yellow: "#FFD23F", green: "#2BD67B" };
+const Camera = later(() => import("../capture/Camera").then((chunk) => chunk.Camera));
+const COLORS = {
+  white: "#FFFFFF",
+  black: "#10131C",
+  blue: "#2A6CFF",
+  cyan: "#16C7FF",
+  pink: "#FF4D8D",
+  yellow: "#FFD23F",
+  green: "#2BD67B",
+};
 const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
 const EFFECTS = ["none", "warm", "cool", "vivid", "fade", "mono"] as const;
 const STICKERS = ["❤️", "🔥", "✨", "😂", "😍", "🎉", "☀️", "🌊", "📍", "☕", "🎧", "🐾"];
@@ -21,6 +45,7 @@ const BACKGROUNDS: [string, string][] = [
 ];
 
 type Text = Extract<Layer, { kind: "text" }>;
+type Sending = UploadProgress | { stage: "cutting"; fraction: number };
 type Adding = "sticker" | "poll" | "mention" | "hashtag" | "link" | "question" | null;
 
 export function Create() {
@@ -30,14 +55,22 @@ export function Create() {
   const [selected, setSelected] = useState<number | null>(null);
   const [adding, setAdding] = useState<Adding>(null);
   const [effect, setEffect] = useState<(typeof EFFECTS)[number]>("none");
-  const [ratio, setRatio] = useState(9 / 16);
-  const [progress, setProgress] = useState<UploadProgress | null>(null);
+  const [progress, setProgress] = useState<Sending | null>(null);
+  const [camera, setCamera] = useState(false);
+  const [crop, setCrop] = useState<Crop | null>(null);
+  const [range, setRange] = useState<Range | null>(null);
+  const [length, setLength] = useState(0);
+  const [cutting, setCutting] = useState<"crop" | "trim" | null>(null);
+  const [original, setOriginal] = useState({ width: 9, height: 16 });
+  const preview = useRef<HTMLVideoElement>(null);
+  const stop = useRef(new AbortController());
   const [problem, setProblem] = useState<string | null>(null);
   const [later, setLater] = useState(false);
   const upload = useRef<Upload | null>(null);
   const url = useMemo(() => (file ? URL.createObjectURL(file) : null), [file]);
   useEffect(() => () => void (url && URL.revokeObjectURL(url)), [url]);
 
+  const ratio = crop || background ? PORTRAIT : original.width / original.height;
   const started = file !== null || background !== null;
   const video = file?.type.startsWith("video/") ?? false;
   const sending = progress !== null && problem === null;
@@ -48,7 +81,18 @@ export function Create() {
     setSelected(layers.length);
     setAdding(null);
   };
-  const newText = (): Text => ({ kind: "text", text: "", font: "modern", color: COLORS.white, background: null, align: "center", x: 0.5, y: 0.42, w: 0.82, h: 0.14 });
+  const newText = (): Text => ({
+    kind: "text",
+    text: "",
+    font: "modern",
+    color: COLORS.white,
+    background: null,
+    align: "center",
+    x: 0.5,
+    y: 0.42,
+    w: 0.82,
+    h: 0.14,
+  });
   const choose = (chosen: File | null | undefined) => {
     if (!chosen) return;
     setProblem(null);
@@ -56,6 +100,27 @@ export function Create() {
     if (config.value && chosen.size > config.value.max_upload_bytes) return setProblem(t("reason_too_large"));
     setFile(chosen);
     setBackground(null);
+    setCamera(false);
+    setCrop(null);
+    setRange(null);
+    setCutting(null);
+    setLength(0);
+  };
+
+  /** The file, or a new one that holds nothing but the part that is kept. */
+  const cut = async (whole: File): Promise<File> => {
+    const part = range && range.to - range.from < length - 0.05 ? range : null;
+    if (!crop && !part) return whole;
+    const onProgress = (fraction: number) => setProgress({ stage: "cutting", fraction });
+    onProgress(0);
+    const { signal } = stop.current;
+    try {
+      return video
+        ? await cutClip(whole, { crop, range: part, onProgress, signal })
+        : await croppedPhoto(whole, crop ?? CENTRE);
+    } catch (error) {
+      throw signal.aborted ? error : new Error(tc("cannotCut"));
+    }
   };
 
   const send = async (event: SubmitEvent) => {
@@ -68,14 +133,26 @@ export function Create() {
     setSelected(null);
     setProgress({ stage: "new", fraction: 0 });
     const shown = layers.filter((each) => each.kind !== "text" || each.text.trim());
-    const all: Layer[] = effect === "none" ? shown : [...shown, { kind: "effect", name: effect, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }];
-    const choices: Record<string, unknown> = { audience: text("audience"), comments: text("comments"), lifetime: text("lifetime"), layers: all };
+    const all: Layer[] =
+      effect === "none"
+        ? shown
+        : [...shown, { kind: "effect", name: effect, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }];
+    const choices: Record<string, unknown> = {
+      audience: text("audience"),
+      comments: text("comments"),
+      lifetime: text("lifetime"),
+      layers: all,
+    };
     for (const name of ["caption", "alt_text"]) if (text(name)) choices[name] = text(name);
-    const hidden = text("hide_from").split(/[\s,]+/).filter(Boolean);
+    const hidden = text("hide_from")
+      .split(/[\s,]+/)
+      .filter(Boolean);
     if (hidden.length) choices.hide_from = hidden;
     for (const name of ["reactions", "sharing"]) choices[name] = form.get(name) === "on";
     try {
-      const media = file ?? (await paint(background ?? (BACKGROUNDS[0] as [string, string])));
+      stop.current = new AbortController();
+      const media = file && (await cut(file));
+      if (background) choices.media = { background, angle: 160 };
       const at = later && text("at") ? new Date(text("at")) : undefined;
       upload.current = api.upload(media, choices, setProgress, undefined, at);
       await upload.current.run();
@@ -84,7 +161,7 @@ export function Create() {
       go(at ? "/me" : "/");
     } catch (error) {
       if (error instanceof DOMException) return setProgress(null);
-      setProblem(refusal(error));
+      setProblem(error instanceof StoriesError ? refusal(error) : (error as Error).message || t("failed"));
       setProgress(null);
     }
   };
@@ -105,9 +182,10 @@ export function Create() {
       {!started ? (
         <Start
           onFile={choose}
+          onCamera={() => setCamera(true)}
           onText={(colors) => {
             setBackground(colors);
-            setRatio(9 / 16);
+            setCrop(null);
             setLayers([newText()]);
             setSelected(0);
           }}
@@ -120,6 +198,11 @@ export function Create() {
               selected={selected}
               onSelect={setSelected}
               onChange={change}
+              onPan={
+                crop && cutting === "crop"
+                  ? (dx, dy) => setCrop(moved(crop, original.width, original.height, dx, dy))
+                  : undefined
+              }
               ratio={ratio}
               style={{
                 ...(background && { background: `linear-gradient(160deg, ${background[0]}, ${background[1]})` }),
@@ -128,34 +211,78 @@ export function Create() {
               {url &&
                 (video ? (
                   <video
+                    ref={preview}
                     src={url}
                     muted
                     autoplay
                     loop
                     playsInline
-                    style={{ filter: effectStyle(effect) }}
-                    onLoadedMetadata={(event) => setRatio(event.currentTarget.videoWidth / event.currentTarget.videoHeight || 9 / 16)}
+                    style={{ filter: effectStyle(effect), ...shownBy(crop) }}
+                    onLoadedMetadata={({ currentTarget: clip }) => {
+                      setOriginal({ width: clip.videoWidth || 9, height: clip.videoHeight || 16 });
+                      void lengthOf(clip).then(setLength, () => undefined);
+                    }}
+                    onTimeUpdate={({ currentTarget: clip }) => {
+                      const outside = range && (clip.currentTime > range.to || clip.currentTime < range.from - 0.3);
+                      if (outside && !clip.seeking) clip.currentTime = range.from;
+                    }}
                   />
                 ) : (
                   <img
                     src={url}
                     alt=""
-                    style={{ filter: effectStyle(effect) }}
-                    onLoad={(event) => setRatio(event.currentTarget.naturalWidth / event.currentTarget.naturalHeight || 9 / 16)}
+                    style={{ filter: effectStyle(effect), ...shownBy(crop) }}
+                    onLoad={({ currentTarget: { naturalWidth: width, naturalHeight: height } }) =>
+                      setOriginal({ width: width || 9, height: height || 16 })
+                    }
                   />
                 ))}
             </Canvas>
             <div class="tools" role="toolbar" aria-label={t("add")}>
-              <Tool icon="type" label={t("addText")} onClick={() => add(newText())} />
-              <Tool icon="smile" label={t("sticker")} onClick={() => setAdding("sticker")} />
-              <Tool icon="vote" label={t("poll")} onClick={() => setAdding("poll")} />
-              <Tool icon="message-circle" label={t("question")} onClick={() => setAdding("question")} />
-              <Tool icon="at-sign" label={t("mention")} onClick={() => setAdding("mention")} />
-              <Tool icon="hash" label={t("hashtag")} onClick={() => setAdding("hashtag")} />
-              <Tool icon="link" label={t("link")} onClick={() => setAdding("link")} />
+              {file && (
+                <Tool
+                  icon={<Shape of="crop" />}
+                  label={tc("crop")}
+                  pressed={crop !== null}
+                  onClick={() => {
+                    setCrop(crop && cutting === "crop" ? null : (crop ?? CENTRE));
+                    setCutting(crop && cutting === "crop" ? null : "crop");
+                  }}
+                />
+              )}
+              {video && length > 1 && (
+                <Tool
+                  icon={<Shape of="scissors" />}
+                  label={tc("trim")}
+                  pressed={range !== null}
+                  onClick={() => {
+                    setRange(range && cutting === "trim" ? null : (range ?? { from: 0, to: length }));
+                    setCutting(range && cutting === "trim" ? null : "trim");
+                  }}
+                />
+              )}
+              <Tool icon={<Icon name="type" />} label={t("addText")} onClick={() => add(newText())} />
+              <Tool icon={<Icon name="smile" />} label={t("sticker")} onClick={() => setAdding("sticker")} />
+              <Tool icon={<Icon name="vote" />} label={t("poll")} onClick={() => setAdding("poll")} />
+              <Tool icon={<Icon name="message-circle" />} label={t("question")} onClick={() => setAdding("question")} />
+              <Tool icon={<Icon name="at-sign" />} label={t("mention")} onClick={() => setAdding("mention")} />
+              <Tool icon={<Icon name="hash" />} label={t("hashtag")} onClick={() => setAdding("hashtag")} />
+              <Tool icon={<Icon name="link" />} label={t("link")} onClick={() => setAdding("link")} />
             </div>
           </div>
           <div class="stack choices-side">
+            {cutting === "crop" && crop && <CropPanel crop={crop} onChange={setCrop} />}
+            {cutting === "trim" && range && url && (
+              <TrimPanel
+                url={url}
+                length={length}
+                range={range}
+                onChange={(changed, at) => {
+                  setRange(changed);
+                  if (preview.current) preview.current.currentTime = at;
+                }}
+              />
+            )}
             {selected !== null && layers[selected] && (
               <LayerPanel
                 layer={layers[selected]}
@@ -184,7 +311,13 @@ export function Create() {
             ) : (
               <Row label={t("filter")}>
                 {EFFECTS.map((each) => (
-                  <button key={each} type="button" class="filter-chip" aria-pressed={each === effect} onClick={() => setEffect(each)}>
+                  <button
+                    key={each}
+                    type="button"
+                    class="filter-chip"
+                    aria-pressed={each === effect}
+                    onClick={() => setEffect(each)}
+                  >
                     <span style={{ filter: effectStyle(each) }} />
                     {t(`effect_${each}`)}
                   </button>
@@ -196,8 +329,16 @@ export function Create() {
               <textarea name="caption" rows={2} maxLength={2200} placeholder={t("write")} />
             </label>
             <div class="pair">
-              <Select name="audience" label={t("audience")} options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(`audience_${each}` as Key)])} />
-              <Select name="lifetime" label={t("lifetime")} options={(config.value?.lifetimes ?? ["24h"]).map((each) => [each, each])} />
+              <Select
+                name="audience"
+                label={t("audience")}
+                options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(`audience_${each}` as Key)])}
+              />
+              <Select
+                name="lifetime"
+                label={t("lifetime")}
+                options={(config.value?.lifetimes ?? ["24h"]).map((each) => [each, each])}
+              />
             </div>
             <div class="pair">
               <label>
@@ -212,7 +353,11 @@ export function Create() {
             <details>
               <summary>{t("more")}</summary>
               <div class="stack">
-                <Select name="comments" label={t("commentsFor")} options={["everyone", "friends", "nobody"].map((each) => [each, t(each as Key)])} />
+                <Select
+                  name="comments"
+                  label={t("commentsFor")}
+                  options={["everyone", "friends", "nobody"].map((each) => [each, t(each as Key)])}
+                />
                 <label>
                   <span>{t("altText")}</span>
                   <input name="alt_text" maxLength={2200} />
@@ -234,17 +379,25 @@ export function Create() {
             {sending && progress ? (
               <div class="progress" role="status">
                 <span class="progress-bar" style={{ "--done": String(overall(progress)) }} />
-                <span>{progress.stage === "uploading" ? t("uploading", { n: Math.round(progress.fraction * 100) }) : t("processing")}</span>
+                <span>
+                  {progress.stage === "cutting"
+                    ? tc("cutting", { n: Math.round(progress.fraction * 100) })
+                    : progress.stage === "uploading"
+                      ? t("uploading", { n: Math.round(progress.fraction * 100) })
+                      : t("processing")}
+                </span>
                 <button
                   type="button"
                   class="button small"
                   onClick={() => {
+                    stop.current.abort();
                     void upload.current?.cancel().catch(() => undefined);
                     setProgress(null);
                   }}
                 >
                   {t("cancel")}
                 </button>
+                {progress.stage === "cutting" && video && <small class="wide-row">{tc("cutHint")}</small>}
               </div>
             ) : (
               <button type="submit" class="button primary big">
@@ -254,6 +407,7 @@ export function Create() {
           </div>
         </form>
       )}
+      {camera && <Camera onTaken={choose} onClose={() => setCamera(false)} />}
       {adding && <AddSheet kind={adding} onAdd={add} onClose={() => setAdding(null)} />}
     </main>
   );
@@ -261,11 +415,13 @@ export function Create() {
 
 /** Why a story was not taken, and what to do about it. */
 function refusal(error: unknown): string {
-  if (error instanceof StoriesError && error.type === "media-refused" && error.reason) return t(`reason_${error.reason}` as Key);
+  if (error instanceof StoriesError && error.type === "media-refused" && error.reason)
+    return t(`reason_${error.reason}` as Key);
   return explain(error);
 }
 
-function overall({ stage, fraction }: UploadProgress): number {
+function overall({ stage, fraction }: Sending): number {
+  if (stage === "cutting") return fraction;
   if (stage === "uploading") return 0.05 + 0.75 * fraction;
   if (stage === "processing") return 0.8 + 0.18 * fraction;
   return stage === "live" ? 1 : 0.03;
@@ -273,22 +429,13 @@ function overall({ stage, fraction }: UploadProgress): number {
 
 const effectStyle = (name: string) => filter([{ kind: "effect", name, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }]);
 
-/** The picture under a text story. */
-async function paint([from, to]: [string, string]): Promise<Blob> {
-  const canvas = document.createElement("canvas");
-  canvas.width = 1080;
-  canvas.height = 1920;
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("no canvas");
-  const gradient = context.createLinearGradient(200, 0, 880, 1920);
-  gradient.addColorStop(0, from);
-  gradient.addColorStop(1, to);
-  context.fillStyle = gradient;
-  context.fillRect(0, 0, 1080, 1920);
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("no picture"))), "image/jpeg", 0.92));
+interface StartProps {
+  onFile: (file: File | null | undefined) => void;
+  onCamera: () => void;
+  onText: (colors: [string, string]) => void;
 }
 
-function Start({ onFile, onText }: { onFile: (file: File | null | undefined) => void; onText: (colors: [string, string]) => void }) {
+function Start({ onFile, onCamera, onText }: StartProps) {
   const [over, setOver] = useState(false);
   return (
     <div class="start">
@@ -312,6 +459,16 @@ function Start({ onFile, onText }: { onFile: (file: File | null | undefined) => 
         <small>{t("chooseHint", { size: bytes(config.value?.max_upload_bytes ?? 536_870_912) })}</small>
         <input type="file" accept="image/*,video/*" onChange={(event) => onFile(event.currentTarget.files?.[0])} />
       </label>
+      {navigator.mediaDevices && (
+        <button type="button" class="take" onClick={onCamera}>
+          <Shape of="camera" />
+          <span>
+            <b>{tc("camera")}</b>
+            <small>{tc("cameraHint")}</small>
+          </span>
+          <Icon name="chevron-left" />
+        </button>
+      )}
       <h2>{t("textStory")}</h2>
       <div class="backgrounds">
         {BACKGROUNDS.map((pair) => (
@@ -335,23 +492,45 @@ interface CanvasProps {
   selected: number | null;
   onSelect: (index: number | null) => void;
   onChange: (index: number, changes: Partial<Layer>) => void;
+  /** The picture is moved by a share of the canvas. */
+  onPan?: (dx: number, dy: number) => void;
   ratio: number;
   style: Record<string, string>;
   children: preact.ComponentChildren;
 }
 
 /** The picture with its layers, which are moved with a finger, the mouse or the arrow keys. */
-function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }: CanvasProps) {
+function Canvas({ layers, selected, onSelect, onChange, onPan, ratio, style, children }: CanvasProps) {
   const box = useRef<HTMLDivElement>(null);
+  const pan = useRef<{ x: number; y: number } | null>(null);
   const drag = useRef<{ x: number; y: number; from: Layer } | null>(null);
   const bounded = (value: number) => Math.min(1, Math.max(0, Math.round(value * 1000) / 1000));
   return (
-    <div class="canvas" style={{ ...style, "--ratio": String(ratio) }} ref={box} onPointerDown={(event) => event.target === box.current && onSelect(null)}>
+    <div
+      class="canvas"
+      style={{ ...style, "--ratio": String(ratio) }}
+      ref={box}
+      onPointerDown={(event) => {
+        if (event.target !== box.current) return;
+        onSelect(null);
+        if (!onPan) return;
+        pan.current = { x: event.clientX, y: event.clientY };
+        event.currentTarget.setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={(event) => {
+        const size = box.current?.getBoundingClientRect();
+        if (!pan.current || !size) return;
+        onPan?.((event.clientX - pan.current.x) / size.width, (event.clientY - pan.current.y) / size.height);
+        pan.current = { x: event.clientX, y: event.clientY };
+      }}
+      onPointerUp={() => {
+        pan.current = null;
+      }}
+    >
       {children}
       <div class="layers editing">
         {layers.map((layer, index) => (
           <div
-            // biome-ignore lint/suspicious/noArrayIndexKey: a layer has no id before the server gives it one
             key={index}
             class={`layer ${layer.kind} ${selected === index ? "selected" : ""}`}
             style={frame(layer)}
@@ -377,7 +556,12 @@ function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }
               drag.current = null;
             }}
             onKeyDown={(event) => {
-              const steps: Record<string, [number, number]> = { ArrowLeft: [-0.02, 0], ArrowRight: [0.02, 0], ArrowUp: [0, -0.02], ArrowDown: [0, 0.02] };
+              const steps: Record<string, [number, number]> = {
+                ArrowLeft: [-0.02, 0],
+                ArrowRight: [0.02, 0],
+                ArrowUp: [0, -0.02],
+                ArrowDown: [0, 0.02],
+              };
               const move = steps[event.key];
               if (!move) return;
               event.preventDefault();
@@ -385,7 +569,12 @@ function Canvas({ layers, selected, onSelect, onChange, ratio, style, children }
             }}
           >
             <div class="inert" inert>
-              <Content layer={layer.kind === "text" && !layer.text ? { ...layer, text: t("text_add") } : layer} item={{} as Item} ratio={ratio} own />
+              <Content
+                layer={layer.kind === "text" && !layer.text ? { ...layer, text: t("text_add") } : layer}
+                item={{} as Item}
+                ratio={ratio}
+                own
+              />
             </div>
           </div>
         ))}
@@ -417,7 +606,13 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
           />
           <Row label={t("font")}>
             {FONTS.map((font) => (
-              <button key={font} type="button" class={`font-chip text ${font}`} aria-pressed={layer.font === font} onClick={() => onChange({ font })}>
+              <button
+                key={font}
+                type="button"
+                class={`font-chip text ${font}`}
+                aria-pressed={layer.font === font}
+                onClick={() => onChange({ font })}
+              >
                 Aa
                 <span class="hidden-text">{font}</span>
               </button>
@@ -464,7 +659,14 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
         </label>
         <label>
           <span>{t("rotation")}</span>
-          <input type="range" min="-45" max="45" step="1" value={layer.rotation ?? 0} onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })} />
+          <input
+            type="range"
+            min="-45"
+            max="45"
+            step="1"
+            value={layer.rotation ?? 0}
+            onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })}
+          />
         </label>
       </div>
       <div class="choices">
@@ -479,14 +681,27 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
   );
 }
 
-function AddSheet({ kind, onAdd, onClose }: { kind: Exclude<Adding, null>; onAdd: (layer: Layer) => void; onClose: () => void }) {
+function AddSheet({
+  kind,
+  onAdd,
+  onClose,
+}: {
+  kind: Exclude<Adding, null>;
+  onAdd: (layer: Layer) => void;
+  onClose: () => void;
+}) {
   const at = { x: 0.5, y: 0.5, rotation: 0 };
   if (kind === "sticker") {
     return (
       <Sheet title={t("sticker")} onClose={onClose}>
         <div class="stickers">
           {STICKERS.map((emoji) => (
-            <button key={emoji} type="button" aria-label={emoji} onClick={() => onAdd({ ...at, kind: "sticker", sticker_id: emoji, w: 0.27, h: 0.15 })}>
+            <button
+              key={emoji}
+              type="button"
+              aria-label={emoji}
+              onClick={() => onAdd({ ...at, kind: "sticker", sticker_id: emoji, w: 0.27, h: 0.15 })}
+            >
               {emoji}
             </button>
           ))}
@@ -503,20 +718,36 @@ function AddSheet({ kind, onAdd, onClose }: { kind: Exclude<Adding, null>; onAdd
           const form = new FormData(event.currentTarget);
           const text = String(form.get("text") ?? "").trim();
           if (!text) return;
-          const options = form.getAll("option").map(String).map((each) => each.trim()).filter(Boolean);
+          const options = form
+            .getAll("option")
+            .map(String)
+            .map((each) => each.trim())
+            .filter(Boolean);
           const made: Record<Exclude<Adding, "sticker" | null>, () => Layer> = {
             poll: () => ({ ...at, kind: "poll", question: text, options, w: 0.72, h: 0.22 }),
             question: () => ({ ...at, kind: "question", prompt: text, w: 0.72, h: 0.14 }),
             mention: () => ({ ...at, kind: "mention", user_id: text.replace(/^@/, ""), w: 0.5, h: 0.06 }),
             hashtag: () => ({ ...at, kind: "hashtag", tag: text.replace(/^#/, ""), w: 0.5, h: 0.06 }),
-            link: () => ({ ...at, kind: "link", url: /^https:\/\//.test(text) ? text : `https://${text}`, title: null, w: 0.6, h: 0.06 }),
+            link: () => ({
+              ...at,
+              kind: "link",
+              url: /^https:\/\//.test(text) ? text : `https://${text}`,
+              title: null,
+              w: 0.6,
+              h: 0.06,
+            }),
           };
           if (kind !== "poll" || options.length >= 2) onAdd(made[kind]());
         }}
       >
         <label>
           <span>{t(kind)}</span>
-          <input name="text" maxLength={kind === "link" ? 2048 : 200} required autocapitalize={kind === "mention" ? "off" : undefined} />
+          <input
+            name="text"
+            maxLength={kind === "link" ? 2048 : 200}
+            required
+            autocapitalize={kind === "mention" ? "off" : undefined}
+          />
         </label>
         {kind === "poll" &&
           [1, 2, 3, 4].map((n) => (
@@ -533,12 +764,17 @@ function AddSheet({ kind, onAdd, onClose }: { kind: Exclude<Adding, null>; onAdd
   );
 }
 
-function Tool({ icon, label, onClick }: { icon: Parameters<typeof IconButton>[0]["icon"]; label: string; onClick: () => void }) {
+interface ToolProps {
+  icon: preact.ComponentChildren;
+  label: string;
+  pressed?: boolean;
+  onClick: () => void;
+}
+
+function Tool({ icon, label, pressed, onClick }: ToolProps) {
   return (
-    <button type="button" class="tool" onClick={onClick}>
-      <span>
-        <Icon name={icon} />
-      </span>
+    <button type="button" class="tool" aria-pressed={pressed} onClick={onClick}>
+      <span>{icon}</span>
       {label}
     </button>
   );

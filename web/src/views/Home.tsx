@@ -80,7 +80,15 @@ function Tray({ onAdd }: { onAdd: () => void }) {
 }
 
 /** Cards of stories that loads on as one scrolls. */
-export function Grid({ path, known, onKnown }: { path: "for-you" | { tag: string }; known?: Item[] | null; onKnown?: (items: Item[]) => void }) {
+export function Grid({
+  path,
+  known,
+  onKnown,
+}: {
+  path: "for-you" | { tag: string };
+  known?: Item[] | null;
+  onKnown?: (items: Item[]) => void;
+}) {
   const { api } = session.value ?? {};
   const [items, setItems] = useState<Item[] | null>(known ?? null);
   const [all, setAll] = useState(false);
@@ -109,7 +117,9 @@ export function Grid({ path, known, onKnown }: { path: "for-you" | { tag: string
       if (!(error instanceof StoriesError && error.status === 404)) say(explain(error));
     }
     setItems((before) => {
-      const next = fresh ? found : [...(before ?? []), ...found.filter((each) => !before?.some((other) => other.id === each.id))];
+      const next = fresh
+        ? found
+        : [...(before ?? []), ...found.filter((each) => !before?.some((other) => other.id === each.id))];
       onKnown?.(next);
       return next;
     });
@@ -119,7 +129,9 @@ export function Grid({ path, known, onKnown }: { path: "for-you" | { tag: string
     void more(true);
   }, [kind, api, tray.value?.mine?.latest_at, tray.value?.items.length]);
   useEffect(() => {
-    const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && !all && items && void more(), { rootMargin: "400px" });
+    const seen = new IntersectionObserver(([entry]) => entry?.isIntersecting && !all && items && void more(), {
+      rootMargin: "400px",
+    });
     if (end.current) seen.observe(end.current);
     return () => seen.disconnect();
   }, [all, items]);
@@ -146,11 +158,13 @@ export function Grid({ path, known, onKnown }: { path: "for-you" | { tag: string
   return (
     <>
       <ul class="grid">
-        {items.filter((item) => Date.parse(item.expires_at) > now).map((item) => (
-          <li key={item.id}>
-            <StoryCard item={item} />
-          </li>
-        ))}
+        {items
+          .filter((item) => Date.parse(item.expires_at) > now)
+          .map((item) => (
+            <li key={item.id}>
+              <StoryCard item={item} />
+            </li>
+          ))}
       </ul>
       <div ref={end} />
     </>
@@ -159,11 +173,7 @@ export function Grid({ path, known, onKnown }: { path: "for-you" | { tag: string
 
 export function StoryCard({ item }: { item: Item }) {
   return (
-    <a
-      class="story-card"
-      href={`#/s/${item.id}`}
-      style={{ backgroundColor: item.preview?.color ?? "" }}
-    >
+    <a class="story-card" href={`#/s/${item.id}`} style={{ backgroundColor: item.preview?.color ?? "" }}>
       <img src={item.poster_url} alt="" loading="lazy" />
       <span class="chips">
         <span class="chip">{item.label || t("label")}</span>

@@ -1,10 +1,26 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Item, OwnStory, paths } from "stories-client";
-import { attempt, following, notified, say, session, setFollowing, setNotified, signOut, type Theme, theme, tray } from "../state";
+import { later } from "../later";
+import {
+  attempt,
+  config,
+  following,
+  notified,
+  say,
+  session,
+  setFollowing,
+  setNotified,
+  signOut,
+  type Theme,
+  theme,
+  tray,
+} from "../state";
 import { type Key, type Language, language, languages, span, speak, t } from "../text";
 import { Avatar, Empty, Icon, IconButton, Sheet, TimeField } from "../ui/parts";
 import { Activity, confirmDelete } from "./Activity";
 import { AddPerson, StoryCard } from "./Home";
+
+const Archive = later(() => import("../archive/Archive").then((chunk) => chunk.Archive));
 
 export function Me() {
   const { api, user = "" } = session.value ?? {};
@@ -35,7 +51,8 @@ export function Me() {
         <div class="grow">
           <h1>{user}</h1>
           <p>
-            <b>{following.value.size}</b> {t("following")} · <b>{stories?.filter((each) => each.state === "live").length ?? 0}</b> {t("live")}
+            <b>{following.value.size}</b> {t("following")} ·{" "}
+            <b>{stories?.filter((each) => each.state === "live").length ?? 0}</b> {t("live")}
           </p>
         </div>
         <a class="button primary wide" href="#/new">
@@ -61,6 +78,7 @@ export function Me() {
           ))}
         </ul>
       </section>
+      {config.value?.features.includes("archive") && <Archive />}
       <Mentions />
       <section>
         <h2>{t("people")}</h2>
@@ -69,7 +87,9 @@ export function Me() {
           {[...following.value].map((name) => (
             <li key={name}>
               <Avatar user={name} size={40} />
-              <b class="grow">{name}</b>
+              <a class="grow" href={`#/p/${encodeURIComponent(name)}`}>
+                <b>{name}</b>
+              </a>
               <IconButton
                 icon={notified.value.has(name) ? "bell" : "bell-off"}
                 filled={notified.value.has(name)}
@@ -151,11 +171,17 @@ function OwnCard({ story, item, onActivity, onWhy, onMove, onDelete }: CardProps
       <a href={item ? `#/u/${encodeURIComponent(story.author_id)}/${story.id}` : undefined} class="own-poster">
         <span class="hidden-text">{t("watch")}</span>
         {item ? <img src={item.poster_url} alt="" /> : <Icon name="clock" />}
-        <span class={`chip ${story.state === "live" ? "" : "dark"}`}>{t(`state_${story.state}` as Key) || story.state}</span>
+        <span class={`chip ${story.state === "live" ? "" : "dark"}`}>
+          {t(`state_${story.state}` as Key) || story.state}
+        </span>
       </a>
       <div class="own-text">
         <b class="clip">{story.caption ?? reason ?? t("label")}</b>
-        {story.publish_at && <small>{t("whenAt")} {moment(story.publish_at)}</small>}
+        {story.publish_at && (
+          <small>
+            {t("whenAt")} {moment(story.publish_at)}
+          </small>
+        )}
         {story.expires_at && <small>{t("left", { time: span(Date.parse(story.expires_at) - Date.now()) })}</small>}
         <div class="own-counts">
           <button type="button" class="quiet" onClick={onActivity} disabled={!item}>
@@ -169,7 +195,9 @@ function OwnCard({ story, item, onActivity, onWhy, onMove, onDelete }: CardProps
             <Icon name="message-circle" /> {counts?.comments ?? 0}
           </span>
           <span class="spread" />
-          {story.state === "scheduled" && <IconButton icon="clock" class="small" label={t("reschedule")} onClick={onMove} />}
+          {story.state === "scheduled" && (
+            <IconButton icon="clock" class="small" label={t("reschedule")} onClick={onMove} />
+          )}
           {item && <IconButton icon="users" class="small" label={t("whyTitle")} onClick={onWhy} />}
           <IconButton icon="trash-2" class="small" label={t("delete")} onClick={onDelete} />
         </div>
@@ -178,7 +206,8 @@ function OwnCard({ story, item, onActivity, onWhy, onMove, onDelete }: CardProps
   );
 }
 
-const moment = (time: string) => new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
+const moment = (time: string) =>
+  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
 
 type Explanation = paths["/v1/stories/{story_id}/explain"]["get"]["responses"][200]["content"]["application/json"];
 
@@ -195,7 +224,15 @@ function Why({ id, onClose }: { id: string; onClose: () => void }) {
   return (
     <Sheet title={t("whyTitle")} onClose={onClose}>
       <form class="write-row" onSubmit={ask}>
-        <input name="viewer" required autocomplete="off" autocapitalize="off" spellcheck={false} placeholder={t("whyHint")} aria-label={t("whyHint")} />
+        <input
+          name="viewer"
+          required
+          autocomplete="off"
+          autocapitalize="off"
+          spellcheck={false}
+          placeholder={t("whyHint")}
+          aria-label={t("whyHint")}
+        />
         <button type="submit" class="button primary">
           {t("whyCheck")}
         </button>
@@ -245,7 +282,10 @@ function Settings() {
   const [history, setHistory] = useState<boolean | null>(null);
   const { api } = session.value ?? {};
   useEffect(() => {
-    api?.call<{ view_history: boolean }>("GET", "/v1/me/privacy").then((found) => setHistory(found.view_history), () => undefined);
+    api?.call<{ view_history: boolean }>("GET", "/v1/me/privacy").then(
+      (found) => setHistory(found.view_history),
+      () => undefined,
+    );
   }, [api]);
   return (
     <section>
@@ -292,7 +332,9 @@ function Settings() {
               onChange={async (event) => {
                 const view_history = event.currentTarget.checked;
                 setHistory(view_history);
-                const saved = api?.call("PUT", "/v1/me/privacy", { body: { view_history } }).then(() => true) ?? Promise.resolve(null);
+                const saved =
+                  api?.call("PUT", "/v1/me/privacy", { body: { view_history } }).then(() => true) ??
+                  Promise.resolve(null);
                 if ((await attempt(saved)) === null) setHistory(!view_history);
                 else say(t("saved"));
               }}

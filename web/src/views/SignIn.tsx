@@ -48,12 +48,23 @@ export function SignIn() {
         )}
         <label>
           <span class="hidden-text">{byName ? t("name") : t("token")}</span>
-          <input name="who" autocomplete="off" autocapitalize="off" spellcheck={false} placeholder={byName ? t("name") : t("token")} />
+          <input
+            name="who"
+            autocomplete="off"
+            autocapitalize="off"
+            spellcheck={false}
+            placeholder={byName ? t("name") : t("token")}
+          />
         </label>
         {byName && (
           <label class="switch-row">
             <span>{t("asAdmin")}</span>
-            <input type="checkbox" role="switch" checked={admin} onChange={(event) => setAdmin(event.currentTarget.checked)} />
+            <input
+              type="checkbox"
+              role="switch"
+              checked={admin}
+              onChange={(event) => setAdmin(event.currentTarget.checked)}
+            />
           </label>
         )}
         <button type="submit" class="button primary">

@@ -1,7 +1,7 @@
 /** Journeys in a real Chromium against the stack at STORIES_URL: `node journeys.mjs [NAME…]`. Exits with 1 on a failure. */
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { call, item, launch, post, SCENES, visit } from "./stage.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -13,7 +13,9 @@ async function accessible(page, where) {
   const results = await page.evaluate(async (source) => {
     const policy = window.trustedTypes;
     if (!window.axe) new Function(policy ? source : source)();
-    return (await window.axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`);
+    return (await window.axe.run()).violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`,
+    );
   }, axe);
   assert.deepEqual(results, [], `axe on ${where}`);
 }
@@ -27,6 +29,47 @@ async function pair() {
 const ringOf = (page, author) => page.locator(".tray").getByRole("link", { name: new RegExp(`Story of ${author}`) });
 const shown = (page, caption) => page.locator(".player .caption-line", { hasText: caption });
 const shortest = (lifetimes) => lifetimes.find((each) => /^\d+s$/.test(each)) ?? lifetimes.at(-1);
+
+const blocked = (page) =>
+  page.problems.filter((each) => /Content Security Policy|Permissions policy|TrustedHTML/.test(each));
+const shownRatio = (media) => media.evaluate((each) => each.naturalWidth / each.naturalHeight);
+
+/** Post what is open in the editor. */
+async function share(page, caption) {
+  await page.getByLabel("Caption").fill(caption);
+  await page.getByRole("button", { name: "Share story" }).click();
+  await page.waitForFunction(() => location.hash === "#/", null, { timeout: 60_000 });
+}
+
+/** A wide picture, red on the left and blue on the right. */
+async function wide(page) {
+  const url = await page.evaluate(() => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 1600, height: 900 });
+    const context = canvas.getContext("2d");
+    for (const [color, x] of [
+      ["#e00000", 0],
+      ["#0000e0", 800],
+    ]) {
+      context.fillStyle = color;
+      context.fillRect(x, 0, 800, 900);
+    }
+    return canvas.toDataURL("image/png");
+  });
+  return Buffer.from(url.split(",")[1], "base64");
+}
+
+/** The colour in the middle of a picture. */
+async function colour(page, url) {
+  const bytes = [...new Uint8Array(await (await fetch(url)).arrayBuffer())];
+  const [red, , blue] = await page.evaluate(async (sent) => {
+    const picture = await createImageBitmap(new Blob([new Uint8Array(sent)]));
+    const canvas = Object.assign(document.createElement("canvas"), { width: picture.width, height: picture.height });
+    const context = canvas.getContext("2d");
+    context.drawImage(picture, 0, 0);
+    return [...context.getImageData(picture.width / 2, picture.height / 2, 1, 1).data];
+  }, bytes);
+  return blue > red ? "blue" : "red";
+}
 
 const journeys = {
   /** Post in one browser; it appears in another's tray; watch, react, comment; delete; gone from the other. */
@@ -102,7 +145,8 @@ const journeys = {
     await page.keyboard.press("Enter");
     const ring = ringOf(page, ann);
     await ring.waitFor(LONG);
-    for (let presses = 0; presses < 30 && !(await ring.evaluate((each) => each === document.activeElement)); presses++) await page.keyboard.press("Tab");
+    for (let presses = 0; presses < 30 && !(await ring.evaluate((each) => each === document.activeElement)); presses++)
+      await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
     await shown(page, "one").waitFor(LONG);
     await page.keyboard.press("k");
@@ -122,14 +166,84 @@ const journeys = {
     assert.ok(await ring.evaluate((each) => each === document.activeElement), "focus returns to the ring");
   },
 
+  /** A photo and a clip from the camera, which is closed afterwards; without a camera it says what to do. */
+  async camera() {
+    const [ann] = await pair();
+    const page = await visit(browser, ann, { path: "/new", width: 390, height: 844 });
+    await page.getByRole("button", { name: "Take a photo or clip" }).click();
+    const camera = page.getByRole("dialog", { name: "Take a photo or clip" });
+    await camera.getByRole("button", { name: "Take photo" }).click(LONG);
+    await camera.waitFor({ state: "detached" });
+    assert.ok(Math.abs((await shownRatio(page.locator(".canvas img"))) - 9 / 16) < 0.01, "a photo of 9:16");
+    await share(page, "from the camera");
+
+    await page.goto(page.url().replace(/#.*/, "#/new"));
+    await page.getByRole("button", { name: "Take a photo or clip" }).click();
+    await camera.getByRole("button", { name: "Clip" }).click();
+    await page.waitForTimeout(400);
+    await accessible(page, "camera");
+    await camera.getByRole("button", { name: "Record" }).click(LONG);
+    await camera.getByText("2s").waitFor(LONG);
+    await camera.getByRole("button", { name: "Stop recording" }).click();
+    await camera.waitFor({ state: "detached" });
+    await share(page, "recorded");
+    const [clip] = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items.filter((each) => each.kind === "video");
+    assert.ok(clip.duration_ms > 1000 && clip.duration_ms < 6000, `recorded ${clip.duration_ms} ms`);
+    assert.ok(clip.has_audio, "with sound");
+    assert.ok(Math.abs(clip.width / clip.height - 9 / 16) < 0.01, "in 9:16");
+    assert.deepEqual(blocked(page), []);
+
+    await page.addInitScript(() => {
+      navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("no", "NotAllowedError"));
+    });
+    await page.goto(page.url().replace(/#.*/, "#/new"));
+    await page.reload();
+    await page.getByRole("button", { name: "Take a photo or clip" }).click(LONG);
+    await camera.getByRole("alert").getByText("The camera is blocked").waitFor(LONG);
+    await page.keyboard.press("Escape");
+    await camera.waitFor({ state: "detached" });
+  },
+
+  /** A photo is cropped to 9:16, a clip is trimmed and cropped: what is sent holds nothing but that part. */
+  async cutting() {
+    const [ann] = await pair();
+    const page = await visit(browser, ann, { path: "/new" });
+    await page
+      .locator("input[type=file]")
+      .setInputFiles({ name: "wide.png", mimeType: "image/png", buffer: await wide(page) });
+    await page.getByRole("button", { name: "Crop", exact: true }).click();
+    await page.getByLabel("Left to right").fill("1");
+    await page.waitForTimeout(400);
+    await accessible(page, "cropping");
+    await share(page, "cropped");
+    const [photo] = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items;
+    assert.ok(Math.abs(photo.width / photo.height - 9 / 16) < 0.01, `cropped to ${photo.width} × ${photo.height}`);
+    assert.equal(await colour(page, photo.media_url), "blue", "the right side was kept");
+
+    await page.goto(page.url().replace(/#.*/, "#/new"));
+    await page.locator("input[type=file]").setInputFiles(`${SCENES}/clip.mp4`);
+    await page.getByRole("button", { name: "Trim", exact: true }).click(LONG);
+    await page.getByLabel("Start", { exact: true }).fill("2");
+    await page.getByLabel("End", { exact: true }).fill("4");
+    await page.waitForTimeout(400);
+    await accessible(page, "trimming");
+    await share(page, "trimmed");
+    const clip = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items.at(-1);
+    assert.equal(clip.kind, "video");
+    assert.ok(Math.abs(clip.duration_ms - 2000) < 500, `trimmed to ${clip.duration_ms} ms`);
+    assert.deepEqual(blocked(page), []);
+  },
+
   /** A file that is no media is refused in words. */
   async refusal() {
     const [ann] = await pair();
     const page = await visit(browser, ann, { path: "/new" });
-    await page.locator("input[type=file]").setInputFiles({ name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture") });
+    await page
+      .locator("input[type=file]")
+      .setInputFiles({ name: "broken.jpg", mimeType: "image/jpeg", buffer: Buffer.from("no picture") });
     await page.getByRole("button", { name: "Share story" }).click();
     await page.getByRole("alert").waitFor(LONG);
-    assert.match(await page.getByRole("alert").innerText(), /not a photo or clip|damaged/);
+    assert.match(await page.getByRole("alert").textContent(), /not a photo or clip|damaged/);
   },
 
   /** Views made offline are sent when the network is back. */
@@ -152,7 +266,10 @@ const journeys = {
 
   /** Behind the scenes, without signing in: a story is sent through, and followed to its receipt and tombstone. */
   async scenes() {
-    for (const [theme, width] of [["light", 1440], ["dark", 390]]) {
+    for (const [theme, width] of [
+      ["light", 1440],
+      ["dark", 390],
+    ]) {
       const page = await visit(browser, null, { theme, width, path: "/scenes" });
       await page.locator(".state.live").waitFor(LONG);
       await page.getByRole("button", { name: "Send a story through" }).click();
@@ -165,8 +282,15 @@ const journeys = {
       await page.getByRole("button", { name: "Pause the dots" }).click();
       await page.waitForTimeout(500);
       await accessible(page, `scenes, ${theme}`);
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `fits ${width} px`);
-      assert.deepEqual(page.problems.filter((each) => /Content Security Policy|TrustedHTML/.test(each)), []);
+      assert.equal(
+        await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth),
+        true,
+        `fits ${width} px`,
+      );
+      assert.deepEqual(
+        page.problems.filter((each) => /Content Security Policy|TrustedHTML/.test(each)),
+        [],
+      );
       await page.context().close();
     }
   },
@@ -181,7 +305,13 @@ const journeys = {
       seen = await item(bob, ann, story.id);
       if (!seen) await new Promise((resolve) => setTimeout(resolve, 100));
     }
-    await call(bob, "POST", `/v1/stories/${story.id}/reports`, { reason: "spam", text: "an advert" }, { "Story-Ticket": seen.ticket });
+    await call(
+      bob,
+      "POST",
+      `/v1/stories/${story.id}/reports`,
+      { reason: "spam", text: "an advert" },
+      { "Story-Ticket": seen.ticket },
+    );
     const page = await visit(browser, null);
     await page.getByRole("switch", { name: "As an admin" }).check();
     await page.getByRole("textbox").fill(`mod-${unique()}`);
@@ -218,14 +348,19 @@ const journeys = {
     const [before] = (await call(ann, "GET", "/v1/me/stories?state=scheduled")).items;
     await card.getByRole("button", { name: "Change the time" }).click();
     const later = new Date(Date.now() + 3 * 86_400_000);
-    await page.getByLabel("Goes live at").fill(new Date(later - later.getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
+    await page
+      .getByLabel("Goes live at")
+      .fill(new Date(later - later.getTimezoneOffset() * 60_000).toISOString().slice(0, 16));
     await accessible(page, "changing the time");
     await page.getByRole("button", { name: "Done" }).click();
     await page.getByText("Saved").waitFor(LONG);
     const [after] = (await call(ann, "GET", "/v1/me/stories?state=scheduled")).items;
     assert.ok(Date.parse(after.publish_at) - Date.parse(before.publish_at) > 86_400_000, "it moved");
     await card.getByRole("button", { name: "Delete" }).click();
-    await page.getByRole("dialog", { name: /Delete this story/ }).getByRole("button", { name: "Delete" }).click();
+    await page
+      .getByRole("dialog", { name: /Delete this story/ })
+      .getByRole("button", { name: "Delete" })
+      .click();
     await card.waitFor({ state: "detached", timeout: 20_000 });
     assert.deepEqual((await call(ann, "GET", "/v1/me/stories?state=scheduled")).items, []);
 
@@ -245,6 +380,88 @@ const journeys = {
     assert.equal(items.find((each) => each.user_id === ann).notify, true);
   },
 
+  /** Stories are kept after their end, shown again in a highlight, and erased; others see the highlight alone. */
+  async archive() {
+    const [ann, bob] = await pair();
+    const { lifetimes } = await call(ann, "GET", "/v1/config");
+    const page = await visit(browser, ann, { path: "/me" });
+    await page.getByRole("switch", { name: /Keep my stories/ }).check(LONG);
+    await page.getByText("Saved").waitFor(LONG);
+    const lifetime = shortest(lifetimes);
+    const text = { kind: "text", text: "again", x: 0.5, y: 0.3, w: 0.5, h: 0.1 };
+    const kept = await post(ann, "sea.jpg", { caption: "kept", lifetime, layers: [text] });
+    await post(ann, "dusk.jpg", { caption: "kept too", lifetime });
+    for (let tries = 0; (await call(ann, "GET", "/v1/me/archive")).items.length < 2; tries++) {
+      assert.ok(tries < 300, "both are kept");
+      await page.waitForTimeout(200);
+    }
+    await page.reload();
+    await page.getByRole("button", { name: /^Story of .*: kept$/ }).click(LONG);
+    const shownAgain = page.getByRole("dialog", { name: "Archive" });
+    await shownAgain.getByText("again").waitFor(LONG);
+    await page.waitForTimeout(300);
+    await accessible(page, "an archived story");
+    await page.keyboard.press("Escape");
+
+    await page.getByRole("button", { name: "New highlight" }).click();
+    const editor = page.getByRole("dialog", { name: "New highlight" });
+    await editor.getByLabel("Title").fill("By the sea");
+    await editor.getByRole("button", { name: /: kept$/ }).click();
+    await editor.getByRole("button", { name: /: kept too$/ }).click();
+    await page.waitForTimeout(300);
+    await accessible(page, "a new highlight");
+    await editor.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "By the sea" }).waitFor(LONG);
+    await page.waitForTimeout(300);
+    await accessible(page, "archive and highlights");
+
+    const his = await visit(browser, bob, { path: `/p/${ann}`, width: 390, height: 844, theme: "dark" });
+    await his.getByRole("button", { name: "By the sea" }).click(LONG);
+    await his.getByRole("dialog", { name: "By the sea" }).getByText("kept", { exact: true }).waitFor(LONG);
+    await his.keyboard.press("ArrowRight");
+    await his.getByText("2 of 2").waitFor(LONG);
+    await his.keyboard.press("ArrowRight");
+    await his.getByRole("dialog").waitFor({ state: "detached" });
+    await accessible(his, "profile");
+
+    await page.getByRole("button", { name: "By the sea" }).click();
+    await page.getByRole("button", { name: "Edit highlight" }).click();
+    const changing = page.getByRole("dialog", { name: "Edit highlight" });
+    await changing.getByRole("button", { name: /: kept$/ }).click();
+    await changing.getByRole("button", { name: "Save" }).click();
+    await page.getByText("Highlight saved").waitFor(LONG);
+    const [{ id, story_ids }] = (await call(bob, "GET", `/v1/users/${ann}/highlights`)).items;
+    assert.ok(!story_ids.includes(kept.id), "one was taken out");
+    await page.getByRole("button", { name: "By the sea" }).click();
+    await page.getByRole("button", { name: "Edit highlight" }).click();
+    await changing.getByRole("button", { name: "Remove highlight" }).click();
+    await page.getByText("Highlight removed").waitFor(LONG);
+    await assert.rejects(call(bob, "GET", `/v1/highlights/${id}`), /404/);
+
+    await page.getByRole("button", { name: /^Story of .*: kept$/ }).click();
+    await shownAgain.getByRole("button", { name: "Erase for good" }).click();
+    const question = page.getByRole("dialog", { name: "Erase this story from the archive?" });
+    await question.getByRole("button", { name: "Erase for good" }).click();
+    await page.getByText("Erased from the archive").waitFor(LONG);
+    assert.equal((await call(ann, "GET", "/v1/me/archive")).items.length, 1);
+    assert.deepEqual([...blocked(page), ...blocked(his)], []);
+
+    const without = await visit(browser, ann);
+    await without.route("**/v1/config", async (route) => {
+      const answer = await route.fetch();
+      const config = await answer.json();
+      await route.fulfill({
+        response: answer,
+        json: { ...config, features: config.features.filter((each) => each !== "archive") },
+      });
+    });
+    await without.goto(without.url().replace(/#.*/, "#/me"));
+    await without.reload();
+    await without.getByRole("heading", { name: "Your stories" }).waitFor(LONG);
+    await without.getByRole("heading", { name: "Settings" }).waitFor(LONG);
+    assert.equal(await without.getByRole("heading", { name: "Archive" }).count(), 0, "hidden where it is off");
+  },
+
   /** A shared link leads to the story; the shell opens offline, and nothing but the shell was kept. */
   async shell() {
     const [ann, bob] = await pair();
@@ -257,15 +474,25 @@ const journeys = {
     await page.reload(); // now through the worker
     await shown(page, "look at this").waitFor(LONG);
     const kept = await page.evaluate(async () => {
-      const found = await Promise.all((await caches.keys()).map(async (name) => (await (await caches.open(name)).keys()).map((each) => new URL(each.url).pathname)));
+      const found = await Promise.all(
+        (await caches.keys()).map(async (name) =>
+          (await (await caches.open(name)).keys()).map((each) => new URL(each.url).pathname),
+        ),
+      );
       return found.flat();
     });
     assert.ok(kept.includes("/app/"), "the page is kept");
-    assert.deepEqual(kept.filter((each) => !/^\/app\/($|[\w.-]+\.(js|css)$)/.test(each)), []);
+    assert.deepEqual(
+      kept.filter((each) => !/^\/app\/($|[\w.-]+\.(js|css)$)/.test(each)),
+      [],
+    );
     await page.context().setOffline(true);
     await page.reload();
     await page.locator("#app > *").first().waitFor(LONG);
-    assert.deepEqual(page.problems.filter((each) => /Content Security Policy|TrustedScript/.test(each)), []);
+    assert.deepEqual(
+      page.problems.filter((each) => /Content Security Policy|TrustedScript/.test(each)),
+      [],
+    );
   },
 
   /** No findings of axe in any view, in both themes, and nothing in the console that the policy blocked. */
@@ -274,13 +501,22 @@ const journeys = {
     await post(ann, "sea.jpg", { caption: "look" });
     await post(bob, "dusk.jpg", { caption: "mine" });
     for (const theme of ["light", "dark"]) {
-      for (const [path, seen] of [["/", `Story of ${ann}`], ["/me", "Your stories"], ["/new", "Choose a photo or clip"], [`/u/${ann}`, "look"]]) {
+      for (const [path, seen] of [
+        ["/", `Story of ${ann}`],
+        ["/me", "Your stories"],
+        ["/new", "Choose a photo or clip"],
+        [`/u/${ann}`, "look"],
+      ]) {
         const page = await visit(browser, bob, { theme, path, width: path === "/" ? 390 : 1440 });
-        await (path === "/" ? page.getByRole("link", { name: new RegExp(seen) }) : page.getByText(seen)).first().waitFor(LONG);
+        await (path === "/" ? page.getByRole("link", { name: new RegExp(seen) }) : page.getByText(seen))
+          .first()
+          .waitFor(LONG);
         if (path.startsWith("/u/")) await page.keyboard.press("k");
         await page.waitForTimeout(500);
         await accessible(page, `${path}, ${theme}`);
-        const blocked = page.problems.filter((each) => /Content Security Policy|TrustedHTML|is not a function|undefined/.test(each));
+        const blocked = page.problems.filter((each) =>
+          /Content Security Policy|TrustedHTML|is not a function|undefined/.test(each),
+        );
         assert.deepEqual(blocked, []);
         await page.context().close();
       }
@@ -298,7 +534,8 @@ for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys
     failed = true;
     console.log(`FAILED ${name}: ${error.stack}`);
     for (const [number, context] of browser.contexts().entries()) {
-      for (const page of context.pages()) await page.screenshot({ path: `/tmp/journey-${name}-${number}.png` }).catch(() => undefined);
+      for (const page of context.pages())
+        await page.screenshot({ path: `/tmp/journey-${name}-${number}.png` }).catch(() => undefined);
     }
   }
   for (const context of browser.contexts()) await context.close();

@@ -11,15 +11,24 @@ const still = async (page) => {
   await page.keyboard.press("k");
 };
 const settle = (page) => page.waitForTimeout(700);
-const pictures = (page) => page.waitForFunction(() => [...document.images].every((each) => each.complete && each.naturalWidth));
+const pictures = (page) =>
+  page.waitForFunction(() => [...document.images].every((each) => each.complete && each.naturalWidth));
 
 const views = {
   "sign-in": { user: null, path: "/" },
   home: { path: "/", ready: (page) => page.locator(".grid .story-card").first().waitFor() },
   player: { path: "/u/ann", ready: still },
   poll: { path: "/u/lena", ready: still, act: (page) => page.getByRole("button", { name: "The blue one" }).click() },
-  reactions: { path: "/u/mia", ready: still, act: (page) => page.getByRole("button", { name: /^(React|You reacted)/ }).click() },
-  comments: { path: "/u/ann", ready: still, act: (page) => page.getByRole("button", { name: /Add a comment/ }).click() },
+  reactions: {
+    path: "/u/mia",
+    ready: still,
+    act: (page) => page.getByRole("button", { name: /^(React|You reacted)/ }).click(),
+  },
+  comments: {
+    path: "/u/ann",
+    ready: still,
+    act: (page) => page.getByRole("button", { name: /Add a comment/ }).click(),
+  },
   create: {
     path: "/new",
     act: async (page) => {
@@ -59,7 +68,12 @@ for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act, tall }
   if (wanted.length && !wanted.includes(name)) continue;
   for (const [size, options] of Object.entries(SIZES)) {
     for (const theme of ["light", "dark"]) {
-      const page = await visit(browser, user, { ...options, ...(tall && size === "desktop" && { height: tall }), theme, path });
+      const page = await visit(browser, user, {
+        ...options,
+        ...(tall && size === "desktop" && { height: tall }),
+        theme,
+        path,
+      });
       await page.route("**/v1/views", (route) => route.abort()); // so that rings stay as they are
       if (ready) await ready(page);
       else await page.waitForTimeout(900);

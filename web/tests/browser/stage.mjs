@@ -8,7 +8,13 @@ export const SCENES = process.env.SCENES ?? "/tmp/scenes";
 export const launch = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--font-render-hinting=none"],
+    args: [
+      "--no-sandbox",
+      "--use-fake-device-for-media-stream",
+      "--use-fake-ui-for-media-stream",
+      "--autoplay-policy=no-user-gesture-required",
+      "--font-render-hinting=none",
+    ],
   });
 
 export async function token(user, admin = false) {
@@ -23,7 +29,11 @@ export async function token(user, admin = false) {
 export async function call(user, method, path, body, headers = {}) {
   const response = await fetch(URL_ + path, {
     method,
-    headers: { Authorization: `Bearer ${await token(user)}`, ...(body && { "Content-Type": "application/json" }), ...headers },
+    headers: {
+      Authorization: `Bearer ${await token(user)}`,
+      ...(body && { "Content-Type": "application/json" }),
+      ...headers,
+    },
     body: body && JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
@@ -35,7 +45,10 @@ export async function call(user, method, path, body, headers = {}) {
 export async function post(user, name, choices = {}) {
   const type = name.endsWith(".mp4") ? "video/mp4" : "image/jpeg";
   const bytes = await readFile(name.startsWith("/") ? name : `${SCENES}/${name}`);
-  const draft = await call(user, "POST", "/v1/stories", { media: { content_type: type, size: bytes.length }, ...choices });
+  const draft = await call(user, "POST", "/v1/stories", {
+    media: { content_type: type, size: bytes.length },
+    ...choices,
+  });
   const form = new FormData();
   for (const [key, value] of Object.entries(draft.upload.fields)) form.append(key, value);
   form.append("file", new Blob([bytes], { type }));
@@ -50,7 +63,11 @@ export const item = async (user, author, id) =>
   (await call(user, "GET", `/v1/users/${author}/stories`)).items.find((each) => each.id === id);
 
 /** A page of a user who is signed in. */
-export async function visit(browser, user, { width = 1440, height = 900, theme = "light", path = "/", touch = false, reducedMotion, admin = false } = {}) {
+export async function visit(
+  browser,
+  user,
+  { width = 1440, height = 900, theme = "light", path = "/", touch = false, reducedMotion, admin = false } = {},
+) {
   const context = await browser.newContext({
     viewport: { width, height },
     deviceScaleFactor: width < 600 ? 2 : 1,
@@ -64,7 +81,11 @@ export async function visit(browser, user, { width = 1440, height = 900, theme =
   page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
   page.on("pageerror", (error) => problems.push(String(error)));
   const known = { user, admin: String(admin) };
-  if (user) await page.addInitScript((names) => Object.entries(names).forEach(([name, value]) => sessionStorage.setItem(name, value)), known);
+  if (user)
+    await page.addInitScript(
+      (names) => Object.entries(names).forEach(([name, value]) => sessionStorage.setItem(name, value)),
+      known,
+    );
   await page.goto(`${URL_}/app/#${path}`);
   return Object.assign(page, { problems });
 }

@@ -95,7 +95,12 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
 
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
     sealed = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
-    insights = MongoInsights(mongo, settings.insights_floor, settings.insights_retention, sealed.wake)
+
+    def on_sealed() -> None:
+        metrics.insights_sealed.inc()
+        sealed.wake()
+
+    insights = MongoInsights(mongo, settings.insights_floor, settings.insights_retention, on_sealed)
     events = Outbox("events", mongo[EVENTS], outbox_events, runtime.publisher, now, delete_published=True)
 
     def wake_relays() -> None:

@@ -46,6 +46,10 @@ class EngagementMetrics:
             "How long the oldest waiting delivery has been due or tried, the same on every replica; an hour means that "
             "an endpoint fails.",
         )
+        self.insights_sealed = registry.counter(
+            "insights_sealed",
+            "Expired stories whose insights were sealed; far fewer than expired stories mean that endings wait.",
+        )
         preinitialize(self.webhook_deliveries, ("delivered", "failed", "dead"))
         preinitialize(self.views, OUTCOMES)
         preinitialize(self.access_state, KINDS)

@@ -32,6 +32,13 @@ class IngestMetrics:
             "Expired stories that their authors keep; `lost`: the media was gone, look for what deletes objects.",
             ["result"],
         )
+        self.archived_objects = registry.counter(
+            "archived_objects_total", "Objects moved to the archive; they stay until their author deletes the story."
+        )
+        self.archive_erasures_overdue = registry.gauge(
+            "archive_erasures_overdue",
+            "Stories removed from the archive and not erased for 5 minutes (told by one replica): look at the bucket.",
+        )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
         self.held_stories = registry.gauge(
             "held_stories", "Ended stories whose media is kept for a decision about a report (told by one replica)."

@@ -3,7 +3,6 @@
 They authenticate, count against a rate limit and parse the query as the other routes do.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -16,6 +15,7 @@ from stories_shared.auth.tokens import Caller
 from stories_shared.http.authentication import authenticate
 from stories_shared.http.queries import query
 from stories_shared.http.rate_limits import consume
+from stories_shared.timeouts import SharedTimeout
 
 Endpoint = Callable[[Request, Caller, dict[str, str]], Awaitable[Response]]
 Schema = Mapping[str, Any]
@@ -120,7 +120,8 @@ class RawEndpoint:
         deadline_s: float | None = None,
         authenticate: Callable[[Request], Awaitable[Caller]] = authenticate,
     ) -> None:
-        self.endpoint, self.operation, self.deadline_s = endpoint, operation, deadline_s
+        self.endpoint, self.operation = endpoint, operation
+        self.timeout = None if deadline_s is None else SharedTimeout(deadline_s)
         self.authenticate = authenticate
         self.template = RouteTemplate(path)
         self.names = tuple(operation.query)
@@ -136,7 +137,9 @@ class RawEndpoint:
         if self.operation.limit is not None:
             consume(request, self.operation.limit, caller.user_id)
         parameters = query(request, *self.names)
-        async with asyncio.timeout(self.deadline_s):
+        if self.timeout is None:
+            return await self.endpoint(request, caller, parameters)
+        with self.timeout.begin():
             return await self.endpoint(request, caller, parameters)
 
 

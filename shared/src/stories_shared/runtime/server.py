@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from stories_shared.auth import jwks
 from stories_shared.runtime.garbage_collection import tune_garbage_collection
+from stories_shared.runtime.http_protocol import HttpProtocol
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings
 
@@ -77,7 +78,7 @@ def serve(build: Callable[[], FastAPI], settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -38,11 +38,13 @@ DELETE_BATCH = 1_000
 class MongoInsights:
     """Reads insights, and seals them. A sealed record names nobody but the author whom it belongs to."""
 
-    def __init__(self, mongo: Mongo, floor: int, retention: timedelta, wake: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, mongo: Mongo, floor: int, retention: timedelta, on_sealed: Callable[[], None] = lambda: None
+    ) -> None:
         self._mongo = mongo
         self._floor = floor
         self._retention = retention
-        self.wake = wake
+        self.on_sealed = on_sealed
         self._sealed = mongo[INSIGHTS]
 
     async def live(self, story_id: str) -> Insights | None:

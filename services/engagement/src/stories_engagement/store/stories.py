@@ -107,7 +107,7 @@ class MongoStories:
             return sealed
 
         if await transaction_retrying_duplicates(self._mongo, operation):
-            self._insights.wake()
+            self._insights.on_sealed()
 
     async def erase(self, story_id: str, steps: int) -> bool:
         """Delete the rows of a story in at most `steps` steps; whether none is left.

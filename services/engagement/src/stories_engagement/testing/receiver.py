@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 Manner = Literal["accept", "fail", "hang", "drip", "lie", "redirect"]
 
@@ -31,7 +31,7 @@ class Request:
 class Receiver:
     """The requests that a receiver got, and how it answers the next ones."""
 
-    manner: Manner
+    manner: Manner = "accept"
     url: str = ""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
@@ -49,24 +49,38 @@ class Receiver:
                 headers = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.requests.append(Request(line.split(" ")[1], headers, body))
-                if self.manner == "hang":
-                    await asyncio.Event().wait()
-                while self.manner == "drip":
-                    writer.write(b"H")
-                    await writer.drain()
-                    await asyncio.sleep(0.05)
-                writer.write(ANSWERS[self.manner])
-                await writer.drain()
+                await self.respond(self.requests[-1], writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
+    async def respond(self, request: Request, writer: asyncio.StreamWriter) -> None:  # noqa: ARG002  (for subclasses)
+        """Answer a request in the present manner."""
+        if self.manner == "hang":
+            await asyncio.Event().wait()
+        while self.manner == "drip":
+            writer.write(b"H")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        writer.write(ANSWERS[self.manner])
+        await writer.drain()
+
+
+R = TypeVar("R", bound=Receiver)
+
 
 @asynccontextmanager
 async def receiving(manner: Manner = "accept", tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
     """A receiver on a free port of this machine."""
-    receiver, tasks = Receiver(manner), set[asyncio.Task[None]]()
+    async with listening(Receiver(manner), tls) as receiver:
+        yield receiver
+
+
+@asynccontextmanager
+async def listening(receiver: R, tls: ssl.SSLContext | None = None) -> AsyncIterator[R]:
+    """This receiver, on a free port of this machine."""
+    tasks = set[asyncio.Task[None]]()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.create_task(receiver.serve(reader, writer)))

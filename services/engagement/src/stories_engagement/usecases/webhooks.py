@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 from stories_shared.clock import Clock, epoch_ms, rfc3339, truncate_to_ms
-from stories_shared.events import Event, StoryDeleted, StoryPosted, encode
+from stories_shared.events import Event, StoryDeleted, StoryExpired, StoryPosted, encode
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import deterministic_id, new_id
 
@@ -147,6 +147,8 @@ def delivery_of(record: ReceivedEvent[Any], webhook_id: str, now: datetime) -> D
         kept = {name: getattr(event, name) for name in ("story_id", "author_id", "revision")}
         times = {"posted_at": rfc3339(event.posted_at), "expires_at": rfc3339(event.expires_at)}
         data = msgspec.json.encode(kept | times)
+    elif isinstance(event, StoryDeleted | StoryExpired):  # once per story; expiry publishes it again as its own
+        identity = event.story_id
     users = {getattr(event, name, None) for name in USER_FIELDS}
     return Delivery(
         id=deterministic_id(f"{webhook_id}/{event.topic}/{identity}"),

@@ -5,11 +5,12 @@ it. After that no document says which viewers saw the story.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pymongo import IndexModel, UpdateOne
-from stories_shared.mongo.client import DataLoader, Mongo
+from stories_shared.mongo.client import DataLoader, Mongo, Requested
 
 from stories_feed.usecases.seen import Seen
 
@@ -54,10 +55,9 @@ class MongoSeenMarks:
         if writes:
             await self._seen.bulk_write(writes, ordered=False)
 
-    async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
-        """Keys of the stories that the viewer has seen and that may still be live."""
-        found = await self._loader.get_many([f"{viewer_id}/{name}" for name in self._names(now)])
-        return frozenset(key for document in found.values() for key in document.get("keys", ()))
+    def seen(self, viewer_id: str, now: datetime) -> "KeysOf":
+        """Keys of the stories that the viewer has seen and that may still be live. The query starts now."""
+        return KeysOf(self._loader.request([f"{viewer_id}/{name}" for name in self._names(now)]))
 
     async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
         """The number of each viewer's marks of stories that may still be live; none without marks."""
@@ -74,6 +74,17 @@ class MongoSeenMarks:
             self._spans = first, last
             self._span_names = [span_name(first + number * SPAN) for number in range((last - first) // SPAN + 1)]
         return self._span_names
+
+
+class KeysOf:
+    """The keys in requested marks."""
+
+    def __init__(self, marks: Requested) -> None:
+        self._marks = marks
+
+    def __await__(self) -> Generator[Any, None, frozenset[int]]:
+        found = yield from self._marks.__await__()
+        return frozenset(key for document in found.values() for key in document.get("keys", ()))
 
 
 def span_end(until: datetime) -> datetime:

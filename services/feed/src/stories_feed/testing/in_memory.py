@@ -1,7 +1,8 @@
 """In-memory implementations of the feed's ports. One contract suite runs over these and over the real stores."""
 
+import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count
 
@@ -14,7 +15,7 @@ from stories_shared.testing.erased_users import MemoryErasedUsers
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, dependencies_of
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
+from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, NotifyChoice, event_of
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
 from stories_feed.usecases.notifications import Announcement, NextBatch
@@ -155,7 +156,8 @@ class MemoryEdges:
         self.published: list[Event] = []
         self.erased_users = MemoryErasedUsers()
         self.changes: Counter[str] = Counter()
-        self.notified: set[EdgeKey] = set()
+        self.notified: dict[EdgeKey, str | None] = {}
+        """The country of each follower who is notified."""
 
     @property
     def erased(self) -> dict[str, datetime]:
@@ -170,23 +172,24 @@ class MemoryEdges:
         for change in graph.changes():
             self.latest[change.key] = change.latest
             if not change.in_force:
-                self.notified.discard(change.key)
+                self.notified.pop(change.key, None)
             self.changes.update((change.key.user, change.key.target))
             if publish and change.key in keys:
                 self.published.append(event_of(change.key, change.latest))
 
-    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+    async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
         """Keep the choice with the edge."""
-        if self.in_force(key):
-            (self.notified.add if notify else self.notified.discard)(key)
+        self.notified.pop(key, None)
+        if choice.notify and self.in_force(key):
+            self.notified[key] = choice.country
 
     async def notified_followers(
         self, author_id: str, after: tuple[datetime, str] | None, limit: int
     ) -> Sequence[EdgeListEntry]:
         """In the order of their follows."""
         found = [
-            EdgeListEntry(key.user, self.latest[key].at, notify=True)
-            for key in self.notified
+            EdgeListEntry(key.user, self.latest[key].at, notify=True, country=country)
+            for key, country in self.notified.items()
             if key.target == author_id and self.in_force(key)
         ]
         ordered = sorted(found, key=lambda each: each.position)
@@ -267,9 +270,11 @@ class MemorySeen:
         """Set each."""
         self.marks |= set(marks)
 
-    async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
+    def seen(self, viewer_id: str, now: datetime) -> Awaitable[frozenset[int]]:
         """Marks that have not ended."""
-        return frozenset(mark.seen_key for mark in self.marks if mark.viewer_id == viewer_id and mark.until > now)
+        found: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
+        found.set_result(frozenset(m.seen_key for m in self.marks if m.viewer_id == viewer_id and m.until > now))
+        return found
 
     async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
         """The number of each viewer's marks that have not ended."""

@@ -5,7 +5,6 @@ and then the store knows of the viewer, `Diversify` selects, `BuildItems` builds
 one.
 """
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,9 +86,9 @@ class ReadForYou:
         Raises:
             Unavailable: nothing but stories of stale partitions is left, or MongoDB does not answer.
         """
-        follow_list, seen = await asyncio.gather(
-            self.follow_lists.follow_list(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
-        )
+        marks = self.marks.seen(viewer_id, self.visible_stories.now())
+        follow_list = await self.follow_lists.follow_list(viewer_id)
+        seen = await marks
         suggested = Suggested(viewer_id, follow_list.muted | follow_list.hidden_by, seen)
         if place is None:
             now_ms = epoch_ms(self.visible_stories.now())
@@ -184,11 +183,9 @@ class ReadForYou:
         """The ids of the candidates that the viewer may see and has not seen."""
         stories = [story for _, story in candidates]
         missing = {story.author_id for story in stories} - relations.keys()
-        loaded, _ = await asyncio.gather(
-            self.visible_stories.relations(suggested.viewer_id, missing, FRIENDSHIP),
-            self.visible_stories.load_seen_keys(stories if suggested.seen else ()),
-        )
-        relations |= loaded
+        relations |= await self.visible_stories.relations(suggested.viewer_id, missing, FRIENDSHIP)
+        if suggested.seen:
+            await self.visible_stories.load_seen_keys(stories)
         return {
             story.story_id
             for story in stories

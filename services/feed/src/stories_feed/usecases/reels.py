@@ -1,6 +1,5 @@
 """Reads of stories: an author's reel, several reels, and one story."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,10 +32,9 @@ class ReadReel:
         self, viewer_id: str, author_id: str, after: ReelPosition | None, limit: int
     ) -> tuple[list[ItemWithAccess], ReelPosition | None]:
         """A page of the reel, and the position after which the next page begins, if any."""
-        relations, seen = await asyncio.gather(
-            self.visible_stories.relations(viewer_id, [author_id], FRIENDSHIP),
-            self.marks.seen(viewer_id, self.visible_stories.now()),
-        )
+        marks = self.marks.seen(viewer_id, self.visible_stories.now())
+        relations = await self.visible_stories.relations(viewer_id, [author_id], FRIENDSHIP)
+        seen = await marks
         if author_id not in relations:
             return [], None
         reel = self.visible_stories.visible_reel(viewer_id, author_id, relations[author_id])
@@ -59,10 +57,9 @@ class ReadReels:
 
         If not all of them fit, every author's first item comes before any author's second.
         """
-        relations, seen = await asyncio.gather(
-            self.visible_stories.relations(viewer_id, authors, FRIENDSHIP),
-            self.marks.seen(viewer_id, self.visible_stories.now()),
-        )
+        marks = self.marks.seen(viewer_id, self.visible_stories.now())
+        relations = await self.visible_stories.relations(viewer_id, authors, FRIENDSHIP)
+        seen = await marks
         visible = [reel[:FIRST_ITEMS] for reel in self.visible_stories.visible_reels(viewer_id, relations).values()]
         by_position = [story for rank in zip_longest(*visible) for story in rank if story is not None]
         selected = bounded(by_position, at_least=len(visible))
@@ -90,10 +87,9 @@ class ReadStory:
         story = self.visible_stories.index.get(story_id, self.visible_stories.now())
         if story is None:
             return None
-        relations, seen = await asyncio.gather(
-            self.visible_stories.relations(viewer_id, [story.author_id], FRIENDSHIP),
-            self.marks.seen(viewer_id, self.visible_stories.now()),
-        )
+        marks = self.marks.seen(viewer_id, self.visible_stories.now())
+        relations = await self.visible_stories.relations(viewer_id, [story.author_id], FRIENDSHIP)
+        seen = await marks
         relation = relations.get(story.author_id)
         if relation is None or not (admin or may_see(viewer_id, relation, story)):
             return None

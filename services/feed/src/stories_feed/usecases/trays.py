@@ -1,6 +1,5 @@
 """The tray of the authors whom a viewer follows, and rings of any authors."""
 
-import asyncio
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,9 +121,9 @@ class ReadTray:
         Raises:
             Unavailable: MongoDB does not answer.
         """
-        follow_list, seen = await asyncio.gather(
-            self.follows.follow_list(viewer_id), self.marks.seen(viewer_id, self.visible_stories.now())
-        )
+        marks = self.marks.seen(viewer_id, self.visible_stories.now())
+        follow_list = await self.follows.follow_list(viewer_id)
+        seen = await marks
         index = self.visible_stories.index
         authors = index.live_among(follow_list.following) - follow_list.muted - follow_list.hidden_by
         ready = self._ready_rings(viewer_id, authors, seen)
@@ -238,9 +237,9 @@ class ReadRings:
 
     async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, RingState]:
         """``unseen``, ``seen`` or ``none`` for each author."""
-        reels, seen = await asyncio.gather(
-            self.visible_stories.reels(viewer_id, authors), self.marks.seen(viewer_id, self.visible_stories.now())
-        )
+        marks = self.marks.seen(viewer_id, self.visible_stories.now())
+        reels = await self.visible_stories.reels(viewer_id, authors)
+        seen = await marks
         if seen:
             await self.visible_stories.load_seen_keys(story for reel in reels.values() for story in reel)
         documented, _, _ = await with_documents(reels, self.visible_stories, self.stories)

@@ -1,6 +1,6 @@
 """Shared by every read: which stories a viewer may see now, and whether the index is fresh."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -150,6 +150,9 @@ class VisibleStories:
 class SeenBy(Protocol):
     """Reads seen marks."""
 
-    async def seen(self, viewer_id: str, now: datetime) -> frozenset[int]:
-        """Keys of the stories that the viewer has seen and that may still be live."""
+    def seen(self, viewer_id: str, now: datetime) -> Awaitable[frozenset[int]]:
+        """Keys of the stories that the viewer has seen and that may still be live.
+
+        The query starts with the call, so that others can run beside it before this is awaited.
+        """
         ...

@@ -18,7 +18,14 @@ from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
 
 from stories_ingest import store
-from stories_ingest.app.background import report_reload, start_rollout, start_sweeps, start_workers, watch_bucket
+from stories_ingest.app.background import (
+    report_reload,
+    start_access_reader,
+    start_rollout,
+    start_sweeps,
+    start_workers,
+    watch_bucket,
+)
 from stories_ingest.app.entrypoints import handlers, http_routes
 from stories_ingest.app.parts import Parts, objects_of
 from stories_ingest.domain.keys import FINAL, HELD, STAGING
@@ -52,6 +59,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     if settings.role in ("all", "api"):
         start_sweeps(runtime, parts, metrics, sweep_every)
         start_rollout(runtime, parts, metrics)
+        start_access_reader(runtime, parts)
         routers = [*http_routes(settings, parts), handlers(parts, metrics)]
     watch_bucket(runtime, parts)
     runtime.on_stop(parts.wakeups.close)

@@ -25,6 +25,7 @@ from stories_ingest.jobs.media_worker import run_renditions, run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
+from stories_ingest.usecases.access_edges import DropStoredEdges
 from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.media_ports import Downscaler, Transcoder
 from stories_ingest.usecases.post_scheduled import PAGE, PostScheduled
@@ -168,6 +169,13 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     runtime.periodic("count-jobs", timedelta(seconds=5), partial(count_waiting_jobs, parts, metrics))
 
 
+def start_access_reader(runtime: ServiceRuntime, parts: Parts) -> None:
+    """Follow blocks and hiding, by which highlights are shown and stories are reposted."""
+    runtime.tail(parts.access_reader.tail)
+    drop_stored = DropStoredEdges(parts.recent_edges, parts.access_edges, parts.now)
+    runtime.periodic("recent-edges", timedelta(seconds=5), drop_stored)
+
+
 async def count_scheduled(post_scheduled: PostScheduled, metrics: IngestMetrics) -> bool:
     """Post what is due and count it; return whether there may be more."""
     done = await post_scheduled()
@@ -181,10 +189,11 @@ async def count_scheduled(post_scheduled: PostScheduled, metrics: IngestMetrics)
 
 
 async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:
-    """Set the gauges of waiting jobs and held media on the replica that holds the lease; 0 on the others."""
+    """Set the gauges of waiting jobs, held media and overdue erasures on one replica; 0 on the others."""
     holds = await parts.leases.acquire("count")
     metrics.media_jobs.labels("waiting").set(await parts.jobs.waiting(parts.now()) if holds else 0)
     metrics.held_stories.set(await parts.holds.kept() if holds else 0)
+    metrics.archive_erasures_overdue.set(await parts.erase_archived.overdue() if holds else 0)
 
 
 def report_reload(metrics: IngestMetrics, now: Clock, succeeded: bool, changed: bool) -> None:

@@ -18,8 +18,10 @@ from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.s3.objects import Objects
 
+from stories_ingest.domain.access_edges import RecentEdges
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
+from stories_ingest.jobs.access_reader import AccessReader
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.access_edges import MongoAccessEdges
 from stories_ingest.store.archive import MongoArchive
@@ -32,6 +34,7 @@ from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
+from stories_ingest.usecases.access_edges import FindHidden
 from stories_ingest.usecases.archive import EmptyArchive, EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
@@ -90,6 +93,11 @@ class Parts:
         self.archive = MongoArchive(runtime.mongo)
         self.highlights = MongoHighlights(runtime.mongo)
         self.access_edges = MongoAccessEdges(runtime.mongo)
+        self.recent_edges = RecentEdges()
+        self.access_reader = AccessReader(
+            runtime.kafka, self.recent_edges, timedelta(milliseconds=settings.stale_after_ms), now
+        )
+        self.find_hidden = FindHidden(self.recent_edges, self.access_edges, self.access_reader)
         self.expire = ExpireStory(self.stories, self.archive, self.bucket, now, settings.archive)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, now)
         self.empty_archive = EmptyArchive(self.archive, self.erase_archived, now, settings.archive)

@@ -1,11 +1,12 @@
 """Blocks and hiding in MongoDB, the newest state of each."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
+from stories_ingest.domain.access_edges import Edge, EdgeState
 from stories_ingest.store.documents import ACCESS_EDGES
 
 
@@ -18,28 +19,33 @@ class MongoAccessEdges:
 
     mongo: Mongo
 
-    async def put(self, kind: str, user_id: str, target_id: str, at: datetime, *, on: bool) -> None:
-        """Store an edge unless a newer state is stored, or one of the two was erased since; at a tie `on` wins."""
-        erased = {"_id": {"$in": [user_id, target_id]}, "at": {"$gte": at}}
+    async def put(self, edge: Edge, state: EdgeState) -> None:
+        """Store a state unless a newer one is stored, or one of the two users was erased since."""
+        at, on = state
+        erased = {"_id": {"$in": [edge.user_id, edge.target_id]}, "at": {"$gte": at}}
         if await self.mongo[ERASED_USERS].find_one(erased, {"_id": 1}):
             return
         newer = {"$or": [{"$gt": [at, "$at"]}, {"$and": [on, {"$eq": [at, "$at"]}]}]}
-        state = {"on": on, "at": at, "gone_at": "$$REMOVE" if on else at}
-        fields = {name: {"$cond": [newer, value, f"${name}"]} for name, value in state.items()}
-        whom = {"user_id": user_id, "target_id": target_id}
-        await self.mongo[ACCESS_EDGES].update_one(
-            {"_id": _id(kind, user_id, target_id)}, [{"$set": whom | fields}], upsert=True
-        )
+        fields = {"on": on, "at": at, "gone_at": "$$REMOVE" if on else at}
+        changed = {name: {"$cond": [newer, value, f"${name}"]} for name, value in fields.items()}
+        whom = {"user_id": edge.user_id, "target_id": edge.target_id}
+        await self.mongo[ACCESS_EDGES].update_one({"_id": " ".join(edge)}, [{"$set": whom | changed}], upsert=True)
 
-    async def is_hidden(self, author_id: str, viewer_id: str) -> bool:
-        """Whether one of the two blocks the other, or the author hides all stories from the viewer."""
-        ids = [
-            _id("block", author_id, viewer_id),
-            _id("block", viewer_id, author_id),
-            _id("hide", author_id, viewer_id),
-        ]
-        return await self.mongo[ACCESS_EDGES].find_one({"_id": {"$in": ids}, "on": True}, {"_id": 1}) is not None
+    async def states(self, edges: Collection[Edge]) -> dict[Edge, EdgeState]:
+        """The states of these edges. Absent: never on, or off and forgotten."""
+        by_id = {" ".join(edge): edge for edge in edges}
+        found = self.mongo[ACCESS_EDGES].find({"_id": {"$in": list(by_id)}}, {"at": 1, "on": 1})
+        return {by_id[each["_id"]]: EdgeState(each["at"], each["on"]) for each in await found.to_list(None)}
 
-
-def _id(kind: str, user_id: str, target_id: str) -> str:
-    return f"{kind} {user_id} {target_id}"
+    async def outdated(self, states: Mapping[Edge, EdgeState]) -> set[Edge]:
+        """Which of these states are stored, or superseded by a stored state or an erasure."""
+        stored = await self.states(states.keys())
+        users = {user_id for edge in states for user_id in (edge.user_id, edge.target_id)}
+        found = await self.mongo[ERASED_USERS].find({"_id": {"$in": list(users)}}, {"at": 1}).to_list(None)
+        erased = {each["_id"]: each["at"] for each in found}
+        return {
+            edge
+            for edge, state in states.items()
+            if (edge in stored and stored[edge] >= state)
+            or any(erased[user] >= state.at for user in (edge.user_id, edge.target_id) if user in erased)
+        }

@@ -22,6 +22,7 @@ from stories_ingest.store.documents import (
 )
 
 KEPT = {"archived_at": {"$exists": True}}
+MOST_COUNTED = 1_000
 OFF = "archive"
 """Id of the mark that the archive is off."""
 REMOVED = {"removed_at": {"$exists": True}}
@@ -98,6 +99,10 @@ class MongoArchive:
         """Removed stories whose objects are to be erased, for the first or the second time."""
         found = self.mongo[ARCHIVE].find({"again_at": {"$lte": now}}, limit=limit)
         return [removed_of(document) for document in await found.to_list(None)]
+
+    async def count_due(self, before: datetime) -> int:
+        """How many erasures have been due since a time, at most 1,000."""
+        return await self.mongo[ARCHIVE].count_documents({"again_at": {"$lte": before}}, limit=MOST_COUNTED)
 
     async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record when the objects were erased, and when to erase again."""

@@ -83,6 +83,10 @@ class MemoryArchive:
         """Removed stories whose objects are to be erased, for the first or the second time."""
         return [self.removed[story_id] for story_id, at in self.erase_at.items() if at <= now][:limit]
 
+    async def count_due(self, before: datetime) -> int:
+        """How many erasures have been due since a time."""
+        return len(await self.due_erasures(before, 1_000))
+
     async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record when the objects were erased, and when to erase again."""
         if story_id in self.removed:

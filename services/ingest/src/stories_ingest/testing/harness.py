@@ -82,7 +82,7 @@ class Author:
 
 async def upload(form: dict[str, Any], media: bytes) -> httpx.Response:
     """Upload with a presigned form."""
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         return await client.request(form["method"], form["url"], data=form["fields"], files={"file": ("f", media)})
 
 

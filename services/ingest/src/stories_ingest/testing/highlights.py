@@ -1,9 +1,10 @@
 """In-memory highlights and access edges with the same contract as the MongoDB ones."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from stories_ingest.domain.access_edges import Edge, EdgeState
 from stories_ingest.domain.archive import ArchivedStory
 from stories_ingest.domain.errors import NotArchived
 from stories_ingest.domain.highlights import Highlight, may_see
@@ -80,14 +81,22 @@ class MemoryHighlights:
 class MemoryAccessEdges:
     """The newest state of each edge."""
 
-    edges: dict[tuple[str, str, str], tuple[datetime, bool]] = field(default_factory=dict)
+    edges: dict[Edge, EdgeState] = field(default_factory=dict)
+    stale: bool = False
+    """Whether the log has not been read in time."""
 
-    async def put(self, kind: str, user_id: str, target_id: str, at: datetime, *, on: bool) -> None:
-        """Store an edge unless a newer state is stored."""
-        key = (kind, user_id, target_id)
-        self.edges[key] = max(self.edges.get(key, (at, on)), (at, on))
+    async def put(self, edge: Edge, state: EdgeState) -> None:
+        """Store a state unless a newer one is stored."""
+        self.edges[edge] = max(self.edges.get(edge, state), state)
 
-    async def is_hidden(self, author_id: str, viewer_id: str) -> bool:
-        """Whether one of the two blocks the other, or the author hides all stories from the viewer."""
-        keys = [("block", author_id, viewer_id), ("block", viewer_id, author_id), ("hide", author_id, viewer_id)]
-        return any(self.edges[key][1] for key in keys if key in self.edges)
+    async def states(self, edges: Collection[Edge]) -> dict[Edge, EdgeState]:
+        """The states of these edges."""
+        return {edge: self.edges[edge] for edge in edges if edge in self.edges}
+
+    async def outdated(self, states: Mapping[Edge, EdgeState]) -> set[Edge]:
+        """Which of these states are stored or superseded."""
+        return {edge for edge, state in states.items() if edge in self.edges and self.edges[edge] >= state}
+
+    def is_stale(self, *_user_ids: str) -> bool:
+        """Whether the log has not been read in time."""
+        return self.stale

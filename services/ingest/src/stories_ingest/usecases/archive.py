@@ -37,8 +37,16 @@ RECHECK_AFTER = timedelta(seconds=60)
 """Delay of the second erasure: longer than any copy that was under way."""
 
 Expire = Callable[[StorySnapshot], StoryChange]
-Outcome = Literal["archived", "lost"]
-"""Of a story that was to be kept; `lost`: its media was already gone."""
+OVERDUE_AFTER = timedelta(minutes=5)
+"""An erasure that is due for so long needs an operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a story that was to be kept; `lost`: its media was already gone. `objects` were moved."""
+
+    result: Literal["archived", "lost"]
+    objects: int = 0
 
 
 class ArchiveSettings(Protocol):
@@ -71,6 +79,9 @@ class ArchivedStories(Protocol):
 
     async def due_erasures(self, now: datetime, limit: int) -> list[RemovedStory]:
         """Removed stories whose objects are to be erased, for the first or the second time."""
+
+    async def count_due(self, before: datetime) -> int:
+        """How many erasures have been due since a time, at most 1,000."""
 
     async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record when the objects were erased, and when to erase again."""
@@ -119,9 +130,9 @@ class ExpireStory:
                 break
             with suppress(MediaChanged):
                 await self._move(story)
-                return "archived"
+                return Outcome("archived", len(story.posted.media.keys) if story.posted else 0)
         await self.stories.transact(story_id, expire)
-        return "lost" if is_kept else None
+        return Outcome("lost") if is_kept else None
 
     async def _move(self, story: Story) -> None:
         try:
@@ -180,6 +191,10 @@ class EraseArchived:
         await for_each(due, self._erase, CONCURRENCY)
         return len(due) == PAGE
 
+    async def overdue(self) -> int:
+        """How many erasures have failed for minutes."""
+        return await self.archive.count_due(self.now() - OVERDUE_AFTER)
+
     async def _erase(self, removed: RemovedStory) -> None:
         await self.objects.erase_archived(removed.author_id, removed.story_id)
         if removed.erased_at is not None:
@@ -188,6 +203,27 @@ class EraseArchived:
         at = truncate_to_ms(self.now())
         await self.publisher.publish(StoryErased(story_id=removed.story_id, store="archive", erased_at=at))
         await self.archive.record_archive_erasure(removed.story_id, at, at + RECHECK_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatErasure:
+    """Handles `story-erased` of the archive: after a restore, what was erased since the backup is kept again."""
+
+    stories: StoryRepository
+    erase: EraseArchived
+    now: Clock
+
+    async def __call__(self, event: StoryErased) -> None:
+        """End the story without keeping it, and erase what is kept. Raises Unavailable."""
+        if event.store != "archive":
+            return
+        with suppress(NoSuchStory):
+            await self.stories.transact(event.story_id, self._expire)
+        await self.erase(event.story_id)
+
+    def _expire(self, snapshot: StorySnapshot) -> StoryChange:
+        is_over = snapshot.story.is_over(self.now())
+        return transitions.expire(snapshot) if is_over else transitions.no_change(snapshot)
 
 
 class ArchiveSwitch(Protocol):

@@ -1,0 +1,82 @@
+"""Followers to whom a new story is announced, beside publishing the same events."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from stories_feed.testing.builders import posted
+from stories_feed.usecases.notifications import MAX_USERS
+from stories_shared.clock import system_now, truncate_to_ms
+from stories_shared.events import StoryNotified
+from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import OutgoingEvent
+from stories_shared.kafka.publisher import Publisher
+from stories_shared.mongo.client import Document
+from stories_shared.testing import eventually
+
+from ..bench import Bench
+from ..registry import figure
+from ..results import Result, Sample, compare
+from ..services import consuming, insert, publishing, services
+
+FOLLOWERS = 20_000
+FAST = "100000"
+
+
+@figure("notifications")
+async def notifications(bench: Bench) -> Sequence[Result]:
+    """A new story until `story-notified` has named each follower, without the pace, beside publishing the same."""
+    number = max(MAX_USERS, int(FOLLOWERS * bench.plan.scale))
+    async with (
+        services(bench, "feed", NOTIFY_PER_SECOND=FAST) as (realm, running),
+        publishing(realm, "ingest") as publisher,
+        consuming(realm, StoryNotified) as arrived,
+    ):
+        await insert(running["feed"].mongo["edges"], edges(number))
+        return [
+            await compare(
+                "notifications",
+                "followers/s",
+                lambda: announced(publisher, arrived, number),
+                bench.plan,
+                peer="the same events published",
+                limit=lambda: published(publisher, number),
+                note=f"{number:,} followers; by default an installation announces to 2,000 a second",
+            )
+        ]
+
+
+async def announced(publisher: Publisher, arrived: Sequence[tuple[float, Any]], number: int) -> Sample:
+    """Publish a story of the followed author; the time until all followers are named."""
+    story, began = posted("star", system_now()), time.time()
+    await publisher.publish(story)
+
+    def named() -> int:
+        return sum(len(event["user_ids"]) for _, event in arrived if event["story_id"] == story.story_id)
+
+    await eventually(named, 300, accept=lambda users: users >= number)
+    last = max(at for at, event in arrived if event["story_id"] == story.story_id)
+    return Sample(number / (last - began))
+
+
+async def published(publisher: Publisher, number: int) -> Sample:
+    """Publish events that name as many users."""
+    at, began = truncate_to_ms(system_now()), time.time()
+    users = [f"follower{n}" for n in range(number)]
+    events = [
+        StoryNotified(story_id=new_id(), author_id="star", user_ids=tuple(users[first : first + MAX_USERS]), at=at)
+        for first in range(0, number, MAX_USERS)
+    ]
+    for event in events:  # as the service does: the next batch once the last is acknowledged
+        await publisher.publish_all([OutgoingEvent(event)])
+    return Sample(number / (time.time() - began))
+
+
+def edges(number: int) -> Iterator[Document]:
+    """Followers who want to be notified."""
+    first = truncate_to_ms(system_now() - timedelta(days=1))
+    fields = {"kind": "follow", "target": "star", "requested": True, "on": True, "notify": True}
+    for n in range(number):
+        user, at = f"follower{n}", first + n * timedelta(milliseconds=1)
+        yield {"_id": f"follow/{user}/star", "user": user, "at": at, **fields}

@@ -1,0 +1,66 @@
+"""Live clients know what the tray shows, from events alone, and learn of a new story at once."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+
+from ..live_clients import LiveClient, LiveClients
+from ..operations import Operations
+from .stories import StoryChecks
+
+CURRENT_S = 20.0
+TOLD_S = 8.0
+"""For one story without faults, on a machine that does much else; the contract's bound is 2 s."""
+POLL_S = 0.3
+
+
+@dataclass
+class LiveChecks:
+    """Compares what clients built from events with reads."""
+
+    ask: StoryChecks
+    operations: Operations
+    live: LiveClients
+
+    async def current(self) -> None:
+        """every client knows what the tray and the list of own stories show"""
+        if not sum(client.count["ring"] + client.count["story"] for client in self.live.clients):
+            self.ask.wrong("live clients are told something", figures=self.live.figures())
+        await asyncio.gather(*(self._current(client) for client in self.live.clients))
+
+    async def _current(self, client: LiveClient) -> None:
+        deadline = time.time() + CURRENT_S
+        while True:
+            found = await client.tray()
+            known = dict(client.rings), set(client.own)
+            if found == known:
+                return
+            if time.time() > deadline:
+                break
+            await asyncio.sleep(POLL_S)
+        self.ask.wrong(
+            "events, resumes and resets tell every change", viewer=client.viewer, known=known, found=found,
+            last_id=client.last_id, count=client.count, last=client.arrivals[-5:],
+        )  # fmt: skip
+
+    async def told(self) -> None:
+        """a follower's client is told of a new story"""
+        now = time.time()
+        authors = {
+            author: [
+                client
+                for client in self.live.clients
+                if self.ask.model.edge("following", client.viewer, author).possible(now, now) == {True}
+            ]
+            for author in self.ask.model.users
+        }
+        author = max(authors, key=lambda each: len(authors[each]))
+        story = await self.operations.posted(author, random.Random(0), rule=("everyone", frozenset()))
+        due = ("ring", {"author_id": author, "ring": "unseen"})
+        for client in authors[author]:
+            while not any(at >= now and event == due for at, event in client.arrivals):
+                if time.time() > (story.live_at or now) + TOLD_S:
+                    self.ask.wrong("a new story is announced", viewer=client.viewer, story=story.id)
+                    break
+                await asyncio.sleep(POLL_S)

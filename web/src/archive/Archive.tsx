@@ -1,0 +1,123 @@
+/** One's own stories after their end, where the installation keeps them. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import { attempt, say, session } from "../state";
+import { t as tr } from "../text";
+import { Empty, Sheet } from "../ui/parts";
+import { Highlights } from "./Highlights";
+import { type Archived, day, label, Show } from "./Show";
+import { t } from "./text";
+import "./archive.css";
+
+export function Archive() {
+  const { api, user = "" } = session.value ?? {};
+  const [enabled, setEnabled] = useState<boolean | null>(null);
+  const [items, setItems] = useState<Archived[]>([]);
+  const [all, setAll] = useState(false);
+  const [shown, setShown] = useState<number | null>(null);
+  const [erasing, setErasing] = useState<Archived | null>(null);
+  const pages = useRef<AsyncGenerator<Archived> | null>(null);
+
+  const more = async (fresh = false) => {
+    if (fresh || !pages.current) pages.current = api?.pages<Archived>("/v1/me/archive") ?? null;
+    const found: Archived[] = [];
+    while (found.length < 20) {
+      const next = await pages.current?.next();
+      if (!next || next.done) {
+        setAll(true);
+        break;
+      }
+      found.push(next.value);
+    }
+    setItems((before) => (fresh ? found : [...before, ...found]));
+  };
+  useEffect(() => {
+    api?.call<{ enabled: boolean }>("GET", "/v1/me/archive-settings").then(
+      (found) => setEnabled(found.enabled),
+      () => undefined,
+    );
+    void more(true).catch(() => undefined); // what cannot be read is shown as empty, and asked again on the next visit
+  }, [api]);
+
+  const keep = async (on: boolean) => {
+    setEnabled(on);
+    const saved = api?.call("PUT", "/v1/me/archive-settings", { body: { enabled: on } }).then(() => true);
+    if (!saved || (await attempt(saved)) === null) setEnabled(!on);
+    else say(tr("saved"));
+  };
+  const erase = async ({ id }: Archived) => {
+    const done = api?.call("DELETE", `/v1/me/archive/${id}`).then(() => true);
+    if (!done || (await attempt(done)) === null) return;
+    setErasing(null);
+    setShown(null);
+    setItems((before) => before.filter((each) => each.id !== id));
+    say(t("erased"));
+  };
+  if (enabled === null) return null;
+  return (
+    <>
+      <Highlights user={user} own archived={items} />
+      <section>
+        <h2>{t("archive")}</h2>
+        <div class="settings">
+          <label>
+            <span>
+              {t("keep")}
+              <small>{t("keepHint")}</small>
+            </span>
+            <input
+              type="checkbox"
+              role="switch"
+              checked={enabled}
+              onChange={(event) => void keep(event.currentTarget.checked)}
+            />
+          </label>
+        </div>
+        {items.length === 0 && (
+          <Empty icon="clock" title={t("nothing")} hint={t(enabled ? "nothingOn" : "nothingOff")} />
+        )}
+        <ul class="kept-stories">
+          {items.map((item, at) => (
+            <li key={item.id}>
+              <button type="button" class="story-card" aria-label={label(item)} onClick={() => setShown(at)}>
+                <img src={item.poster_url} alt="" loading="lazy" />
+                <span class="card-foot">{day(item.posted_at)}</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+        {!all && (
+          <button type="button" class="button" onClick={() => void attempt(more())}>
+            {t("more")}
+          </button>
+        )}
+      </section>
+      {shown !== null && (
+        <Show
+          title={t("archive")}
+          items={items}
+          start={shown}
+          onClose={() => setShown(null)}
+          actions={(item) => (
+            <button type="button" class="button small" onClick={() => setErasing(item)}>
+              {t("erase")}
+            </button>
+          )}
+        >
+          {erasing && (
+            <Sheet title={t("eraseAsk")} onClose={() => setErasing(null)}>
+              <p class="note">{t("eraseHint")}</p>
+              <div class="choices">
+                <button type="button" class="button" onClick={() => setErasing(null)}>
+                  {tr("cancel")}
+                </button>
+                <button type="button" class="button danger" onClick={() => void erase(erasing)}>
+                  {t("erase")}
+                </button>
+              </div>
+            </Sheet>
+          )}
+        </Show>
+      )}
+    </>
+  );
+}
