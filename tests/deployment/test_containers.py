@@ -193,8 +193,18 @@ def test_media_suite_passes_in_the_image(stack: Stack) -> None:
     docker("build", "--quiet", "--file", file, "--tag", tests, "--build-arg", f"IMAGE={shipped}", ".")
     try:
         assert packages(shipped).items() <= packages(tests).items()
-        sandbox = ("--network", "none", "--read-only", "--tmpfs", "/tmp", "--volume", f"{CHECKOUT}:/checkout:ro")
-        run = docker("run", "--rm", *sandbox, tests, "-q", "services/ingest/tests/media", "-m", "not nightly", check=False)
+        sandbox = (
+            "--rm",
+            "--network",
+            "none",
+            "--read-only",
+            "--tmpfs",
+            "/tmp",
+            "--volume",
+            f"{CHECKOUT}:/checkout:ro",
+        )
+        suite = ("-q", "-m", "not nightly", "services/ingest/tests/media")
+        run = docker("run", *sandbox, tests, *suite, check=False)
         assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
         assert re.search(r"\d+ passed", run.stdout)
     finally:
