@@ -11,13 +11,15 @@ from typing import Any
 
 from .http_client import Answer
 from .model import Story, Timeline
-from .operations import Operations
+from .operations import LASTING_S, Operations
 
 AHEAD_S = (6.0, 20.0)
 """How far ahead stories are scheduled: long enough to be edited or cancelled, and short enough for a run of minutes."""
 LEFT_S = 2.0
 """Before its time a scheduled story is left alone."""
 POLL_S = 0.5
+SAME_TIME_S = 1.5
+"""About as long as a repost takes."""
 
 
 def moment(at: float) -> str:
@@ -103,6 +105,29 @@ class AuthorOperations(Operations):
         if found:
             item, original = rng.choice(found)
             await self.repost_story(user, original, item["ticket"])
+
+    async def repost_deleted(self, user: str, rng: random.Random) -> None:
+        """Repost a story that its author deletes at about the same time."""
+        now = time.time()
+        found = [each for each in await self._look(user, rng) if each[1].author != user and each[1].original is None]
+        lasting = [each for each in found if each[1].lives(now) and (each[1].expires_at or now) > now + LASTING_S]
+        if lasting:
+            item, original = rng.choice(lasting)
+
+            async def delete() -> None:
+                await asyncio.sleep(rng.uniform(0, SAME_TIME_S))
+                await self.delete_story(original)
+
+            await asyncio.gather(self.repost_story(user, original, item["ticket"]), delete())
+
+    async def delete_original(self, _user: str, rng: random.Random) -> None:
+        """Delete a story of anyone that was reposted."""
+        now = time.time()
+        reposted = [
+            each.original for each in self.model.stories if each.id and each.original and each.original.lives(now)
+        ]
+        if reposted:
+            await self.delete_story(rng.choice(reposted))
 
     async def repost_story(self, user: str, original: Story, ticket: str) -> Story:
         """A repost, as far as it could be brought live."""

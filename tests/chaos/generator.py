@@ -26,9 +26,11 @@ WEIGHTS = {
     "unblock": 2,
     "post_rubbish": 1,
     "schedule": 5,
-    "reschedule": 4,
+    "reschedule": 3,
     "unschedule": 2,
     "repost": 6,
+    "repost_deleted": 2,
+    "delete_original": 3,
     "unarchive": 2,
 }
 PER_SECOND = 5.0
