@@ -11,7 +11,7 @@ import pytest
 from minio import Minio
 from pymongo import MongoClient
 from stories_shared.clock import system_now
-from stories_shared.events import Event, StoryDeleted, StoryViewed, UserErased
+from stories_shared.events import Event, StoryDeleted, StoryErased, StoryViewed, UserErased
 from stories_shared.events.cloudevents import SERVICES, decode_record
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.publisher import Publisher
@@ -171,9 +171,11 @@ def test_endings_since_a_time_are_republished_unchanged(installation: Any) -> No
     event_id, erased = new_id(), UserErased(user_id="eve", at=system_now(), receipt_id=new_id())
     publish_all(installation, new, new, event_id=event_id)
     publish_all(installation, erased)
+    kept_no_more = [StoryErased(story_id=new.story_id, store=store, erased_at=since) for store in ("media", "archive")]
+    publish_all(installation, *kept_no_more)
     ran = installation.run("erasure", "replay", "--since", since.isoformat())
     assert ran.exit_code == 0, ran.output
-    assert ran.stdout.splitlines() == ["story-deleted 1", "user-erased 1"]
+    assert ran.stdout.splitlines() == ["story-deleted 1", "story-erased 1", "user-erased 1"]
     decoded = [decode_record(record, StoryDeleted) for record in installation.records("story-deleted")]
     republished = [each for each in decoded if each.event == new]
     assert len(republished) == 3

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -45,8 +46,24 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_journey_in_a_browser(stack: Stack, scenes: Path, journey: str) -> None:
-    environment = {**os.environ, "STORIES_URL": stack.url, "SCENES": str(scenes), "CHROMIUM": str(CHROMIUM)}
+    run(journey, STORIES_URL=stack.url, SCENES=str(scenes))
+
+
+def test_sign_in_at_an_openid_provider() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        issuer = f"http://127.0.0.1:{free.getsockname()[1]}"
+    stack = Stack.make(settings={"AUTH_ISSUER": issuer, "AUTH_AUDIENCE": "stories", "OIDC_CLIENT_ID": "stories-web"})
+    try:
+        stack.start()
+        run("oidc", STORIES_URL=stack.url, AUTH_ISSUER=issuer)
+    finally:
+        stack.remove(keep_logs=False)
+
+
+def run(journey: str, **given: str) -> None:
+    environment = {**os.environ, **given, "CHROMIUM": str(CHROMIUM)}
     ran = subprocess.run(
-        ["node", "journeys.mjs", journey], cwd=BROWSER, env=environment, capture_output=True, text=True, timeout=170
+        ["node", "journeys.mjs", journey], cwd=BROWSER, env=environment, capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -11,6 +11,7 @@ from stories_shared.kafka.topics import Topics
 
 from tests.journeys.samples import Samples
 
+from .author_operations import AuthorOperations
 from .cluster import LIFETIMES, Cluster
 from .fault_timeline import FaultTimeline
 from .faults import WEIGHTS, faults
@@ -23,7 +24,6 @@ from .log_recorder import LogRecorder
 from .model import Model
 from .nemesis import Nemesis
 from .network_faults import NetworkFaults
-from .operations import Operations
 from .process_faults import ProcessFaults
 from .proxy import Proxy
 from .record_faults import RecordFaults
@@ -42,7 +42,7 @@ class Actors:
     client: Client
     model: Model
     monitor: InvariantMonitor
-    operations: Operations
+    operations: AuthorOperations
     generator: Generator
     recorder: LogRecorder
     records: RecordFaults
@@ -74,7 +74,7 @@ async def make_actors(
     endpoints = {name: await endpoint(processes[name].url or "") for name in cluster.replicas()}
     monitor = InvariantMonitor(client, model, fault_timeline, wrong, endpoints)
     pool = [samples.photo(), samples.photo(".png"), samples.photo(".webp"), samples.clip(1.0)]
-    operations = Operations(client, model, monitor, pool, samples.text(), LIFETIMES)
+    operations = AuthorOperations(client, model, monitor, pool, samples.text(), LIFETIMES)
     recorder = LogRecorder(cluster.direct["kafka"], tuple(Topics.of([timedelta(hours=24)])))
     records = RecordFaults(cluster.direct["kafka"], recorder)
     everything = faults(

@@ -13,6 +13,7 @@ from typing import Any
 from tests.journeys.samples import Samples
 
 from .actors import Actors, make_actors
+from .checks.authors import AuthorChecks
 from .checks.counts import CountChecks
 from .checks.erasure import LOG_S, ErasureChecks
 from .checks.leftovers import LeftoverChecks
@@ -92,7 +93,10 @@ class Campaign:
         ]
         background = [asyncio.create_task(each) for each in [*watching, *([soak.run()] if self.soaking else [])]]
         await actors.webhooks.register()
-        await asyncio.gather(*(actors.operations.follow_some(each.viewer, FOLLOWED) for each in actors.live.clients))
+        await asyncio.gather(
+            *(actors.operations.follow_some(each.viewer, FOLLOWED) for each in actors.live.clients),
+            *(actors.operations.archive(user) for user in actors.model.users[::2]),
+        )
         began = time.time()
         try:
             await self._inject_faults(actors)
@@ -142,10 +146,13 @@ class Campaign:
         counts, erasure = CountChecks(ask), ErasureChecks(ask, cluster.settings)
         records, leftovers = actors.records, LeftoverChecks(ask, actors.recorder)
         webhooks = WebhookChecks(ask, actors.operations, actors.webhooks, actors.recorder.published)
+        authors = AuthorChecks(ask, self.fault_timeline.calm)
         live = LiveChecks(ask, actors.operations, actors.live)
         actors.live.leave_intact()
         checks: dict[str, Callable[[], Awaitable[None]]] = {
             "an endpoint that hangs delays no other": webhooks.isolated,
+            "scheduled stories go live at their time": authors.schedules,
+            "no repost outlives its original": authors.reposts,
             "publishes are live, ended or rejected": ask.publishes,
             "each story once where it may be seen": ask.reels,
             "live clients are told of a new story": live.told,
@@ -154,6 +161,7 @@ class Campaign:
             "counts of ended stories": lambda: counts.ended(cluster.settings["MONGO_URL"], self.fault_timeline.calm),
             "reports": counts.reports,
             "no early endings": leftovers.ends,
+            "archives": authors.archives,
             "complete receipts": erasure.receipts,
             "databases without ended stories": erasure.databases,
             "bucket without orphans and gaps": erasure.bucket,

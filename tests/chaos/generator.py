@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .operations import Operations
 from .timing import stopped_within
@@ -25,6 +25,13 @@ WEIGHTS = {
     "block": 2,
     "unblock": 2,
     "post_rubbish": 1,
+    "schedule": 5,
+    "reschedule": 3,
+    "unschedule": 2,
+    "repost": 6,
+    "repost_deleted": 2,
+    "delete_original": 3,
+    "unarchive": 2,
 }
 PER_SECOND = 5.0
 """Operations per second of all users together; kept low for small machines."""
@@ -32,11 +39,15 @@ PER_SECOND = 5.0
 
 @dataclass
 class Generator:
-    """All users concurrently; each performs one operation after the other."""
+    """All users concurrently; each performs one operation after the other.
+
+    Operations are drawn without replacement, as often as their weights say, so that even a slow run has all of them.
+    """
 
     operations: Operations
     seed: int
     per_second: float = PER_SECOND
+    _left: list[str] = field(default_factory=list)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until stopped; operations in flight are completed."""
@@ -48,6 +59,11 @@ class Generator:
     async def _live(self, user: str, users: Sequence[str], stopping: asyncio.Event) -> None:
         rng = random.Random(f"{self.seed}/{user}")
         while not await stopped_within(stopping, rng.expovariate(self.per_second / len(users))):
-            [name] = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))
-            operation: Callable[[str, random.Random], Awaitable[None]] = getattr(self.operations, name)
+            operation: Callable[[str, random.Random], Awaitable[None]] = getattr(self.operations, self._draw(rng))
             await operation(user, rng)
+
+    def _draw(self, rng: random.Random) -> str:
+        if not self._left:
+            self._left = [name for name, weight in WEIGHTS.items() for _ in range(weight)]
+            rng.shuffle(self._left)
+        return self._left.pop()

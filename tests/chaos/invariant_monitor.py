@@ -52,6 +52,8 @@ class InvariantMonitor:
         since = started - self.fault_timeline.limit(started, ended)
         if story.expires_at is not None and started >= story.expires_at:
             return "expired"
+        if story.publish_at is not None and min(story.publish_at.possible(started, ended)) > ended:
+            return "not due yet"
         if story.deleted.possible(since, ended) == {True}:
             return "deleted"
         if self.model.may_see(viewer, story, since, ended) == {False}:

@@ -161,6 +161,7 @@ def gone(model: Model, viewer: str, story: Story, since: float, at: float) -> bo
     """Whether a viewer certainly could not see a story from `since` to `at`."""
     return (
         story.state in {"refused", "wanted", "drafted"}
+        or (story.publish_at is not None and min(story.publish_at.possible(since, at)) > at)
         or (story.expires_at is not None and story.expires_at < since)
         or story.deleted.possible(since, at) == {True}
         or model.may_see(viewer, story, since, at) == {False}

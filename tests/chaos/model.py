@@ -121,7 +121,7 @@ class Story:
     sample: Sample
     rule: Timeline[Rule]
     id: str | None = None
-    state: Literal["wanted", "drafted", "publishing", "live", "refused", "gone"] = "wanted"
+    state: Literal["wanted", "drafted", "scheduled", "publishing", "live", "refused", "gone"] = "wanted"
     live_at: float | None = None
     expires_at: float | None = None
     deleted: Timeline[bool] = field(default_factory=lambda: Timeline(False))
@@ -133,6 +133,13 @@ class Story:
     poll: str | None = None
     mentions: frozenset[str] = frozenset()
     publish_answered: bool = False
+    publish_at: Timeline[float] | None = None
+    """When a scheduled story goes live."""
+    posted_at: float | None = None
+    original: "Story | None" = None
+    """What it reposts, with the ticket that proves the right to."""
+    ticket: str | None = None
+    unarchived: Timeline[bool] = field(default_factory=lambda: Timeline(False))
 
     @property
     def doubtful(self) -> int:
@@ -157,6 +164,8 @@ class Model:
     stories: list[Story] = field(default_factory=list)
     by_id: dict[str, Story] = field(default_factory=dict)
     edges: dict[tuple[Kind, str, str], Timeline[bool]] = field(default_factory=dict)
+    keepers: set[str] = field(default_factory=set)
+    """Authors who keep expired stories in their archive, all the time."""
 
     def edge(self, kind: Kind, user: str, target: str) -> Timeline[bool]:
         """The timeline of an edge: whether `user` follows, blocks, mutes or close-friends `target`."""
@@ -194,6 +203,21 @@ class Model:
             edge("close-friends", author, viewer),
         )
         return {allowed(viewer, *values) for values in variables}
+
+    def archived(self, story: Story, at: float) -> set[bool]:
+        """Whether a story is in its author's archive at this time: every possible answer."""
+        if story.author not in self.keepers or story.state != "live" or (story.expires_at or at) >= at:
+            return {False}
+        deleted = story.deleted.possible(0, float("inf"))
+        removed = story.unarchived.possible(at, at)
+        if deleted == {False}:
+            return {not each for each in removed}
+        in_time = story.deleted.possible(story.expires_at or at, at) == {True}
+        return {False} if in_time or removed == {True} else {True, False}
+
+    def reposts(self, original: Story) -> Iterator[Story]:
+        """All reposts of a story."""
+        return (story for story in self.stories if story.original is original)
 
     def of(self, author: str) -> Iterator[Story]:
         """All stories of an author."""

@@ -79,7 +79,8 @@ class Operations(EngagementOperations):
 
     async def bring_live(self, story: Story) -> None:
         """Create, upload and publish, as far as still needed; every step may be repeated."""
-        op = self.client.history.invoke("post", user=story.author, key=story.key, word=story.word)
+        what = "repost" if story.original else "post"
+        op = self.client.history.invoke(what, user=story.author, key=story.key, word=story.word)
         if not await self._draft(op, story):
             return
         story.state = "publishing"
@@ -91,42 +92,53 @@ class Operations(EngagementOperations):
             # 202 is not final. 409: nothing is uploaded, because the response of an upload was lost.
             if answer.status == 202:
                 return Answer(503, answer.started, answer.ended)
-            if answer.status == 409 and await self._upload(story):
+            if answer.status == 409 and story.original is None and await self._upload(story):
                 return Answer(503, answer.started, answer.ended)
             return answer
 
         answer = await self.client.until_known(op, attempt)
         if answer.status == 200:
-            story.live_at = answer.ended
-            story.expires_at = datetime.fromisoformat(answer.body["expires_at"]).timestamp()
-            story.state = "live"
-            self.client.history.note("live", story=story.id, expires_at=story.expires_at)
+            self._went_live(story, answer)
         elif answer.status == 422:
             story.state = "refused"
         elif answer.status == 404:
             await self._over_already(story)
 
+    def _went_live(self, story: Story, answer: Answer) -> None:
+        """Record the author's view of a live story."""
+        story.live_at, story.state = answer.ended, "live"
+        story.posted_at = datetime.fromisoformat(answer.body["posted_at"]).timestamp()
+        story.expires_at = datetime.fromisoformat(answer.body["expires_at"]).timestamp()
+        self.client.history.note("live", story=story.id, posted_at=story.posted_at, expires_at=story.expires_at)
+
     async def _over_already(self, story: Story) -> None:
-        """Handle a story that went live and ended before its publish was answered."""
+        """Handle a story that went live and ended before that was seen, or that was cancelled."""
         receipt = await self.client.once(story.author, "GET", f"/v1/stories/{story.id}/receipt")
+        if not receipt.conclusive:
+            return
         story.state = "gone"
         if receipt.status == 200:
             story.state, story.expires_at = "live", datetime.fromisoformat(receipt.body["ended_at"]).timestamp()
 
     async def _draft(self, op: int, story: Story) -> bool:
         async def create() -> Answer:
-            return await self.client.once(story.author, "POST", "/v1/stories", key=story.key, json=story.request)
+            if story.original is None:
+                return await self.client.once(story.author, "POST", "/v1/stories", key=story.key, json=story.request)
+            path = f"/v1/stories/{story.original.id}/repost"
+            return await self.client.once(story.author, "POST", path, key=story.key, ticket=story.ticket)
 
         if story.id is None:
             answer = await self.client.until_known(op, create)
             if answer.status != 201:
-                if answer.conclusive:
+                if answer.conclusive and story.original is not None:  # ended, or not to be shared by this user
+                    story.state = "refused"
+                elif answer.conclusive:
                     self.client.wrong("a valid story is accepted", status=answer.status, body=answer.body)
                 return False
             self.model.name(story, answer.body["id"])
             self.client.history.note("named", op=op, story=story.id)
         if story.state == "wanted":
-            if not await self._upload(story):
+            if story.original is None and not await self._upload(story):
                 return False
             story.state = "drafted"
         return True
@@ -153,6 +165,8 @@ class Operations(EngagementOperations):
         """DELETE until it is done."""
         op = self.client.history.invoke("delete", user=story.author, story=story.id)
         change = story.deleted.begin(True, time.time())
+        for repost in self.model.reposts(story):  # when it follows is unknown
+            repost.deleted.begin(True, time.time())
         path = f"/v1/stories/{story.id}"
         answer = await self.client.until_known(op, lambda: self.client.once(story.author, "DELETE", path), change)
         if answer.conclusive and answer.status != 204:

@@ -1,6 +1,7 @@
 """After the faults: resolves operations whose result is unknown, and waits until the log is consumed."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,18 +11,20 @@ from pymongo import AsyncMongoClient
 
 from tests.journeys.offsets import groups_of, unread
 
+from .author_operations import AuthorOperations
 from .model import LATE_EFFECT_S, Story
-from .operations import Operations
 from .timing import POLL_S, sleep_until
 
 DRAINED_S = 120.0
+SCHEDULED_S = 45.0
+"""Until the last scheduled story is live."""
 
 
 @dataclass
 class Reconciliation:
     """Makes the model exact where results are unknown."""
 
-    operations: Operations
+    operations: AuthorOperations
 
     async def run(self, last_attempt: float) -> None:
         """Once no abandoned attempt can take effect any more, repeat the last operation of each value in doubt."""
@@ -30,14 +33,25 @@ class Reconciliation:
         for story in model.stories:
             if story.state in {"wanted", "drafted", "publishing"}:
                 await self.operations.bring_live(story)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SCHEDULED_S):
+                scheduled = [story for story in model.stories if story.state == "scheduled"]
+                await asyncio.gather(*(self._scheduled(story) for story in scheduled))
+        await self.operations.discard_unknown_drafts()
         for (kind, user, target), edge in sorted(model.edges.items(), key=lambda each: each[0][0] != "blocked"):
             if not edge.settled(time.time()):
                 await self.operations.decide(kind, user, target, on=edge.intended)
         await asyncio.gather(*(self._settle(story) for story in model.stories if story.state == "live"))
 
+    async def _scheduled(self, story: Story) -> None:
+        if not story.deleted.settled(time.time()):
+            await self.operations.cancel(story)
+        await self.operations.observe(story)
+
     async def _settle(self, story: Story) -> None:
         now = time.time()
-        if not story.deleted.settled(now):
+        follows = story.original is not None and True in story.original.deleted.possible(0, now)
+        if not story.deleted.settled(now) and not follows:
             await self.operations.delete_story(story)
         if story.lives(time.time()) is False:
             return

@@ -53,7 +53,8 @@ class Stack:
         arguments = ["--lifetimes", f"24h,{self.short}", "--gateway-port", port, "--replicas", self.replicas]
         arguments += ["--s3", store, *(["--observe"] if self.observe else [])]
         command = [sys.executable, "-m", "stories_cli", "up", "--data", str(self.folder), *arguments]
-        self._process = spawn(command, log, {**os.environ, **self.settings})
+        self.rollout.touch()
+        self._process = spawn(command, log, {**os.environ, "ROLLOUT_FILE": str(self.rollout), **self.settings})
         while not (found := re.search(r"^ready: (\S+)", log.read_text(), re.MULTILINE)):
             assert self._process.poll() is None, f"stories up ended:\n{log.read_text()[-4000:]}"
             assert time.monotonic() < began + READY_SECONDS, f"not ready in time:\n{log.read_text()[-4000:]}"
@@ -104,6 +105,11 @@ class Stack:
         process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         out, _ = await asyncio.wait_for(process.communicate(), 60)
         return out.decode()
+
+    @property
+    def rollout(self) -> Path:
+        """The rollout policy; empty: everyone may create and view."""
+        return self.folder / "rollout.yaml"
 
     def log(self, name: str) -> Path:
         """The log file of a process."""

@@ -46,6 +46,35 @@ async def test_text_story_is_reposted_and_leaves_with_its_repost(world: World) -
     await eventually(lambda: bob.receipt(repost), SOON, accept=lambda receipt: receipt["complete"])
 
 
+async def test_repost_is_refused_where_sharing_is_off_or_without_a_right_to_see(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    off, public = await ann.post(sharing=False), await ann.post()
+    for story, status, slug in ((off, 409, "sharing-off"), (public, 422, "ticket-missing")):
+        item = await eventually(lambda story=story: bob.item(story), SOON)  # type: ignore[misc]
+        ticket = item["ticket"] if status == 409 else None
+        answer = await bob.call("POST", f"/v1/stories/{story['id']}/repost", ticket=ticket)
+        assert (answer.status_code, answer.json()["type"]) == (status, f"urn:stories:{slug}")
+    item = await bob.item(public)
+    await ann.delete(public)
+    assert (await bob.call("POST", f"/v1/stories/{public['id']}/repost", ticket=item["ticket"])).status_code == 404
+
+
+async def test_scheduled_story_is_moved_and_cancelled(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    draft = await created(ann, layers=[QUIZ])
+    path = f"/v1/stories/{draft['id']}"
+    for at in (system_now() - timedelta(seconds=5), system_now() + timedelta(days=31)):
+        assert (await ann.call("POST", f"{path}/publish", json={"at": rfc3339(at)})).status_code == 422
+    tomorrow = rfc3339(system_now() + timedelta(days=1))
+    assert (await ann.call("POST", f"{path}/publish", json={"at": tomorrow})).json()["publish_at"] == tomorrow
+    assert [each["id"] for each in await ann.pages("/v1/me/stories", state="scheduled")] == [draft["id"]]
+    later = rfc3339(system_now() + timedelta(days=2))
+    assert (await ann.change(draft, publish_at=later))["publish_at"] == later
+    assert (await bob.call("PATCH", path, json={"publish_at": later})).status_code == 404
+    assert (await ann.done("POST", f"{path}/cancel")).status_code == 204
+    assert (await ann.call("GET", f"/v1/me/stories/{draft['id']}")).status_code == 404
+
+
 async def test_scheduled_story_appears_at_its_time(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     draft = await created(ann, layers=[QUIZ])

@@ -3,22 +3,42 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
+import pytest
 from stories_shared.testing import eventually
 
+from .people import PATIENCE, Person
 from .waiting import SOON
 from .world import World
 
 
-async def events(answer: httpx.Response) -> AsyncIterator[tuple[str, dict[str, str]]]:
+class Stream:
+    """The events of a stream, as they arrive, and the last id."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._lines = answer.aiter_lines()
+        self.last_id = ""
+
+    def __aiter__(self) -> AsyncIterator[tuple[str, dict[str, str]]]:
+        return self._events()
+
+    async def _events(self) -> AsyncIterator[tuple[str, dict[str, str]]]:
+        event = ""
+        async for line in self._lines:
+            name, _, value = line.partition(": ")
+            if name == "id":
+                self.last_id = value
+            elif name == "event":
+                event = value
+            elif name == "data":
+                yield event, json.loads(value)
+
+
+def events(answer: httpx.Response) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """The events of a stream, as they arrive."""
-    event = ""
-    async for line in answer.aiter_lines():
-        if line.startswith("event: "):
-            event = line.removeprefix("event: ")
-        elif line.startswith("data: "):
-            yield event, json.loads(line.removeprefix("data: "))
+    return aiter(Stream(answer))
 
 
 async def test_a_browser_learns_of_a_story_and_its_end(world: World) -> None:
@@ -35,3 +55,68 @@ async def test_a_browser_learns_of_a_story_and_its_end(world: World) -> None:
         assert await anext(arriving) == ("ring", {"author_id": ann.id, "ring": "unseen"})
         await ann.delete(story)
         assert await anext(arriving) == ("ring", {"author_id": ann.id, "ring": "none"})
+
+
+@asynccontextmanager
+async def live(person: Person, last_event_id: str | None = None) -> AsyncIterator[Stream]:
+    """A connection of an app, which sends its token in the header."""
+    headers = {"Authorization": f"Bearer {person.token}"}
+    headers |= {"Last-Event-ID": last_event_id} if last_event_id else {}
+    async with person.http.stream("GET", "/v1/live", headers=headers, timeout=60) as answer:
+        assert answer.status_code == 200
+        yield Stream(answer)
+
+
+@pytest.mark.nightly
+async def test_two_viewers_and_the_author_learn_what_each_may_see(world: World) -> None:
+    ann, bob, cho = world.people("ann", "bob", "cho")
+    for viewer in (bob, cho):
+        await viewer.follow(ann)
+    await ann.done("PUT", f"/v1/close-friends/{cho.id}")
+    async with asyncio.timeout(90), live(ann) as author, live(bob) as bobs, live(cho) as chos:
+        of_ann, of_bob, of_cho = aiter(author), aiter(bobs), aiter(chos)
+        private = await ann.post(audience="close_friends")
+        assert await anext(of_cho) == ("ring", {"author_id": ann.id, "ring": "unseen"})
+        assert await anext(of_ann) == ("story", {"id": private["id"], "state": "live"})
+        await cho.view(await eventually(lambda: cho.item(private), SOON))
+        assert await anext(of_cho) == ("ring", {"author_id": ann.id, "ring": "seen"})
+        public = await ann.post()
+        for stream in (of_bob, of_cho):  # Bob's first: nothing told him of the other story
+            assert await anext(stream) == ("ring", {"author_id": ann.id, "ring": "unseen"})
+        assert await anext(of_ann) == ("story", {"id": public["id"], "state": "live"})
+        await ann.done("PUT", f"/v1/blocked/{bob.id}")
+        assert await anext(of_bob) == ("ring", {"author_id": ann.id, "ring": "none"})
+        await ann.delete(public)
+        assert await anext(of_cho) == ("ring", {"author_id": ann.id, "ring": "seen"})
+        assert await anext(of_ann) == ("story", {"id": public["id"], "state": "ended"})
+
+
+@pytest.mark.nightly
+async def test_connection_that_returns_is_told_what_it_missed(world: World) -> None:
+    ann, bob = world.people("ann", "bob")
+    await bob.follow(ann)
+    async with asyncio.timeout(60), live(bob) as stream:
+        await ann.post()
+        assert (await anext(aiter(stream)))[0] == "ring"
+        last_id = stream.last_id
+    missed = await ann.post()
+    await eventually(lambda: bob.sees(missed), PATIENCE)
+    async with asyncio.timeout(60), live(bob, last_id) as stream:
+        assert await anext(aiter(stream)) == ("ring", {"author_id": ann.id, "ring": "unseen"})
+    async with asyncio.timeout(60), live(bob, "unknown") as stream:
+        assert await anext(aiter(stream)) == ("reset", {})
+    await bob.done("PUT", f"/v1/muted/{ann.id}")  # what it may be told has changed meanwhile
+    async with asyncio.timeout(60), live(bob, last_id) as stream:
+        assert await anext(aiter(stream)) == ("reset", {})
+
+
+@pytest.mark.nightly
+async def test_connection_ends_with_its_token_and_its_account(world: World) -> None:
+    brief = world.person("brief", seconds=5)
+    cho = world.person("cho")
+    async with asyncio.timeout(90), live(brief) as stream:
+        assert [event async for event in stream] == []
+    async with asyncio.timeout(90), live(cho) as stream:
+        await world.admin().done("POST", f"/v1/admin/users/{cho.id}/erasure")
+        assert [event async for event in stream] == []
+    assert (await cho.http.get("/v1/live", params={"token": "x"})).status_code == 401

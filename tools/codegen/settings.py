@@ -22,6 +22,8 @@ SERVICES: Mapping[str, type[Settings]] = {
 OF_THE_GATEWAY = (
     ("CORS_ORIGINS", "none", "origins of browsers that may call"),
     ("MEDIA_ORIGIN", "`https:`", "where the web client at `/app/` loads media from and uploads to (its CSP)"),
+    ("OIDC_CLIENT_ID", "none", "the web client's id at the provider `AUTH_ISSUER`, a public client with PKCE"),
+    ("OIDC_SCOPE", "`openid`", "what it asks of that provider; `offline_access` where refresh tokens need it"),
     ("SHARE_APP_URL", "none", "where a shared link leads instead of the static page, with `{id}` in it"),
 )
 HEAD = """# Settings

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Item } from "stories-client";
 import { later } from "./later";
 import { Player } from "./player/Player";
-import { attempt, go, route, session, signIn, tray } from "./state";
+import { attempt, go, route, session, signIn, signInSettings, tray } from "./state";
 import "./style.css";
 import { t } from "./text";
 import { Avatar, Icon, Mark, Toast } from "./ui/parts";
@@ -138,8 +138,17 @@ async function keepShell(): Promise<void> {
 }
 void keepShell().catch(() => undefined); // a browser that keeps nothing shows the same
 
+/** Ask the provider whether somebody is still signed in there; the page is left for the answer. */
+async function renewed(): Promise<void> {
+  const settings = await signInSettings();
+  if (settings) await (await import("./signin/oidc")).begin(settings, true).catch(() => undefined);
+}
+
 const root = document.getElementById("app");
 const before = sessionStorage.getItem("user");
-if (before)
+const answer = new URLSearchParams(location.search);
+if (answer.has("state")) await (await import("./signin/oidc")).returned(answer);
+else if (sessionStorage.getItem("oidc.in")) await renewed();
+else if (before)
   await signIn(before, sessionStorage.getItem("admin") === "true").catch(() => sessionStorage.removeItem("user"));
 if (root) render(<App />, root);

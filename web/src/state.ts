@@ -10,6 +10,8 @@ export interface Session {
   admin: boolean;
   /** Signed in by name: the stack of a developer. */
   development: boolean;
+  /** End the session where it began, too. */
+  leave?: () => Promise<void>;
 }
 
 export const session = signal<Session | null>(null);
@@ -64,6 +66,20 @@ export async function attempt<T>(call: Promise<T>): Promise<T | null> {
 
 // Signing in
 
+export interface SignInSettings {
+  issuer: string;
+  client_id: string;
+  scope: string;
+  audience: string;
+}
+
+/** The OpenID provider of the installation, as its gateway names it; null where there is none. */
+export async function signInSettings(): Promise<SignInSettings | null> {
+  const response = await fetch(`${import.meta.env.BASE_URL}sign-in.json`).catch(() => null);
+  const found = response?.ok ? ((await response.json().catch(() => null)) as SignInSettings | null) : null;
+  return found?.client_id && found.issuer ? found : null;
+}
+
 /** Whether the installation lets one choose a name; only the embedded stack does. */
 export async function signInByName(): Promise<boolean> {
   const response = await fetch("/dev/sign-in").catch(() => null);
@@ -89,7 +105,7 @@ export async function signIn(user: string, admin = false): Promise<void> {
     if (refused) token = await tokenFor(user, admin);
     return token;
   };
-  start(user, current, admin, true);
+  start(user, current, { admin, development: true });
   sessionStorage.setItem("user", user);
   sessionStorage.setItem("admin", String(admin));
 }
@@ -100,21 +116,20 @@ export function signInWithToken(token: string): void {
     sub?: string;
     roles?: string[];
   };
-  start(claims.sub ?? "", () => token, claims.roles?.includes("admin") ?? false);
+  start(claims.sub ?? "", () => token, { admin: claims.roles?.includes("admin") ?? false });
 }
 
-function start(
+export function start(
   user: string,
   token: (refused: boolean) => string | Promise<string>,
-  admin: boolean,
-  development = false,
+  { admin = false, development = false, leave }: Partial<Session>,
 ): void {
   const api = new Stories({ baseUrl: location.origin, token });
   const views = api.views({ storage: localStorage, key: `views.${user}` });
   stop = new AbortController();
   stop.signal.addEventListener("abort", views.attach(document, window));
   tray.value = null;
-  session.value = { user, api, views, admin, development };
+  session.value = { user, api, views, admin, development, leave };
   void api.config().then(
     (found) => (config.value = found),
     () => undefined,
@@ -124,12 +139,15 @@ function start(
   void live(api, stop.signal);
 }
 
-export function signOut(): void {
-  void session.value?.views.flush(true);
+/** Sign out; with `everywhere` at the provider, too, where one signed in there. */
+export function signOut(everywhere = true): void {
+  const { views, leave } = session.value ?? {};
+  void views?.flush(true);
   stop.abort();
   sessionStorage.removeItem("user");
   session.value = tray.value = null;
   go("/");
+  if (everywhere) void leave?.();
 }
 
 // The tray

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 
-from stories_shared.events import EVENTS, StoryDeleted, StoryExpired, UserEdge, UserErased
+import msgspec
+from stories_shared.events import EVENTS, StoryDeleted, StoryErased, StoryExpired, UserEdge, UserErased
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import committed_offsets
 from stories_shared.kafka.publisher import ProducerRecord, Publisher
@@ -15,7 +16,7 @@ from .console import stderr
 from .kafka_reader import Record, TopicReader, open_reader
 from .progress import counting
 
-ENDINGS = (StoryExpired.topic, StoryDeleted.topic, UserErased.topic)
+ENDINGS = (StoryExpired.topic, StoryDeleted.topic, StoryErased.topic, UserErased.topic)
 EDGES = tuple(name for name, event in EVENTS.items() if issubclass(event, UserEdge))
 BATCH_SIZE = 500
 POLL_S = 0.3
@@ -45,7 +46,7 @@ async def publish_again(log: TopicReader, publisher: Publisher, since: datetime)
     known: set[int] = set()
     with counting("publishing", None) as advance:
         async for records in log.read(*ENDINGS, *EDGES, since=since):
-            messages = [message(record) for record in records if is_new(record, known)]
+            messages = [message(record) for record in records if is_ending(log, record) and is_new(record, known)]
             for start in range(0, len(messages), BATCH_SIZE):
                 await publisher.send(messages[start : start + BATCH_SIZE])
             if messages:
@@ -59,6 +60,16 @@ def message(record: Record) -> ProducerRecord:
     """A record, unchanged, as a producer record."""
     headers = tuple((name, value) for name, value in record.headers or () if value is not None)
     return ProducerRecord(record.topic, record.key, record.value, headers)
+
+
+def is_ending(log: TopicReader, record: Record) -> bool:
+    """Whether this is to be repeated; of confirmations only that an author's archive no longer keeps a story."""
+    if record.value is None or log.kafka.plain(record.topic) != StoryErased.topic:
+        return True
+    try:
+        return bool(msgspec.json.decode(record.value)["store"] == "archive")
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return False
 
 
 def is_new(record: Record, known: set[int]) -> bool:

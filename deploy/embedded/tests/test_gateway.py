@@ -591,6 +591,18 @@ def test_the_web_client_has_a_strict_policy_and_its_own_caching(
     assert gateway.http.get("/app/none.js").status_code == 404
 
 
+def test_the_web_client_learns_where_to_sign_in(
+    another: Callable[..., RunningGateway], addresses: dict[str, list[str]]
+) -> None:
+    issuer = "https://id.example/realms/stories"
+    gateway = another(addresses, MEDIA_ORIGIN="https://media.example", AUTH_ISSUER=issuer, OIDC_CLIENT_ID="stories-web")
+    answer = gateway.http.get("/app/sign-in.json")
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-cache")
+    assert answer.json() == {"issuer": issuer, "audience": "", "client_id": "stories-web", "scope": "openid"}
+    policy = gateway.http.get("/app/").headers["content-security-policy"]
+    assert "connect-src 'self' https://media.example https://id.example;" in policy
+
+
 def test_sign_in_by_name_exists_only_where_it_is_configured(gateway: RunningGateway) -> None:
     assert gateway.http.get("/dev/sign-in").status_code == 404
     assert gateway.http.get("/dev/events").status_code == 404

@@ -262,6 +262,25 @@ async def test_receipt_of_an_archived_story_stays_until_that_is_gone(stories: St
     assert await forgotten_after(stories, set_.story_id, clock()) == timedelta(days=90)
 
 
+async def test_receipt_of_a_story_that_is_archived_and_held_tells_both(stories: Store, clock: HandClock) -> None:
+    set_ = timer(clock)
+    await stories.arm([set_])
+    await stories.fire([set_.story_id], clock.forward(seconds=10))
+    media, *others = answers(set_.story_id, clock())
+    await stories.accept([replace(media, archived=True, held_until=clock() + timedelta(days=7)), *others], clock())
+    receipt = await stories.receipt(set_.story_id)
+    assert receipt is not None
+    assert (receipt.held, receipt.archived, receipt.complete) == ("moderation", True, False)
+    await stories.accept([ErasureConfirmation(set_.story_id, "moderation", clock.forward(days=1))], clock())
+    receipt = await stories.receipt(set_.story_id)
+    assert receipt is not None
+    assert (receipt.held, receipt.archived, receipt.complete) == (None, True, True)
+    await stories.accept([ErasureConfirmation(set_.story_id, "archive", clock.forward(days=1))], clock())
+    receipt = await stories.receipt(set_.story_id)
+    assert receipt is not None
+    assert (receipt.archived, set(receipt.erased)) == (False, {*STORES, "moderation", "archive"})
+
+
 async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, realm: Realm, clock: HandClock) -> None:
     stories, story_id = MongoStories(mongo, timedelta(days=90)), new_id()
     await stories.delete(deletion(story_id, clock()), clock())

@@ -70,8 +70,9 @@ class Feed:
     async def call(
         self, method: str, path: str, user: str, roles: Sequence[str] = (), headers: Any = None, **options: Any
     ) -> httpx.Response:
-        """Send a request as a user."""
-        token = self.realm.servers.token(user, roles=roles)
+        """Send a request as a user, whose token may name a `country`."""
+        claims = {"country": country} if (country := options.pop("country", None)) else {}
+        token = self.realm.servers.token(user, roles=roles, **claims)
         return await self.http.request(
             method, path, headers={"Authorization": f"Bearer {token}", **(headers or {})}, **options
         )

@@ -215,6 +215,52 @@ async def test_a_client_that_comes_back_gets_what_it_missed(live) -> None:
     assert ("story", {"id": missed.story_id, "state": "live"}) in events(ann) or events(ann) == []
 
 
+def prefixes(connection: Connection) -> list[tuple[list[tuple[str, dict]], str]]:
+    """What a client knows if the connection breaks after each message: the events, and its last id."""
+    found: list[tuple[list[tuple[str, dict]], str]] = []
+    blocks = b"".join(connection._messages).split(b"\n\n")[:-1]
+    for number in range(1, len(blocks) + 1):
+        connection._messages[:] = [block + b"\n\n" for block in blocks[:number]]
+        known = last_id(connection)
+        found.append((events(connection), known))
+    return found
+
+
+async def test_a_connection_that_breaks_within_what_was_missed_loses_nothing(live) -> None:
+    await live.edge(Kind.FOLLOW, "bob", "cy")
+    bob = await live.updates.connect("bob", None, None, None)
+    known = last_id(bob)
+    bob.close()
+    for author in ("ann", "cy", "bob"):
+        await live.post(author)
+    back = await live.updates.connect("bob", None, None, known)
+    told = prefixes(back)
+    back.close()
+    assert len(told[-1][0]) == 3
+    for got, at in told:
+        again = await live.updates.connect("bob", None, None, at)
+        assert {str(each) for each in [*got, *events(again)]} == {str(each) for each in told[-1][0]}, at
+        again.close()
+
+
+async def test_a_connection_that_breaks_within_new_follows_loses_nothing(live) -> None:
+    for author in ("ann", "cy", "dee"):
+        await live.post(author)
+    bob = await live.updates.connect("bob", None, None, None)
+    await live.edge(Kind.FOLLOW, "bob", "cy")
+    await live.edge(Kind.FOLLOW, "bob", "dee")
+    events(bob)
+    await live.updates.look()
+    [(first, at), (both, _)] = prefixes(bob)
+    again = await live.updates.connect("bob", None, None, at)
+    assert (len(first), len(both), events(again)) == (1, 2, [("reset", {})])
+
+
+async def test_reset_is_the_first_message(live) -> None:
+    bob = await live.updates.connect("bob", None, None, "unknown")
+    assert prefixes(bob)[0][0] == [("reset", {})]
+
+
 async def test_an_author_that_comes_back_gets_the_missed_states(live) -> None:
     ann = await live.updates.connect("ann", None, None, None)
     known = last_id(ann)

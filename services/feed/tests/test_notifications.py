@@ -19,24 +19,30 @@ class Announcing(UseCases):
         super().__init__()
         self.ready = True
         self.denied: set[str] = set()
+        self.countries: frozenset[str] = frozenset()
         self.announce = AnnounceStories(
             self.stories,
             self.edges,
             self.edges,
             self.index,
             self.publisher,
-            lambda user, _country: "denied" if user in self.denied else "country",
+            self.may_view,
             per_second,
             lambda: self.ready,
             self.now,
         )
 
-    def follow(self, *users: str, author: str = "ann") -> None:
+    def may_view(self, user: str, country: str | None) -> str | None:
+        if user in self.denied:
+            return "denied"
+        return "country" if self.countries and country not in self.countries else None
+
+    def follow(self, *users: str, author: str = "ann", country: str | None = None) -> None:
         """Let users follow an author, one after the other, and be notified."""
         for number, user in enumerate(users):
             key = EdgeKey(Kind.FOLLOW, user, author)
             self.edges.latest[key] = EdgeChange(on=True, at=NOON + timedelta(seconds=number))
-            self.edges.notified.add(key)
+            self.edges.notified[key] = country
 
     def announced(self) -> list[tuple[str, tuple[str, ...]]]:
         """Story and users of each event."""
@@ -81,6 +87,16 @@ async def test_those_who_may_not_see_the_story_are_not_notified(use_cases) -> No
     await use_cases.live(posted("ann", audience="friends"))
     await use_cases.announce()
     assert len(use_cases.announced()) == 1
+
+
+async def test_only_followers_in_countries_of_the_rollout_are_notified(use_cases) -> None:
+    use_cases.countries = frozenset({"NL"})
+    use_cases.follow("nell", country="NL")
+    use_cases.follow("bea", country="BE")
+    use_cases.follow("unknown")
+    await use_cases.live(story := posted("ann"))
+    await use_cases.announce()
+    assert use_cases.announced() == [(story.story_id, ("nell",))]
 
 
 async def test_an_ended_story_is_not_announced_further(use_cases) -> None:

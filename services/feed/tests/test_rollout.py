@@ -1,7 +1,11 @@
 """The rollout policy decides who views anything at all, on every read, and is reloaded."""
 
 import pytest
+from stories_feed.app import init
+from stories_shared.events import StoryNotified
 from stories_shared.testing import eventually
+
+from .conftest import Feed
 
 pytestmark = pytest.mark.servers
 
@@ -37,6 +41,24 @@ async def test_viewers_outside_of_the_rollout_find_nothing(feed, people, tmp_pat
         await eventually(lambda: replica.sees(people.bob, story.story_id), 10)
         for path in lists:
             assert [item["id"] for item in (await replica.get(path, people.bob))["items"]][:1] == [story.story_id], path
+    finally:
+        await replica.stop()
+
+
+@pytest.mark.nightly
+async def test_follower_is_notified_where_the_country_of_the_token_may_view(realm, people, tmp_path) -> None:
+    policy = tmp_path / "rollout.yaml"
+    policy.write_text(f"view: {{countries: [NL], allow: [{people.ann}]}}\n")
+    replica = Feed(realm, rollout_file=policy)
+    await init(replica.settings)
+    await replica.start()
+    try:
+        path, body = f"/v1/following/{people.ann}", {"notify": True}
+        for user, country in ((people.bob, "NL"), (people.cho, "BE")):
+            assert (await replica.call("PUT", path, user, json=body, country=country)).status_code == 204
+        await replica.post(people.ann)
+        [event] = await eventually(lambda: replica.events_of(StoryNotified, people.ann), 20)
+        assert event.event.user_ids == (people.bob,)
     finally:
         await replica.stop()
 

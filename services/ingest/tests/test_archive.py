@@ -12,14 +12,21 @@ from stories_ingest.testing.builders import NOW, FakeClock, live
 from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
 from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
 from stories_ingest.usecases import archive
-from stories_ingest.usecases.archive import DeleteArchived, EmptyArchive, EraseArchived, ExpireStory, ListArchive
+from stories_ingest.usecases.archive import (
+    DeleteArchived,
+    EmptyArchive,
+    EraseArchived,
+    ExpireStory,
+    ListArchive,
+    RepeatErasure,
+)
 from stories_ingest.usecases.delete import DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.erasure import EraseAccount
-from stories_ingest.usecases.holds import EraseUnlessHeld, LetGo
+from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
 from stories_ingest.usecases.sweeps import EraseMissedExpiries, SweepObjects
 from stories_shared.errors import Unavailable
-from stories_shared.events import StoryDeleted, StoryExpired
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld
 from stories_shared.events.ids import new_id
 
 ANN, ADMIN = Requester("ann"), Requester("root", is_admin=True)
@@ -40,6 +47,10 @@ class Env:
         holds = MemoryHolds()
         unless_held = EraseUnlessHeld(self.bucket, holds, self.now)
         let_go = LetGo(self.bucket, holds, self.publisher, self.now)
+        self.hold_media = HoldMedia(holds, let_go, self.now)
+        self.repeat = RepeatErasure(
+            self.stories, EraseArchived(self.archive, self.bucket, self.publisher, self.now), self.now
+        )
         erase = EraseMedia(unless_held, self.stories, self.archive, self.publisher, self.now)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, self.now)
         self.expired = EndExpired(end, erase, self.now, self.now.sleep)
@@ -67,6 +78,16 @@ class Env:
         story = await self.add(author_id, **fields)
         await self.expire(story)
         return story
+
+    async def reported(self):
+        """A reported story that expired into its author's archive, and the keys of what moderators may see."""
+        story = await self.add()
+        await self.hold(story, NOW + timedelta(days=7))
+        await self.expire(story)
+        return story, {key.replace("stories/", "held/", 1) for key in story.posted.media.keys}
+
+    async def hold(self, story, until):
+        await self.hold_media(StoryHeld(story_id=story.id, author_id=story.author_id, until=until, at=self.now()))
 
     async def sweep(self):
         await SweepObjects(self.bucket, ARCHIVE, self.archive.referenced_archived, self.now, 10)(MemoryPosition())
@@ -263,6 +284,31 @@ async def test_deleted_archive_is_erased_a_second_time(env):
     assert env.erasures()[1:] == [(story.id, "archive", False)]
 
 
+@pytest.mark.parametrize("first", ["erased", "expired"])
+async def test_restored_archive_is_erased_again_in_any_order(env, first):
+    story = await env.add()  # live again in the restored database, although its archived copy was deleted since
+    env.now.at = story.posted.expires_at + timedelta(seconds=1)
+    erased = StoryErased(story_id=story.id, store="archive", erased_at=env.now())
+    if first == "expired":
+        await env.expire(story)
+        assert await env.archive.kept(story.id)
+    for _ in range(2):
+        await env.repeat(erased)
+    await env.expire(story)
+    assert (env.bucket.objects, env.archive.stories) == ({}, {})
+    assert await env.stories.find(story.id) is None
+
+
+async def test_confirmations_of_other_stores_and_of_live_stories_end_nothing(env):
+    archived = await env.archived()
+    await env.repeat(StoryErased(story_id=archived.id, store="media", erased_at=env.now()))
+    assert await env.archive.kept(archived.id)
+    story = live("bob", env.now())
+    env.stories.add(story)
+    await env.repeat(StoryErased(story_id=story.id, store="archive", erased_at=env.now()))
+    assert await env.stories.find(story.id) == story
+
+
 async def test_erased_account_leaves_no_archive(env):
     story = await env.archived()
     other = await env.archived("bob")
@@ -302,6 +348,42 @@ async def test_archived_repost_stays_when_the_original_expires(env):
     await env.archive.set_enabled("ann", NOW, enabled=False)
     await env.expire(original)
     assert set(env.bucket.objects) == kept_keys(repost)
+
+
+async def test_reported_story_is_archived_and_held_and_kept_once_cleared(env):
+    story, held = await env.reported()
+    assert set(env.bucket.objects) == kept_keys(story) | held
+    assert (env.publisher.published[-1].archived, env.publisher.published[-1].held_until) == (
+        True,
+        NOW + timedelta(days=7),
+    )
+    await env.hold(story, env.now())
+    assert set(env.bucket.objects) == kept_keys(story)
+    assert env.erasures() == [(story.id, "media", True), (story.id, "moderation", False)]
+
+
+async def test_author_who_empties_the_archive_takes_nothing_from_moderators(env):
+    story, held = await env.reported()
+    await env.delete("ann", story.id)
+    assert set(env.bucket.objects) == held
+    await env.hold(story, env.now())
+    assert env.bucket.objects == {}
+    assert [store for _, store, _ in env.erasures()] == ["media", "archive", "moderation"]
+
+
+async def test_reported_story_that_is_removed_leaves_archive_and_hold(env):
+    story, held = await env.reported()
+    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"), is_internal=True)
+    assert set(env.bucket.objects) == held
+    await env.hold(story, env.now())
+    assert env.bucket.objects == {}
+    assert {store for _, store, _ in env.erasures()} == {"media", "archive", "moderation"}
+
+
+async def test_erased_account_leaves_neither_archive_nor_hold(env):
+    await env.reported()
+    await env.erase_account("ann", env.now())
+    assert env.bucket.objects == {}
 
 
 async def test_archive_that_is_off_for_a_day_is_emptied(env):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from stories_ingest.domain import transitions
-from stories_ingest.domain.errors import NotInFuture, WrongState
+from stories_ingest.domain.errors import NotInFuture, Suspended, WrongState
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import State, Story
 from stories_ingest.domain.transitions import StorySnapshot
@@ -67,6 +67,17 @@ def test_a_full_quota_refuses_a_scheduled_story_at_its_time():
     changes = transitions.post_scheduled(snapshot_of(story, full), AT, BOUNDS)
     assert [(each.state, each.reason) for each in changes.upserts] == [(State.REFUSED, "quota")]
     assert not changes.publish
+
+
+def test_suspended_author_schedules_nothing_and_nothing_scheduled_appears():
+    suspended = Quota(suspended_at=NOW, suspended_until=AT + timedelta(hours=1))
+    with pytest.raises(Suspended):
+        transitions.schedule(snapshot_of(draft(), suspended), "etag", AT, NOW)
+    changes = transitions.post_scheduled(snapshot_of(prepared(), suspended), AT, BOUNDS)
+    assert [(each.state, each.reason) for each in changes.upserts] == [(State.REFUSED, "quota")]
+    assert not changes.publish
+    over = Quota(suspended_at=NOW, suspended_until=AT)
+    assert transitions.post_scheduled(snapshot_of(prepared(), over), AT, BOUNDS).publish
 
 
 def test_a_cancelled_scheduled_story_ends_with_all_of_its_parts():

@@ -68,7 +68,7 @@ async def test_every_subscriber_has_the_same_ack_policy(realm):
         f"ingest.{topic}"
         for topic in (
             *("story-posted", "story-expired", "story-deleted", "story-held", "user-erased", "user-suspended"),
-            *("user-blocked", "user-unblocked", "user-hidden", "user-unhidden"),
+            *("user-blocked", "user-unblocked", "user-hidden", "user-unhidden", "story-erased"),
         )
     }
     assert {each.ack_policy for each in subscribers} == {AckPolicy.NACK_ON_ERROR}

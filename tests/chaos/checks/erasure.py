@@ -6,7 +6,7 @@ Besides ids the checks search for words: every story has a unique word in its ca
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,11 +17,12 @@ from stories_cli.retained_fields import content_fields, record_has_content
 
 from ..cluster import RETENTION_S
 from ..log_recorder import LogRecorder
-from ..model import Story
+from ..model import Model, Story
 from ..timing import sleep_until
 from .stories import StoryChecks
 
 RECEIPT_S = 60.0
+ARCHIVED_S = 5.0
 SWEPT_S = 90.0
 """Staged objects are swept within a minute."""
 LOG_S = RETENTION_S * 1.1 + 25.0
@@ -32,6 +33,7 @@ UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 COPIES = "stories_engagement.reported"
 """Copies of what was reported outlive the story (docs/privacy.md)."""
+ARCHIVE = "stories_ingest.archive"
 
 
 @dataclass
@@ -70,16 +72,22 @@ class ErasureChecks:
 
     def _judge(self, story: Story, receipt: Mapping[str, Any]) -> None:
         was_deleted = True in story.deleted.possible(0, float("inf"))
-        right = set(receipt["erased"]) == {"media", "feed", "engagement"} and receipt["log_clears_by"]
+        right = set(receipt["erased"]) - {"archive"} == {"media", "feed", "engagement"} and receipt["log_clears_by"]
         if not right or (receipt["ended"] == "deleted" and not was_deleted):
             self.ask.wrong("a receipt is correct", story=story.id, receipt=receipt)
+        if wrong_archived(receipt, self.ask.model.archived(story, time.time()), story):
+            self.ask.wrong("a receipt tells of the archive", story=story.id, receipt=receipt)
 
     async def databases(self) -> None:
         """no collection has anything of an ended story beyond ids, times and counts"""
         ended = {story.id: story for story in self.ended()}
-        words = {story.word.encode(): story.id for story in ended.values()}
+        discarded = [story for story in self.ask.model.stories if story.state == "gone" and story.id]
+        words = {story.word.encode(): story.id for story in (*ended.values(), *discarded)}
+        kept = {id_ for id_, story in ended.items() if True in self.ask.model.archived(story, time.time())}
         for where, raw in await asyncio.to_thread(lambda: list(self._documents())):
             found = [words[word] for word in re.findall(rb"word[0-9a-f]{16}", raw) if word in words]
+            if where == ARCHIVE and kept.issuperset(found) and bson.decode(raw)["_id"] in kept:
+                continue
             if found and where != COPIES:
                 self.ask.wrong("databases keep nothing of ended stories", where=where, stories=found)
                 continue
@@ -117,7 +125,10 @@ class ErasureChecks:
         objects = [str(each.object_name) for each in client.list_objects(bucket, recursive=True)]
         uploads = [str(each.object_name) for each in client._list_multipart_uploads(bucket).uploads]
         live = {story.id for story in self.ask.model.stories if story.lives(now) is not False}
-        wrong: list[dict[str, Any]] = [{"orphan": key} for key in objects if key.split("/")[1] not in live]
+        wrong: list[dict[str, Any]] = [
+            {"orphan": key} for key in objects if key.split("/")[1] not in live and not key.startswith("archive/")
+        ]
+        wrong += list(wrong_archived_objects(objects, self.ask.model, now))
         wrong += [{"unfinished": key} for key in uploads]
         with MongoClient[Any](keys["MONGO_URL"], serverSelectionTimeoutMS=5000) as database:
             for story in database["stories_ingest"]["stories"].find({"state": "live"}):
@@ -147,3 +158,27 @@ class ErasureChecks:
     def _ended_at(story: Story) -> float:
         acks = [change.over or 0.0 for change in story.deleted.changes if change.value]
         return max([*acks, 0.0]) or story.expires_at or 0.0
+
+
+def wrong_archived(receipt: Mapping[str, Any], archived: set[bool], story: Story) -> bool:
+    """Whether a receipt says something else about the archive than the model."""
+    erased_at = receipt["erased"].get("archive")
+    if bool(receipt["archived"]) not in archived or (receipt["archived"] and erased_at is not None):
+        return True
+    removed = story.unarchived.possible(float("inf"), float("inf")) == {True} and receipt["ended"] == "expired"
+    return removed and archived == {False} and erased_at is None
+
+
+def wrong_archived_objects(keys: Sequence[str], model: Model, now: float) -> Iterator[dict[str, Any]]:
+    """Objects of the archive that belong to no archived story of that author, and stories without objects there."""
+    found: dict[str, set[str]] = {}
+    for key in keys:
+        if key.startswith("archive/"):
+            _, author, story_id, _ = key.split("/", 3)
+            story = model.by_id.get(story_id)
+            if story is None or story.author != author or True not in model.archived(story, now):
+                yield {"orphan": key}
+            found.setdefault(story_id, set()).add(key)
+    for story in model.stories:
+        if story.id and model.archived(story, now - ARCHIVED_S) == {True} and len(found.get(story.id, ())) < 2:
+            yield {"without": story.id, "archived": sorted(found.get(story.id, ()))}

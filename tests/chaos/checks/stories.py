@@ -36,6 +36,8 @@ class StoryChecks:
                 right = found == "refused"
             elif story.lives(now):
                 right = found == "live"
+            elif story.state == "gone" and True in story.deleted.possible(0, float("inf")):
+                right = found in {"404/404", "deleted", "expired"}  # cancelled, or a repost's original was deleted
             else:
                 right = found in {"expired", "deleted"}
             about_to = story.expires_at is not None and abs(now - story.expires_at) < ABOUT_TO_END_S

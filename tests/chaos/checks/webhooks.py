@@ -154,6 +154,8 @@ def happened(received: Received, story: Story) -> bool:
     if content.get("author_id", story.author) != story.author:
         return False
     if received.topic == "story-posted":
+        if story.publish_at is not None and at < min(story.publish_at.possible(at, at)):
+            return False
         return story.state in {"publishing", "live", "gone"}
     if received.topic == "story-expired":
         return story.expires_at is None or story.expires_at <= at

@@ -346,7 +346,7 @@ function Settings() {
             <Icon name="sparkles" /> {t("scenes")}
           </a>
         )}
-        <button type="button" class="button" onClick={signOut}>
+        <button type="button" class="button" onClick={() => signOut()}>
           <Icon name="log-out" /> {t("signOut")}
         </button>
       </div>

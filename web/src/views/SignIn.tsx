@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { attempt, signIn, signInByName, signInWithToken } from "../state";
+import { attempt, type SignInSettings, say, signIn, signInByName, signInSettings, signInWithToken } from "../state";
 import { t } from "../text";
 import { Avatar, Mark } from "../ui/parts";
 
@@ -7,9 +7,13 @@ const NAMES = ["ann", "bob", "carol", "dave"];
 
 export function SignIn() {
   const [byName, setByName] = useState<boolean | null>(null);
+  const [provider, setProvider] = useState<SignInSettings | null>(null);
   const [admin, setAdmin] = useState(false);
   useEffect(() => {
-    void signInByName().then(setByName);
+    void signInSettings().then(async (found) => {
+      setProvider(found);
+      setByName(!found && (await signInByName()));
+    });
     const handed = (event: MessageEvent) => {
       const { token } = (event.data ?? {}) as { token?: unknown };
       if (event.origin === location.origin && typeof token === "string") signInWithToken(token);
@@ -25,60 +29,85 @@ export function SignIn() {
         <h1>{t("welcome")}</h1>
         <p>{t("welcomeHint")}</p>
       </div>
-      <form
-        class="panel stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const value = (event.currentTarget.elements.namedItem("who") as HTMLInputElement).value.trim();
-          if (!value) return;
-          if (byName) void attempt(signIn(value, admin));
-          else void attempt((async () => signInWithToken(value))());
-        }}
-      >
-        <h2>{byName ? t("accounts") : t("token")}</h2>
-        {byName && (
-          <div class="names">
-            {NAMES.map((name) => (
-              <button key={name} type="button" onClick={() => void attempt(signIn(name, admin))}>
-                <Avatar user={name} size={56} />
-                {name}
-              </button>
-            ))}
-          </div>
-        )}
-        <label>
-          <span class="hidden-text">{byName ? t("name") : t("token")}</span>
-          <input
-            name="who"
-            autocomplete="off"
-            autocapitalize="off"
-            spellcheck={false}
-            placeholder={byName ? t("name") : t("token")}
-          />
-        </label>
-        {byName && (
-          <label class="switch-row">
-            <span>{t("asAdmin")}</span>
+      {provider ? (
+        <AtProvider settings={provider} />
+      ) : (
+        <form
+          class="panel stack"
+          onSubmit={(event) => {
+            event.preventDefault();
+            const value = (event.currentTarget.elements.namedItem("who") as HTMLInputElement).value.trim();
+            if (!value) return;
+            if (byName) void attempt(signIn(value, admin));
+            else void attempt((async () => signInWithToken(value))());
+          }}
+        >
+          <h2>{byName ? t("accounts") : t("token")}</h2>
+          {byName && (
+            <div class="names">
+              {NAMES.map((name) => (
+                <button key={name} type="button" onClick={() => void attempt(signIn(name, admin))}>
+                  <Avatar user={name} size={56} />
+                  {name}
+                </button>
+              ))}
+            </div>
+          )}
+          <label>
+            <span class="hidden-text">{byName ? t("name") : t("token")}</span>
             <input
-              type="checkbox"
-              role="switch"
-              checked={admin}
-              onChange={(event) => setAdmin(event.currentTarget.checked)}
+              name="who"
+              autocomplete="off"
+              autocapitalize="off"
+              spellcheck={false}
+              placeholder={byName ? t("name") : t("token")}
             />
           </label>
-        )}
-        <button type="submit" class="button primary">
-          {t("signIn")}
-        </button>
-        <p class="note">{byName ? t("accountsHint") : t("tokenHint")}</p>
-        {byName && (
-          <p class="note">
-            <a class="plain" href="#/scenes">
-              {t("scenes")}
-            </a>
-          </p>
-        )}
-      </form>
+          {byName && (
+            <label class="switch-row">
+              <span>{t("asAdmin")}</span>
+              <input
+                type="checkbox"
+                role="switch"
+                checked={admin}
+                onChange={(event) => setAdmin(event.currentTarget.checked)}
+              />
+            </label>
+          )}
+          <button type="submit" class="button primary">
+            {t("signIn")}
+          </button>
+          <p class="note">{byName ? t("accountsHint") : t("tokenHint")}</p>
+          {byName && (
+            <p class="note">
+              <a class="plain" href="#/scenes">
+                {t("scenes")}
+              </a>
+            </p>
+          )}
+        </form>
+      )}
     </main>
+  );
+}
+
+function AtProvider({ settings }: { settings: SignInSettings }) {
+  const [leaving, setLeaving] = useState(false);
+  const leave = async () => {
+    setLeaving(true);
+    try {
+      await (await import("../signin/oidc")).begin(settings);
+    } catch (error) {
+      setLeaving(false);
+      say(t("signInFailed", { text: (error as Error).message }));
+    }
+  };
+  return (
+    <section class="panel stack">
+      <button type="button" class="button primary" disabled={leaving} onClick={() => void leave()}>
+        {t("signIn")}
+      </button>
+      <p class="note">{t("signInAt", { host: new URL(settings.issuer).host })}</p>
+    </section>
   );
 }

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { call, item, launch, post, SCENES, visit } from "./stage.mjs";
+import { provider } from "./provider.mjs";
+import { call, item, launch, post, SCENES, URL_, visit } from "./stage.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await launch();
@@ -462,6 +463,56 @@ const journeys = {
     assert.equal(await without.getByRole("heading", { name: "Archive" }).count(), 0, "hidden where it is off");
   },
 
+  /**
+   * Sign-in at an OpenID provider with PKCE: foreign answers are refused, tokens are in memory alone and renewed, a
+   * reload asks the provider, signing out ends it there. Needs a stack with AUTH_ISSUER and OIDC_CLIENT_ID.
+   */
+  async oidc() {
+    const [ann] = await pair();
+    const given = await provider(process.env.AUTH_ISSUER, ann, `${URL_}/app/`);
+    const page = await visit(browser, null, { path: "/me" });
+    const begin = async () => {
+      await page.getByRole("button", { name: "Continue" }).click(LONG);
+      await page.getByRole("link", { name: `Sign in as ${ann}` }).click(LONG);
+    };
+    await page.getByText(`You sign in at ${new URL(process.env.AUTH_ISSUER).host}`).waitFor(LONG);
+    await accessible(page, "sign-in at a provider");
+    for (const [faults, refusal] of [
+      [{ state: "another" }, /another question/],
+      [{ nonce: "another" }, /another nonce/],
+    ]) {
+      given.faults = faults;
+      await begin();
+      await page.getByText(refusal).waitFor(LONG);
+      assert.equal(new URL(page.url()).search, "", "the code has left the address");
+    }
+    given.faults = {};
+    await begin();
+    await page.getByRole("heading", { name: ann }).waitFor(LONG);
+    assert.match(page.url(), /\/app\/#\/me$/);
+
+    const stored = await page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+    );
+    for (const each of given.tokens) assert.ok(!stored.includes(each), "no token is stored");
+    for (let tries = 0; given.refreshed === 0; tries++) {
+      assert.ok(tries < 100, "the access token is renewed");
+      await page.getByRole("link", { name: "Home" }).click();
+      await page.getByRole("link", { name: "Me", exact: true }).click();
+      await page.waitForTimeout(300);
+    }
+    await page.reload();
+    await page.getByRole("heading", { name: ann }).waitFor(LONG);
+
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByRole("button", { name: "Continue" }).waitFor(LONG);
+    assert.deepEqual([given.revoked.length, given.ended], [1, 1]);
+    await page.reload();
+    await page.getByRole("button", { name: "Continue" }).waitFor(LONG);
+    assert.deepEqual(blocked(page), []);
+    given.close();
+  },
+
   /** A shared link leads to the story; the shell opens offline, and nothing but the shell was kept. */
   async shell() {
     const [ann, bob] = await pair();
@@ -525,7 +576,9 @@ const journeys = {
 };
 
 let failed = false;
-for (const name of process.argv.length > 2 ? process.argv.slice(2) : Object.keys(journeys)) {
+for (const name of process.argv.length > 2
+  ? process.argv.slice(2)
+  : Object.keys(journeys).filter((each) => each !== "oidc")) {
   const began = Date.now();
   try {
     await journeys[name]();

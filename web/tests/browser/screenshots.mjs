@@ -1,9 +1,15 @@
 /** Screenshots of every view in both themes for the documentation: `node screenshots.mjs FOLDER`, after `seed.mjs`. */
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { launch, SCENES, visit } from "./stage.mjs";
 
 const folder = process.argv[2] ?? "docs/images";
 const SIZES = { phone: { width: 390, height: 844, touch: true }, desktop: { width: 1440, height: 900 } };
-const browser = await launch();
+// The camera shows a scene: a Motion JPEG is pictures one after the other.
+const sight = join(await mkdtemp(join(tmpdir(), "sight-")), "sight.mjpeg");
+await writeFile(sight, await readFile(`${SCENES}/lagoon.jpg`));
+const browser = await launch(`--use-file-for-fake-video-capture=${sight}`);
 /** Stand still on the first story, so that every run shows the same. */
 const still = async (page) => {
   await page.locator(".player .caption-line").waitFor();
@@ -15,7 +21,15 @@ const pictures = (page) =>
   page.waitForFunction(() => [...document.images].every((each) => each.complete && each.naturalWidth));
 
 const views = {
-  "sign-in": { user: null, path: "/" },
+  "sign-in": {
+    user: null,
+    path: "/",
+    ready: async (page) => {
+      await page.route("**/app/sign-in.json", (route) => route.fulfill({ status: 404 }));
+      await page.reload();
+      await page.getByRole("button", { name: "Continue" }).waitFor();
+    },
+  },
   home: { path: "/", ready: (page) => page.locator(".grid .story-card").first().waitFor() },
   player: { path: "/u/ann", ready: still },
   poll: { path: "/u/lena", ready: still, act: (page) => page.getByRole("button", { name: "The blue one" }).click() },
@@ -39,7 +53,61 @@ const views = {
       await page.evaluate(() => scrollTo(0, 0));
     },
   },
-  me: { path: "/me" },
+  trim: {
+    path: "/new",
+    act: async (page) => {
+      await page.locator("input[type=file]").setInputFiles(`${SCENES}/clip.mp4`);
+      await page.getByRole("button", { name: "Trim", exact: true }).click();
+      await page.getByLabel("Start", { exact: true }).fill("1.5");
+      await page.getByLabel("End", { exact: true }).fill("6");
+      await page.waitForTimeout(2500);
+      await page.evaluate(() => document.querySelector(".canvas video").pause());
+    },
+  },
+  camera: {
+    path: "/new",
+    act: async (page) => {
+      await page.getByRole("button", { name: "Take a photo or clip" }).click();
+      await page.locator(".shutter:enabled").waitFor();
+    },
+  },
+  schedule: {
+    path: "/me",
+    ready: (page) => page.locator(".own-card").first().waitFor(),
+    act: (page) => page.getByRole("button", { name: "Change the time" }).first().click(),
+  },
+  explain: {
+    path: "/me",
+    ready: (page) => page.locator(".own-card img").first().waitFor(),
+    act: async (page) => {
+      await page.getByRole("button", { name: "Can somebody see it?" }).first().click();
+      await page.getByRole("textbox", { name: "Their name" }).fill("mia");
+      await page.keyboard.press("Enter");
+      await page.locator(".rules li").first().waitFor();
+    },
+  },
+  me: { path: "/me", ready: (page) => page.locator(".highlights img").first().waitFor() },
+  archive: {
+    path: "/me",
+    ready: (page) => page.locator(".kept-stories img").first().waitFor(),
+    act: (page) =>
+      page.getByRole("heading", { name: "Highlights" }).evaluate((each) => each.scrollIntoView({ block: "start" })),
+  },
+  highlight: {
+    path: "/p/bob",
+    user: "mia",
+    ready: (page) => page.locator(".highlights img").first().waitFor(),
+    act: async (page) => {
+      await page.getByRole("button", { name: "Mountains" }).click();
+      await page.locator(".show img").waitFor();
+    },
+  },
+  moderation: {
+    user: "moderator",
+    admin: true,
+    path: "/moderation",
+    ready: (page) => page.locator(".report img").first().waitFor(),
+  },
   viewers: {
     path: `/u/${process.env.VIEWER ?? "bob"}`,
     ready: still,
@@ -64,7 +132,7 @@ const views = {
 };
 
 const wanted = process.argv.slice(3);
-for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act, tall }] of Object.entries(views)) {
+for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act, tall, admin }] of Object.entries(views)) {
   if (wanted.length && !wanted.includes(name)) continue;
   for (const [size, options] of Object.entries(SIZES)) {
     for (const theme of ["light", "dark"]) {
@@ -73,6 +141,7 @@ for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act, tall }
         ...(tall && size === "desktop" && { height: tall }),
         theme,
         path,
+        admin,
       });
       await page.route("**/v1/views", (route) => route.abort()); // so that rings stay as they are
       if (ready) await ready(page);

@@ -136,4 +136,47 @@ for (const [who, words] of [
   await call(who, "POST", `/v1/stories/${sea.id}/comments`, { text: words }, { "Story-Ticket": seen.ticket });
   await call(who, "PUT", `/v1/stories/${sea.id}/reaction`, { emoji: "🔥" }, { "Story-Ticket": seen.ticket });
 }
+
+// What bob shows again, and what he has planned
+await call("bob", "PUT", "/v1/me/archive-settings", { enabled: true });
+const { lifetimes } = await call("bob", "GET", "/v1/config");
+const kept = [];
+for (const [file, caption] of [
+  ["alps.jpg", "Above the clouds"],
+  ["lagoon.jpg", "Low tide"],
+  ["city.jpg", "Late again"],
+  ["balloons.jpg", "Up"],
+]) {
+  kept.push((await post("bob", file, { caption, lifetime: lifetimes.at(-1) })).id);
+}
+await post(
+  "bob",
+  "dunes.jpg",
+  { caption: "For the weekend" },
+  { at: new Date(Date.now() + 2 * 86_400_000).toISOString() },
+);
+for (let tries = 0; tries < 300; tries++) {
+  const { items } = await call("bob", "GET", "/v1/me/archive");
+  if (kept.every((id) => items.some((each) => each.id === id))) break;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+}
+await call("bob", "POST", "/v1/me/highlights", {
+  title: "Mountains",
+  story_ids: [kept[0], kept[3]],
+  cover_story_id: kept[0],
+});
+await call("bob", "POST", "/v1/me/highlights", {
+  title: "City nights",
+  story_ids: [kept[2], kept[1]],
+  cover_story_id: kept[2],
+});
+
+// What was reported
+for (const [who, author, id, reason, words] of [
+  ["tom", "ida", live[9].id, "spam", "An advert, the third today"],
+  ["zoe", "omar", live[10].id, "other", "This is my picture"],
+]) {
+  const seen = await item(who, author, id);
+  await call(who, "POST", `/v1/stories/${id}/reports`, { reason, text: words }, { "Story-Ticket": seen.ticket });
+}
 console.log(JSON.stringify({ ann: sea.id, own: own.id }));

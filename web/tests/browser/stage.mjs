@@ -5,7 +5,7 @@ import { chromium } from "playwright-core";
 export const URL_ = process.env.STORIES_URL ?? "http://127.0.0.1:8080";
 export const SCENES = process.env.SCENES ?? "/tmp/scenes";
 
-export const launch = () =>
+export const launch = (...args) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -14,6 +14,7 @@ export const launch = () =>
       "--use-fake-ui-for-media-stream",
       "--autoplay-policy=no-user-gesture-required",
       "--font-render-hinting=none",
+      ...args,
     ],
   });
 
@@ -42,7 +43,7 @@ export async function call(user, method, path, body, headers = {}) {
 }
 
 /** Post a file of the scenes as a user; returns the live story. */
-export async function post(user, name, choices = {}) {
+export async function post(user, name, choices = {}, when = null) {
   const type = name.endsWith(".mp4") ? "video/mp4" : "image/jpeg";
   const bytes = await readFile(name.startsWith("/") ? name : `${SCENES}/${name}`);
   const draft = await call(user, "POST", "/v1/stories", {
@@ -54,8 +55,8 @@ export async function post(user, name, choices = {}) {
   form.append("file", new Blob([bytes], { type }));
   await fetch(draft.upload.url, { method: "POST", body: form });
   for (;;) {
-    const answer = await call(user, "POST", `/v1/stories/${draft.id}/publish?wait=20`);
-    if (answer.state === "live") return answer;
+    const answer = await call(user, "POST", `/v1/stories/${draft.id}/publish${when ? "" : "?wait=20"}`, when);
+    if (answer.state === (when ? "scheduled" : "live")) return answer;
   }
 }
 

@@ -50,6 +50,10 @@ class Service(Server):
         return status(f"{self.url}/livez") == 503
 
 
+PASSED_ON = ("CORS_ORIGINS", "PUBLIC_URL", "AUTH_ISSUER", "AUTH_AUDIENCE", "OIDC_CLIENT_ID")
+"""Settings that the gateway takes from the environment of `stories up`."""
+
+
 @dataclass
 class Gateway(Server):
     """Caddy with the Caddyfile of every deployment."""
@@ -83,7 +87,7 @@ class Gateway(Server):
         replicas = {f"{service.upper()}_UPSTREAMS": " ".join(hosts) for service, hosts in self.upstreams.items()}
         folders = {"XDG_DATA_HOME": str(self.data), "XDG_CONFIG_HOME": str(self.data)}
         share = {"SHARE_APP_URL": self.environ.get("SHARE_APP_URL", "")}
-        origins = {name: self.environ.get(name, "") for name in ("CORS_ORIGINS", "PUBLIC_URL")}
+        origins = {name: self.environ.get(name, "") for name in PASSED_ON}
         files = {"GATEWAY_FILES": str(GATEWAY), "OPENAPI_FOLDER": str(DOCS)}
         media = self.environ.get("MEDIA_ORIGIN") or self.media_origin
         web = {"SIGN_IN_UPSTREAM": self.sign_in} | ({"MEDIA_ORIGIN": media} if media else {})

@@ -3,6 +3,7 @@
 from faststream.kafka import KafkaRouter
 from stories_shared.events import (
     StoryDeleted,
+    StoryErased,
     StoryExpired,
     StoryHeld,
     StoryPosted,
@@ -19,6 +20,7 @@ from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.usecases.access_edges import StoreAccessEdge
+from stories_ingest.usecases.archive import RepeatErasure
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.republish_stale import RepublishIfStale
@@ -37,6 +39,7 @@ def event_handlers(
     suspend: SuspendUser,
     store_edge: StoreAccessEdge,
     hold: HoldMedia,
+    repeat_erasure: RepeatErasure,
     metrics: IngestMetrics,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
@@ -70,6 +73,11 @@ def event_handlers(
             await delete(received.event, is_internal=received.is_internal)
 
         await for_each_record(batch, StoryDeleted, handle, concurrency=CONCURRENCY)
+
+    @subscribe(router, StoryErased, service=SERVICE)
+    async def on_story_erased(batch: Batch) -> None:
+        """Erase again what a restored backup keeps in an archive. Redelivery is harmless: nothing is kept any more."""
+        await for_each_event(batch, StoryErased, repeat_erasure)
 
     @subscribe(router, UserErased, service=SERVICE)
     async def on_user_erased(batch: Batch) -> None:

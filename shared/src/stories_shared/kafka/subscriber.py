@@ -43,10 +43,14 @@ E = TypeVar("E", bound=Event)
 Record: TypeAlias = Any
 """An aiokafka ``ConsumerRecord`` with raw key, value and headers."""
 
-HEARTBEAT_MS = 300
+# Members learn of a rebalance by a heartbeat: a group waits so long for them. With a group for each topic,
+# heartbeats are what an idle service does most.
+HEARTBEAT_MS = 1_000
 SESSION_MS = 6_000
-# A poll returns with the first record; this bounds a poll without records.
-IDLE_WAIT_MS = 500
+# A fetch and a poll return with the first record; these bound those without records. After a seek the next fetch waits
+# for the one in flight.
+FETCH_WAIT_MS = 1_000
+IDLE_WAIT_MS = 1_000
 MAX_POLL_INTERVAL_MS = 300_000
 # Far below MAX_POLL_INTERVAL_MS, so that retries never remove this member from its group.
 MAX_RETRY_S = 60.0
@@ -243,6 +247,7 @@ def subscribe(
         decoder=decode,
         max_records=max_records,
         heartbeat_interval_ms=HEARTBEAT_MS,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
         session_timeout_ms=SESSION_MS,
         max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
         listener=rebalance,

@@ -30,7 +30,8 @@ log = logger(__name__)
 
 PENDING_FIELD = "pending"
 BATCH = 500
-POLL_S = 0.5
+# What another replica has marked and could not publish waits so long at most.
+POLL_S = 1.0
 RETRIES = 20
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=1), timedelta(minutes=5)
 PENDING = {f"{PENDING_FIELD}.since": {"$exists": True}}
@@ -145,12 +146,14 @@ class Outbox:
     async def pending(self) -> tuple[int, float]:
         """The number of pending documents, counted up to 10,000, and the age of the oldest in seconds."""
         postponed = PENDING | {f"{PENDING_FIELD}.retry_at": {"$type": "date"}}
-        count = await self.collection.count_documents(NOT_RETRIED, limit=10_000)
-        count += await self.collection.count_documents(postponed, limit=10_000)
         oldest = await self.collection.find(
             NOT_RETRIED, {PENDING_FIELD: 1}, sort=[(f"{PENDING_FIELD}.since", 1)], limit=1
         ).to_list(None)
         oldest += await self.collection.find(postponed, {PENDING_FIELD: 1}, limit=BATCH).to_list(None)
+        if not oldest:
+            return 0, 0.0
+        count = await self.collection.count_documents(NOT_RETRIED, limit=10_000)
+        count += await self.collection.count_documents(postponed, limit=10_000)
         now = self.now()
         waited = max(((now - document[PENDING_FIELD]["since"]).total_seconds() for document in oldest), default=0.0)
         return min(count, 10_000), max(0.0, waited)

@@ -85,7 +85,6 @@ class ServiceRuntime:
             security=self.kafka.security,
             client_id=f"stories-{service}",
             allow_auto_create_topics=False,
-            metadata_max_age_ms=NEW_PARTITIONS_MS,
             graceful_timeout=DRAIN_S,
             retry_backoff_ms=RETRY_MS,
             middlewares=[
@@ -267,10 +266,13 @@ class ServiceRuntime:
             await asyncio.sleep(CONNECT_RETRY_S)
 
     async def _start_consumers(self) -> None:
-        """Join all groups concurrently: FastStream's broker joins them one by one, which takes seconds."""
+        """Join all groups concurrently: FastStream's broker joins them one by one, which takes seconds.
+
+        Only consumers refresh their metadata often: FastStream's producer, which is not used, asks for every topic.
+        """
         await self.broker.connect()
         config: Any = self.broker.config.broker_config
-        config.builder = partial(Consumer, **config.builder.keywords)
+        config.builder = partial(Consumer, **config.builder.keywords | {"metadata_max_age_ms": NEW_PARTITIONS_MS})
         outcomes = await asyncio.gather(
             *(subscriber.start() for subscriber in self.subscribers), return_exceptions=True
         )

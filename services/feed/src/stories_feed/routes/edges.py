@@ -21,7 +21,7 @@ from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
 from stories_feed.routes.responses import Edge, EdgePage, Followed, FollowedPage, as_json
-from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeLists
+from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeLists, NotifyChoice
 
 PATHS = {
     Kind.FOLLOW: "following",
@@ -121,7 +121,8 @@ def add_edge_routes(
     async def follow(caller: CurrentCaller, user_id: UserId, body: FollowOptions | None = None) -> Response:
         """Idempotent. Yourself is refused; `notify` stays as it is where it is not sent."""
         key = EdgeKey(kind, caller.user_id, user_id)
-        notify = body.notify if body is not None and "notify" in body.model_fields_set else None
+        is_sent = body is not None and "notify" in body.model_fields_set
+        notify = NotifyChoice(body.notify, caller.country) if body is not None and is_sent else None
         await set_edge(change_edge, key, on=True, editable=editable, notify=notify)
         return Response(status_code=204)
 
@@ -146,7 +147,7 @@ def add_edge_routes(
 
 
 async def set_edge(
-    change_edge: ChangeEdge, key: EdgeKey, *, on: bool, editable: bool, notify: bool | None = None
+    change_edge: ChangeEdge, key: EdgeKey, *, on: bool, editable: bool, notify: NotifyChoice | None = None
 ) -> None:
     """Switch an edge on or off: 422 for the caller themselves, 403 if the host application owns the graph."""
     if key.user == key.target:

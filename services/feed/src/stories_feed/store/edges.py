@@ -31,7 +31,7 @@ from stories_feed.domain.edges import (
 )
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.follow_lists import HIDDEN_BY, FollowLists
-from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
+from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, NotifyChoice, event_of
 from stories_feed.usecases.trays import FollowList
 
 EDGES, CHOICES = "edges", "choices"
@@ -155,12 +155,16 @@ class MongoEdges:
         if after is not None:
             at, user = after
             query["$or"] = [{"at": {"$gt": at}}, {"at": at, "user": {"$gt": user}}]
-        found = self._edges.find(query, {"user": 1, "at": 1}, sort=[("at", 1), ("user", 1)], limit=limit)
-        return [EdgeListEntry(document["user"], document["at"], notify=True) async for document in found]
+        fields = {"user": 1, "at": 1, "country": 1}
+        found = self._edges.find(query, fields, sort=[("at", 1), ("user", 1)], limit=limit)
+        return [
+            EdgeListEntry(document["user"], document["at"], notify=True, country=document.get("country"))
+            async for document in found
+        ]
 
-    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+    async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
         """Whether a follower is notified of the target's new stories, if the edge is in force."""
-        change = {"$set": {"notify": True}} if notify else {"$unset": {"notify": ""}}
+        change = {"$set": {"notify": True, "country": choice.country}} if choice.notify else {"$unset": NO_NOTIFY}
         await self._edges.update_one({"_id": str(key), "on": True}, change)
 
     async def _page(
@@ -199,6 +203,7 @@ FIELD_OF_EDGE = {
 }
 """The field of a relation that an edge sets, by its kind and whether it is the viewer's."""
 NO_EDGES = Relation()
+NO_NOTIFY = {"notify": "", "country": ""}
 
 
 def grouped(authors: Mapping[str, Collection[Kind]]) -> Mapping[frozenset[Kind], Sequence[str]]:
@@ -226,7 +231,7 @@ def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> Insert
         fields["gone"] = now
     if change.created:
         return InsertOne({"_id": str(key), **fields})
-    return UpdateOne({"_id": str(key)}, {"$set": fields, "$unset": {"gone" if change.in_force else "notify": ""}})
+    return UpdateOne({"_id": str(key)}, {"$set": fields, "$unset": {"gone": ""} if change.in_force else NO_NOTIFY})
 
 
 def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:

@@ -15,7 +15,7 @@ from stories_shared.testing.erased_users import MemoryErasedUsers
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, dependencies_of
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, event_of
+from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, NotifyChoice, event_of
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
 from stories_feed.usecases.notifications import Announcement, NextBatch
@@ -156,7 +156,8 @@ class MemoryEdges:
         self.published: list[Event] = []
         self.erased_users = MemoryErasedUsers()
         self.changes: Counter[str] = Counter()
-        self.notified: set[EdgeKey] = set()
+        self.notified: dict[EdgeKey, str | None] = {}
+        """The country of each follower who is notified."""
 
     @property
     def erased(self) -> dict[str, datetime]:
@@ -171,23 +172,24 @@ class MemoryEdges:
         for change in graph.changes():
             self.latest[change.key] = change.latest
             if not change.in_force:
-                self.notified.discard(change.key)
+                self.notified.pop(change.key, None)
             self.changes.update((change.key.user, change.key.target))
             if publish and change.key in keys:
                 self.published.append(event_of(change.key, change.latest))
 
-    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+    async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
         """Keep the choice with the edge."""
-        if self.in_force(key):
-            (self.notified.add if notify else self.notified.discard)(key)
+        self.notified.pop(key, None)
+        if choice.notify and self.in_force(key):
+            self.notified[key] = choice.country
 
     async def notified_followers(
         self, author_id: str, after: tuple[datetime, str] | None, limit: int
     ) -> Sequence[EdgeListEntry]:
         """In the order of their follows."""
         found = [
-            EdgeListEntry(key.user, self.latest[key].at, notify=True)
-            for key in self.notified
+            EdgeListEntry(key.user, self.latest[key].at, notify=True, country=country)
+            for key, country in self.notified.items()
             if key.target == author_id and self.in_force(key)
         ]
         ordered = sorted(found, key=lambda each: each.position)

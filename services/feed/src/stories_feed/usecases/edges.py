@@ -42,6 +42,14 @@ EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
 CHANGE_OF_EVENT = {event: change for change, event in EDGE_EVENTS.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class NotifyChoice:
+    """Whether a follower is notified of new stories, and the country of their token when they said so."""
+
+    notify: bool
+    country: str | None = None
+
+
 class Edges(Protocol):
     """The repository of edges."""
 
@@ -55,7 +63,7 @@ class Edges(Protocol):
         """
         ...
 
-    async def set_notify(self, key: EdgeKey, *, notify: bool) -> None:
+    async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
         """Whether a follower is notified of the target's new stories, if the edge is in force."""
         ...
 
@@ -80,7 +88,7 @@ class ChangeEdge:
     relay: OutboxRelay
     now: Clock
 
-    async def __call__(self, key: EdgeKey, *, on: bool, notify: bool | None = None) -> None:
+    async def __call__(self, key: EdgeKey, *, on: bool, notify: NotifyChoice | None = None) -> None:
         """Store and publish the change. A new block returns only when Kafka has acknowledged it.
 
         Args:
@@ -95,7 +103,7 @@ class ChangeEdge:
         now = truncate_to_ms(self.now())
         await self.edges.change([key], lambda graph: graph.request(key, on=on, now=now), publish=True)
         if on and notify is not None:
-            await self.edges.set_notify(key, notify=notify)
+            await self.edges.set_notify(key, notify)
         if key.kind is Kind.BLOCK and on:
             await self.relay.publish_now(str(key))
         else:
@@ -148,11 +156,12 @@ EdgeListPosition = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True)
 class EdgeListEntry:
-    """A user on a list of edges, and since when."""
+    """A user on a list of edges, and since when. `country`: of who is notified, as of their choice."""
 
     user_id: str
     since: datetime
     notify: bool = False
+    country: str | None = None
 
     @property
     def position(self) -> EdgeListPosition:

@@ -13,7 +13,7 @@ import secrets
 from array import array
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -41,6 +41,8 @@ VIEWERS_AT_ONCE = 200
 ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.HIDE, Kind.MUTE))
 HEARTBEAT = b":\n\n"
 RETRY_MS = 2_000
+Message = tuple[str, Mapping[str, str]]
+"""The event and data of a message."""
 encode = msgspec.json.Encoder().encode
 
 
@@ -254,33 +256,39 @@ class LiveUpdates:
                     viewer.loaded = True
                 else:
                     await self._refresh(viewer, await self._versions([viewer_id]))
-            connection.put(f"retry: {RETRY_MS}\nid: {self._id(viewer, since)}\n\n".encode())
-            await self._resume(viewer, connection, since, last_id)
+                await self._resume(viewer, connection, since, last_id)
         except BaseException:
             connection.close()
             raise
         return connection
 
     async def _resume(self, viewer: Viewer, connection: Connection, since: int, last_id: str | None) -> None:
-        """Send what changed since a message, or ``reset``; without one, what changed while the connection was made."""
+        """Send what changed since a message, or ``reset``; without one, what changed while the connection was made.
+
+        The connection may break after each message, so none has an id that stands for what follows it.
+        """
+        retry = b"retry: %d\n" % RETRY_MS
         if last_id is not None:
             epoch, _, rest = last_id.partition("-")
             number, _, versions = rest.partition("-")
             same = epoch == self._epoch and versions == f"{viewer.edges_version}-{viewer.seen_version}"
             if not (same and number.isascii() and number.isdigit() and self._kept_since(int(number))):
-                connection.put(self._message(viewer, "reset", {}))
+                connection.put(retry + message(self._id(viewer, since), "reset", {}))
                 return
             since = int(number)
-        changes = list(self._since(since)) if viewer.admitted else []
+        changes, upto = list(self._since(since)) if viewer.admitted else [], self._announced
         own = {change.story_id: change.state for change in changes if change.author_id == viewer.viewer_id}
-        for story_id, state in own.items():
-            connection.put(self._message(viewer, "story", {"id": story_id, "state": state}))
+        messages: list[Message] = [("story", {"id": story_id, "state": state}) for story_id, state in own.items()]
         authors = {change.author_id for change in changes} - {viewer.viewer_id}
         followed = {author for author in authors if viewer.follows_one_of((hash(author),))}
         if followed:
             rings, _ = await self._rings(viewer.viewer_id, followed)
-            for author in followed:
-                connection.put(self._message(viewer, "ring", {"author_id": author, "ring": rings.get(author, "none")}))
+            messages += [("ring", {"author_id": author, "ring": rings.get(author, "none")}) for author in followed]
+            viewer.rings = {**rings, **viewer.rings}
+        before, after = self._id(viewer, since), self._id(viewer, upto)
+        connection.put(retry + f"id: {before if messages else after}\n\n".encode())
+        for each in numbered(messages, before, after):
+            connection.put(each)
 
     def _kept_since(self, number: int) -> bool:
         first = self._log[0].number if self._log else self._number + 1
@@ -361,12 +369,9 @@ class LiveUpdates:
         ]
 
     async def _announce(self, viewer: Viewer, changes: Mapping[str, Sequence[Change]], upto: int) -> None:
-        """Send a viewer the changes of their own stories, and the rings of authors where they may know of the change.
-
-        All but the last message have the id of what was announced before, so that none is lost between two of them.
-        """
+        """Send a viewer the changes of their own stories, and rings of authors where they may know of the change."""
         own = [change for change in changes.get(viewer.viewer_id, ()) if not isinstance(change, Changed)]
-        messages: list[tuple[str, Mapping[str, str]]] = [
+        messages: list[Message] = [
             ("story", {"id": change.story.story_id, "state": state_of(change)}) for change in own
         ]
         followed = {a for a in changes if a != viewer.viewer_id and viewer.follows_one_of((hash(a),))}
@@ -380,12 +385,10 @@ class LiveUpdates:
                     if not isinstance(change, Changed)
                 )
                 messages += self._update(viewer, author, rings.get(author, "none"), again=shown)
-            for number, (event, content) in enumerate(messages, 1):
-                viewer.send(self._message(viewer, event, content, upto if number == len(messages) else None))
+            for each in numbered(messages, self._id(viewer, self._announced), self._id(viewer, upto)):
+                viewer.send(each)
 
-    def _update(
-        self, viewer: Viewer, author: str, ring: str, *, again: bool = False
-    ) -> Sequence[tuple[str, Mapping[str, str]]]:
+    def _update(self, viewer: Viewer, author: str, ring: str, *, again: bool = False) -> Sequence[Message]:
         """The message of a ring that is not what the viewer knows, or that is to be sent again."""
         known = viewer.rings.get(author, "none")
         if ring == known and not (again and ring != "none"):
@@ -464,23 +467,29 @@ class LiveUpdates:
         following = follow_list.following if viewer.admitted else ()
         live = self._visible_stories.index.live_among(following) - follow_list.muted - follow_list.hidden_by
         rings, _ = await self._rings(viewer.viewer_id, live)
+        before = self._id(viewer, self._announced)
         viewer.edges_version, viewer.seen_version = edges_version, seen_version
         if viewer.loaded:
-            for author in {*viewer.rings, *rings}:
-                for event, content in self._update(viewer, author, rings.get(author, "none")):
-                    viewer.send(self._message(viewer, event, content))
+            authors = {*viewer.rings, *rings}
+            messages = [each for author in authors for each in self._update(viewer, author, rings.get(author, "none"))]
+            for each in numbered(messages, before, self._id(viewer, self._announced)):
+                viewer.send(each)
         else:
             viewer.rings = dict(rings)
 
     def _id(self, viewer: Viewer, number: int) -> str:
         return f"{self._epoch}-{number}-{viewer.edges_version}-{viewer.seen_version}"
 
-    def _message(self, viewer: Viewer, event: str, content: Mapping[str, str], number: int | None = None) -> bytes:
-        return b"id: %b\nevent: %b\ndata: %b\n\n" % (
-            self._id(viewer, self._announced if number is None else number).encode(),
-            event.encode(),
-            encode(content),
-        )
+
+def numbered(messages: Sequence[Message], before: str, after: str) -> Iterator[bytes]:
+    """Messages that belong together: only the last one has the new id, so that none is lost between two of them."""
+    for number, (event, content) in enumerate(messages, 1):
+        yield message(after if number == len(messages) else before, event, content)
+
+
+def message(message_id: str, event: str, content: Mapping[str, str]) -> bytes:
+    """A message as it goes over the wire."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (message_id.encode(), event.encode(), encode(content))
 
 
 def state_of(change: Change) -> str:

@@ -93,7 +93,7 @@ class AnnounceStories:
         relations: who may see them.
         index: stories that are not in it are not announced.
         publisher: publishes the events.
-        may_view: the rollout; a user's country is not known here.
+        may_view: the rollout, by the country that users had when they asked to be notified.
         per_second: how many users at most.
         ready: whether Kafka answers.
         now: the clock.
@@ -131,7 +131,8 @@ class AnnounceStories:
             return len(announcement.batch.users)
         followers = await self.followers.notified_followers(announcement.author_id, announcement.after, limit)
         to = followers[-1].position if len(followers) == limit else None
-        users = await self._allowed(story, [follower.user_id for follower in followers])
+        in_rollout = [each.user_id for each in followers if self.may_view(each.user_id, each.country) is None]
+        users = await self._allowed(story, in_rollout)
         batch = NextBatch(new_id(), tuple(users), truncate_to_ms(self.now())) if users else None
         if not await self.announcements.advance(announcement, to, self.now(), batch):
             return 0
@@ -150,7 +151,7 @@ class AnnounceStories:
         await self.announcements.published(announcement)
 
     async def _allowed(self, story: LiveStory, users: Sequence[str]) -> list[str]:
-        """The users who may see the story and do not mute its author, in their order."""
+        """The users who may see the story and do not mute its author, in their order. Their country is not asked."""
         wanted: Mapping[str, frozenset[Kind]] = {
             story.author_id: AUDIENCE_EDGES[story.audience] | {Kind.FOLLOW, Kind.MUTE}
         }

@@ -59,8 +59,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     if settings.role in ("all", "api"):
         start_sweeps(runtime, parts, metrics, sweep_every)
         start_rollout(runtime, parts, metrics)
-        if settings.archive:
-            start_access_reader(runtime, parts)
+        start_access_reader(runtime, parts)
         routers = [*http_routes(settings, parts), handlers(parts, metrics)]
     watch_bucket(runtime, parts)
     runtime.on_stop(parts.wakeups.close)

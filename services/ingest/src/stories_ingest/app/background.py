@@ -170,7 +170,7 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
 
 
 def start_access_reader(runtime: ServiceRuntime, parts: Parts) -> None:
-    """Follow blocks and hiding, by which highlights are shown to others."""
+    """Follow blocks and hiding, by which highlights are shown and stories are reposted."""
     runtime.tail(parts.access_reader.tail)
     drop_stored = DropStoredEdges(parts.recent_edges, parts.access_edges, parts.now)
     runtime.periodic("recent-edges", timedelta(seconds=5), drop_stored)

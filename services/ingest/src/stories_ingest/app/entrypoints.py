@@ -20,8 +20,8 @@ from stories_ingest.routes.highlights import highlight_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
-from stories_ingest.usecases.access_edges import FindHidden, StoreAccessEdge
-from stories_ingest.usecases.archive import DeleteArchived, ListArchive
+from stories_ingest.usecases.access_edges import StoreAccessEdge
+from stories_ingest.usecases.archive import DeleteArchived, ListArchive, RepeatErasure
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
@@ -51,6 +51,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
             parts.stories,
             parts.stories,
             parts.bucket,
+            parts.find_hidden,
             parts.policy,
             parts.bounds,
             settings.story_lifetimes[0],
@@ -96,11 +97,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     highlight_router = highlight_routes(
         settings.archive,
         WriteHighlights(parts.highlights, parts.now),
-        ReadHighlights(
-            parts.highlights,
-            parts.highlights,
-            FindHidden(parts.recent_edges, parts.access_edges, parts.access_reader),
-        ),
+        ReadHighlights(parts.highlights, parts.highlights, parts.find_hidden),
         parts.bucket,
         parts.cursors,
         parts.claims,
@@ -151,5 +148,6 @@ def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
         SuspendUser(parts.cleanup, parts.now),
         StoreAccessEdge(parts.access_edges),
         HoldMedia(parts.holds, parts.let_go, parts.now),
+        RepeatErasure(parts.stories, parts.erase_archived, parts.now),
         metrics,
     )

@@ -34,6 +34,7 @@ from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.partition_counts import MongoPartitionCounts
 from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.stories import MongoStories
+from stories_ingest.usecases.access_edges import FindHidden
 from stories_ingest.usecases.archive import EmptyArchive, EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import DeleteAllStories
 from stories_ingest.usecases.endings import EraseMedia
@@ -96,6 +97,7 @@ class Parts:
         self.access_reader = AccessReader(
             runtime.kafka, self.recent_edges, timedelta(milliseconds=settings.stale_after_ms), now
         )
+        self.find_hidden = FindHidden(self.recent_edges, self.access_edges, self.access_reader)
         self.expire = ExpireStory(self.stories, self.archive, self.bucket, now, settings.archive)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, now)
         self.empty_archive = EmptyArchive(self.archive, self.erase_archived, now, settings.archive)

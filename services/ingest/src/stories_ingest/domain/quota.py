@@ -87,8 +87,12 @@ class Quota:
 
     def require_not_suspended(self, now: datetime) -> None:
         """Raises Suspended while the author is suspended."""
-        if self.suspended_until is not None and self.suspended_until > now:
+        if self.suspended_until is not None and self.is_suspended(now):
             raise Suspended(self.suspended_until - now)
+
+    def is_suspended(self, now: datetime) -> bool:
+        """Whether the author may not create stories now."""
+        return self.suspended_until is not None and self.suspended_until > now
 
     def suspend(self, at: datetime, until: datetime) -> "Quota":
         """Suspend the author, unless they are suspended for longer."""

@@ -87,11 +87,12 @@ def publish(
 def schedule(snapshot: StorySnapshot, etag: str, publish_at: datetime, now: datetime) -> StoryChange:
     """Queue the media job of a draft that goes live at a time; until then it counts as a draft.
 
-    Raises NotInFuture for a time in the past or too far ahead.
+    Raises NotInFuture for a time in the past or too far ahead, and Suspended.
     """
     story = snapshot.story
     if story.state is not State.DRAFT:
         return no_change(snapshot)
+    snapshot.quota.require_not_suspended(now)
     until = _until_scheduled(publish_at, now)
     job = Job(etag=etag, since=now, lease_until=now)
     scheduled = replace(story, state=State.PROCESSING, publish_at=publish_at, vanishes_at=until, job=job)
@@ -112,11 +113,12 @@ def go_live(snapshot: StorySnapshot, worker: str, parts: Sequence[NewPart], now:
 
 
 def post_scheduled(snapshot: StorySnapshot, now: datetime, bounds: QuotaLimits) -> StoryChange:
-    """Post a scheduled story that is due, or refuse it when the quota is reached."""
+    """Post a scheduled story that is due, or refuse it: the quota is reached, or the author is suspended."""
     story = snapshot.story
     if story.state is not State.SCHEDULED or story.publish_at is None or story.publish_at > now:
         return no_change(snapshot)
-    if snapshot.quota.release(story.id).retry_after(now, bounds):
+    quota = snapshot.quota.release(story.id)
+    if quota.is_suspended(now) or quota.retry_after(now, bounds):
         return _refused(snapshot, "quota", now)
     return _live(snapshot, story.prepared, now)
 

@@ -205,6 +205,27 @@ class EraseArchived:
         await self.archive.record_archive_erasure(removed.story_id, at, at + RECHECK_AFTER)
 
 
+@dataclass(frozen=True, slots=True)
+class RepeatErasure:
+    """Handles `story-erased` of the archive: after a restore, what was erased since the backup is kept again."""
+
+    stories: StoryRepository
+    erase: EraseArchived
+    now: Clock
+
+    async def __call__(self, event: StoryErased) -> None:
+        """End the story without keeping it, and erase what is kept. Raises Unavailable."""
+        if event.store != "archive":
+            return
+        with suppress(NoSuchStory):
+            await self.stories.transact(event.story_id, self._expire)
+        await self.erase(event.story_id)
+
+    def _expire(self, snapshot: StorySnapshot) -> StoryChange:
+        is_over = snapshot.story.is_over(self.now())
+        return transitions.expire(snapshot) if is_over else transitions.no_change(snapshot)
+
+
 class ArchiveSwitch(Protocol):
     """Since when the installation's archive is off, and what it still keeps."""
 

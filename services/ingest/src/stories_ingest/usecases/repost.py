@@ -22,6 +22,13 @@ class MediaCopies(Protocol):
         """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
 
 
+class AccessEdges(Protocol):
+    """Who hides from whom."""
+
+    async def is_hidden(self, author_id: str, viewer_id: str) -> bool:
+        """Whether one of the two blocks the other, or the author hides all stories from the viewer."""
+
+
 @dataclass(frozen=True, slots=True)
 class RepostStory:
     """Creates a draft that copies a live story. The copy is made by the object store."""
@@ -29,6 +36,7 @@ class RepostStory:
     drafts: Drafts
     stories: StoryRepository
     copies: MediaCopies
+    edges: AccessEdges
     policy: UploadPolicy
     bounds: QuotaLimits
     lifetime: timedelta
@@ -38,14 +46,17 @@ class RepostStory:
         """Create the draft; an existing id only gets its copy again.
 
         `access_revision` is that of the caller's ticket, None for the author of the original. Raises NoSuchStory, which
-        also stands for one that the caller may not repost, SharingOff, MediaRefused and TooMany.
+        also stands for one that the caller may not repost, SharingOff, MediaRefused, TooMany and Unavailable.
         """
         original = await self.stories.find(original_id)
         if original is None or original.posted is None or original.is_over(self.now()):
             raise NoSuchStory(original_id)
         posted = original.posted
-        self._require_allowed(original, posted, author_id, access_revision)
-        if posted.media.content_type in PHOTOS and not self.policy.still_images:
+        if author_id != original.author_id:
+            await self._require_allowed(original, posted, author_id, access_revision)
+        # Where photos are not taken, the picture of a text story is drawn again.
+        is_photo = posted.media.content_type in PHOTOS and not self.policy.still_images
+        if is_photo and original.background is None:
             raise MediaRefused("still_images_off")
         now = truncate_to_ms(self.now())
         vanishes_at = now + self.policy.draft_ttl
@@ -61,14 +72,18 @@ class RepostStory:
             settings=StorySettings(),
             overlay=Overlay(),
             vanishes_at=vanishes_at,
+            background=original.background if is_photo else None,
             reposted_from=RepostedFrom(story_id=original.id, author_id=original.author_id),
         )
         await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
-        await self.copies.copy_to_staging(posted.media.key, story_id)
+        if not is_photo:
+            await self.copies.copy_to_staging(posted.media.key, story_id)
 
-    def _require_allowed(self, original: Story, posted: Posted, user_id: str, access_revision: int | None) -> None:
-        if user_id == original.author_id:
-            return
+    async def _require_allowed(
+        self, original: Story, posted: Posted, user_id: str, access_revision: int | None
+    ) -> None:
+        if await self.edges.is_hidden(original.author_id, user_id):  # the ticket may be older
+            raise NoSuchStory(original.id)
         if access_revision != posted.access_revision or user_id in original.settings.hide_from:
             raise NoSuchStory(original.id)
         if user_id in mentions_of(original.overlay.caption, original.overlay.layers):

@@ -1,1 +1,0 @@
-import{$ as e,J as t,Q as n}from"./parts--Bx1IKx7.js";function r(r){let i=null;return function(a){let[o,s]=n(i&&{of:i});return e(()=>{o||r().then(e=>{i=e,s({of:e})})},[]),o?t(o.of,{...a}):t(`main`,{"aria-busy":`true`})}}export{r as t};
