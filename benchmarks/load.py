@@ -33,17 +33,13 @@ class LoadFailed(Exception):
     """Responses had another status than the expected one, or there were none."""
 
 
-class NoResponse(LoadFailed):
-    """There was no response in time."""
-
-
 async def get_load(process: Process, path: str, tokens: Sequence[str], seconds: int) -> Sample:
     """GETs of one path over 32 connections, by these callers in turn."""
     if WRK is None:
         return await client_load(process, [get_request(process, path, token) for token in tokens], seconds)
     try:
         return await wrk_load(WRK, process, path, tokens, seconds)
-    except NoResponse:  # another load leaves the server too little of the machine
+    except LoadFailed:  # a process that has just started, on a busy machine
         return await wrk_load(WRK, process, path, tokens, LONGER * seconds)
 
 
@@ -71,8 +67,6 @@ async def wrk_load(program: str, process: Process, path: str, tokens: Sequence[s
 def sample_of_wrk(output: str, cpu_s: float) -> Sample:
     """The sample in wrk's output. Raises LoadFailed."""
     requests = re.search(r"(\d+) requests in", output)
-    if requests and not int(requests[1]):
-        raise NoResponse(output)
     if not requests or "Non-2xx" in output or "Socket errors" in output:
         raise LoadFailed(output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)

@@ -94,3 +94,16 @@ async def test_story_figure_measures_a_running_feed(servers: Servers) -> None:
         results = await load_figures()["story"].run(bench)
     assert results[0].measured.rate > 0
     assert 0 < (results[0].ratio or 0) < 1
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "name", ["erasure", "expiry", "insights", "live", "notifications", "sweeps", "visible", "webhooks"]
+)
+async def test_figure_measures_something_of_running_services(servers: Servers, name: str) -> None:
+    bench = Bench(servers, SMOKE)
+    with bench.stack:
+        results = await load_figures()[name].run(bench)
+    assert all(result.measured.rate > 0 and result.limit and result.limit.rate > 0 for result in results)
+    assert report.table(results).count(name) >= len(results)

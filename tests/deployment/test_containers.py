@@ -25,7 +25,7 @@ FILES = ("-f", "docker-compose.yml", "-f", "deploy/compose.seaweedfs.yml")
 PASSWORD = "p+q %/@:$#?x"
 INSTALLED = (
     "import importlib.metadata as m, json;"
-    "print(json.dumps([d.metadata['Name'].lower().replace('_', '-') for d in m.distributions()]))"
+    "print(json.dumps({d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}))"
 )
 MB = 1024 * 1024
 pytestmark = [pytest.mark.needs_docker, pytest.mark.timeout(1800)]
@@ -95,11 +95,22 @@ def stack(daemon: None) -> Iterator[Stack]:
     assert made.volumes() <= before, "no volume without a name is left"
 
 
+def image_of(stack: Stack, name: str) -> str:
+    """The image of a service of the project."""
+    services = json.loads(stack.compose("--profile", "tools", "config", "--format", "json"))["services"]
+    return str(services[name]["image"])
+
+
+def packages(image: str) -> dict[str, str]:
+    """The versions of the packages in an image."""
+    command = ("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", INSTALLED)
+    return dict(json.loads(docker(*command).stdout))
+
+
 @pytest.mark.parametrize("name", [*SERVICES, "cli"])
 def test_image_contains_its_service_the_shared_code_and_its_lock(stack: Stack, name: str) -> None:
-    image = json.loads(stack.compose("--profile", "tools", "config", "--format", "json"))["services"][name]["image"]
-    command = ("run", "--rm", "--network", "none", "--entrypoint", "python", image, "-c", INSTALLED)
-    found = set(json.loads(docker(*command).stdout))
+    image = image_of(stack, name)
+    found = set(packages(image))
     folder = CHECKOUT / ("cli" if name == "cli" else f"services/{name}")
     locked = set(re.findall(r"^([a-z0-9._-]+)==", (folder / "requirements.lock").read_text(), re.MULTILINE))
     assert {each for each in found if each.startswith("stories-")} == {"stories-shared", f"stories-{name}"}
@@ -174,6 +185,30 @@ def test_video_goes_live_in_the_image(stack: Stack, tmp_path: Path) -> None:
     found = ann.get(own).json()
     assert found["state"] == "live", found
     assert found["duration_ms"] == pytest.approx(3000, abs=200)
+
+
+def test_media_suite_passes_in_the_image(stack: Stack) -> None:
+    shipped, tests = image_of(stack, "ingest"), f"{stack.name}-media-suite"
+    file = "tests/deployment/media-suite.Dockerfile"
+    docker("build", "--quiet", "--file", file, "--tag", tests, "--build-arg", f"IMAGE={shipped}", ".")
+    try:
+        assert packages(shipped).items() <= packages(tests).items()
+        sandbox = (
+            "--rm",
+            "--network",
+            "none",
+            "--read-only",
+            "--tmpfs",
+            "/tmp",
+            "--volume",
+            f"{CHECKOUT}:/checkout:ro",
+        )
+        suite = ("-q", "-m", "not nightly", "services/ingest/tests/media")
+        run = docker("run", *sandbox, tests, *suite, check=False)
+        assert run.returncode == 0, run.stdout[-4000:] + run.stderr[-2000:]
+        assert re.search(r"\d+ passed", run.stdout)
+    finally:
+        docker("image", "rm", tests)
 
 
 def test_scaled_service_and_restarted_servers_answer_again(stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """The properties of the charts: each on every chart and the umbrella, with every example's values."""
 
+import json
 import re
 from base64 import b64decode
 from collections import Counter
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from stories_embedded.paths import CHECKOUT
 from stories_shared.kafka.topics import Topics
+from stories_shared.rollout.file import parse
 
 from tools.codegen.helm import SET_BY_CHARTS, free_settings
 from tools.codegen.settings import OF_THE_GATEWAY
@@ -631,3 +633,22 @@ def test_packaged_chart_equals_its_folder(tmp_path):
             "--kube-version", "1.37.0", "--values", str(values_for(chart, "production")),
         )  # fmt: skip
         assert read(from_package) == rendered(chart, "production")
+
+
+def test_services_read_the_rollout_policy_of_the_values_and_its_changes():
+    """A whole folder is mounted, so that a changed policy reaches running processes."""
+    policy = "{create: {countries: [NL], percentage: 10}, view: {percentage: 50}}"
+    manifests = rendered("stories", "minimal", "--set-json", f"global.rollout={json.dumps(yaml.safe_load(policy))}")
+    maps = {manifest["metadata"]["name"]: manifest.get("data") for manifest in of_kind(manifests, "ConfigMap")}
+    readers = set()
+    for owner, pod in pods(manifests):
+        for container in containers(pod):
+            if path := environment(container).get("ROLLOUT_FILE"):
+                readers.add(owner)
+                folder, _, name = path.rpartition("/")
+                [mount] = [each for each in container["volumeMounts"] if each["mountPath"] == folder]
+                [volume] = [each for each in pod["spec"]["volumes"] if each["name"] == mount["name"]]
+                assert "subPath" not in mount
+                assert parse(maps[volume["configMap"]["name"]][name].encode()) == parse(policy.encode())
+    assert readers >= {"Deployment/stories-ingest", "Deployment/stories-feed"}
+    assert not any(environment(each).get("ROLLOUT_FILE") for _, pod in pods(part("ingest")) for each in containers(pod))

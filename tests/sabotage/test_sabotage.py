@@ -89,7 +89,6 @@ def test_every_sabotage_switch_has_guard_tests() -> None:
     assert set(GUARDS) == set(SWITCHES)
 
 
-@pytest.mark.timeout(170)
 def test_guard_tests_pass_with_every_safeguard(servers: Servers, tmp_path: Path) -> None:
     guards = [guard for guards in GUARDS.values() for guard in guards]
     outcomes = run(guards, servers, tmp_path)
@@ -99,7 +98,6 @@ def test_guard_tests_pass_with_every_safeguard(servers: Servers, tmp_path: Path)
         assert not any(outcome.failures or outcome.broken for outcome in found), f"{guard}: {found}"
 
 
-@pytest.mark.timeout(170)
 @pytest.mark.parametrize("sabotage", GUARDS)
 def test_guard_tests_fail_without_their_safeguard(sabotage: str, servers: Servers, tmp_path: Path) -> None:
     outcomes = run(GUARDS[sabotage], servers, tmp_path, sabotage)

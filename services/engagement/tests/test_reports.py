@@ -7,8 +7,9 @@ import pytest
 from stories_engagement.testing.builders import a_ticket
 from stories_engagement.testing.harness import ServiceHarness, settings_of
 from stories_shared.auth.tickets import Ticket
-from stories_shared.clock import rfc3339, system_now
-from stories_shared.events import StoryDeleted, StoryHeld, StoryPosted, UserSuspended
+from stories_shared.clock import rfc3339, system_now, truncate_to_ms
+from stories_shared.events import StoryDeleted, StoryExpired, StoryHeld, StoryPosted, UserSuspended
+from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
 SPAM = {"reason": "spam", "text": None}
@@ -80,6 +81,33 @@ async def test_removed_story_is_deleted_and_its_author_suspended(service: Servic
     await eventually(gone)
     (kept,) = await reports_of(service, story, state="decided")
     assert kept["copy"] is not None
+
+
+@pytest.mark.parametrize("how", ["expired", "deleted"])
+async def test_removed_story_that_had_expired_leaves_archive_and_insights(service: ServiceHarness, how: str) -> None:
+    author = f"ann-{new_id()}"
+    story = await service.post(author)
+    assert await report(service, story, "bob") == 202
+    at = truncate_to_ms(system_now())
+    ids = {"story_id": story.story_id, "author_id": author}
+    expired = StoryExpired(**ids, expires_at=at, expired_at=at)
+    await service.ingest.publish(expired if how == "expired" else StoryDeleted(**ids, deleted_at=at, by="author"))
+
+    async def ended() -> bool:
+        return await service.mongo["views"].find_one({"_id": story.story_id, "how": how}) is not None
+
+    await eventually(ended)
+    (item,) = await reports_of(service, story)
+    deletions = service.event_reader(StoryDeleted)
+    assert (await decide(service, item["id"], action="remove")).status_code == 200
+    by = [event.by for event in await deletions() if event.story_id == story.story_id]
+    assert by == (["admin"] if how == "expired" else ["author"])
+
+    async def forgotten() -> bool:
+        path = f"/v1/stories/{story.story_id}/insights"
+        return (await service.request("GET", path, author)).status_code == 404
+
+    await eventually(forgotten)
 
 
 async def test_removed_comment_goes_with_its_replies(service: ServiceHarness) -> None:

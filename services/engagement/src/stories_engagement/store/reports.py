@@ -174,7 +174,8 @@ class MongoReports:
             comment = await self._comments.get(target["comment_id"])
             if comment is not None:
                 await self._comments.remove(comment)
-        elif not await self._mongo[VIEWS].find_one({"_id": target["story_id"], "ended": {"$ne": None}}, {"_id": 1}):
+        elif not await self._mongo[VIEWS].find_one({"_id": target["story_id"], "how": "deleted"}, {"_id": 1}):
+            # One that has expired is deleted too: its author's archive may keep it, and its insights are kept here.
             deletion = StoryDeleted(
                 story_id=target["story_id"], author_id=target.get("user_id"), deleted_at=at, by="admin"
             )

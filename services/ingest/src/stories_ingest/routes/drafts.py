@@ -31,6 +31,9 @@ from stories_ingest.usecases.rollout import Rollout
 
 log = logger(__name__)
 
+TICKET_READ_GRACE = timedelta(days=30)
+"""How long after its end a ticket is told from one that was revoked, or whose story has ended."""
+
 StoryTicket = Annotated[
     str | None,
     Header(description="the ticket that came with the story; not needed by its author", alias="Story-Ticket"),
@@ -160,12 +163,14 @@ def draft_routes(
         if text is None and await read.is_author(user_id, story_id):
             return None
         try:
-            return tickets.read(text, user_id, now(), story_id=story_id).access_revision
+            ticket = tickets.read(text, user_id, now(), TICKET_READ_GRACE, story_id)
         except TicketRefused as refused:
             if refused.reason == "missing":
                 raise problem("ticket-missing") from refused
-            if refused.reason == "ended":
-                raise problem("ticket-expired") from refused
             raise not_found() from refused
+        if ticket.ends_at <= now():
+            is_revoked = ticket.access_revision != await read.access_revision(story_id)
+            raise not_found() if is_revoked else problem("ticket-expired")
+        return ticket.access_revision
 
     return router

@@ -17,32 +17,33 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 GRID = 8
 """Cells of the grid along each side of a picture; each reads its average colour."""
 
-_PAGE = """<!doctype html><script>
+_PAGE = """<!doctype html><body><script>
 const grid = GRID;
-async function play({name, type}) {
-  const video = document.createElement("video"), answer = {name, canPlay: video.canPlayType(type)};
+function load(name, ready) {
+  const video = document.createElement("video");
   video.muted = true;
   video.preload = "auto";
-  video.src = name;
-  await new Promise((done, failed) => {
-    video.onloadeddata = done;
+  return new Promise((done, failed) => {
     video.onerror = () => failed(new Error(video.error.message || String(video.error.code)));
+    ready(video, () => done(video));
+    video.src = name;
+  });
+}
+async function play({name, type}) {
+  // Two elements: a player that waits before it plays may release its frames, and decode and count them again.
+  const played = await load(name, (video, done) => { video.autoplay = true; video.onended = done; });
+  const shown = await load(name, (video, done) => {
+    document.body.replaceChildren(video);
+    video.requestVideoFrameCallback(done);  // once a frame can be drawn; `loadeddata` may come before that
   });
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = grid;
   const pen = canvas.getContext("2d");
   pen.imageSmoothingQuality = "high";
-  for (let tries = 0; tries < 200 && !answer.pixels?.[3]; tries++) {  // a busy browser draws nothing at first
-    if (tries) await new Promise((done) => setTimeout(done, 50));
-    pen.drawImage(video, 0, 0, grid, grid);
-    answer.pixels = Array.from(pen.getImageData(0, 0, grid, grid).data);
-  }
-  const ended = new Promise((done, failed) => { video.onended = done; video.onerror = failed; });
-  video.play().catch(() => {});  // a clip of one frame ends before it plays
-  await ended;
-  const quality = video.getVideoPlaybackQuality();
-  return {...answer, width: video.videoWidth, height: video.videoHeight, duration: video.duration,
-          frames: quality.totalVideoFrames};
+  pen.drawImage(shown, 0, 0, grid, grid);
+  return {name, canPlay: played.canPlayType(type), width: played.videoWidth, height: played.videoHeight,
+          frames: played.getVideoPlaybackQuality().totalVideoFrames,
+          pixels: Array.from(pen.getImageData(0, 0, grid, grid).data)};
 }
 (async () => {
   for (const file of FILES) {

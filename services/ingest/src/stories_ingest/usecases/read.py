@@ -67,6 +67,12 @@ class ReadStory:
         story = await self.stories.find(story_id)
         return story is not None and story.author_id == user_id
 
+    async def access_revision(self, story_id: str) -> int | None:
+        """The access revision of a live story, None for any other."""
+        story = await self.stories.find(story_id)
+        is_live = story is not None and not story.is_over(self.now())
+        return story.posted.access_revision if story is not None and is_live and story.posted else None
+
     async def with_parts(self, story: Story) -> StoryWithParts:
         """The story with the ids of its series."""
         [own] = await with_parts(self.series, [story], self.urls, self.now())
