@@ -67,7 +67,7 @@ async def wrk_load(program: str, process: Process, path: str, tokens: Sequence[s
 def sample_of_wrk(output: str, cpu_s: float) -> Sample:
     """The sample in wrk's output. Raises LoadFailed."""
     requests = re.search(r"(\d+) requests in", output)
-    if not requests or "Non-2xx" in output or "Socket errors" in output:
+    if not requests or not int(requests[1]) or "Non-2xx" in output or "Socket errors" in output:
         raise LoadFailed(output)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     p50, p99 = (re.search(rf"{share}%\s+([\d.]+)(us|ms|s)\b", output) for share in (50, 99))
