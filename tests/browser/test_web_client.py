@@ -18,6 +18,7 @@ JOURNEYS = (
     "life",
     "expiry",
     "keyboard",
+    "player",
     "refusal",
     "camera",
     "cutting",

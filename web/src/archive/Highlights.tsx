@@ -62,11 +62,11 @@ export function Highlights({ user, own = false, archived = [], onCount }: Props)
         ))}
         {own && (
           <li>
-            <button type="button" onClick={() => setEditing("new")}>
+            <button type="button" aria-label={t("create")} onClick={() => setEditing("new")}>
               <span class="cover add">
                 <Icon name="plus" />
               </span>
-              <span class="name">{t("create")}</span>
+              <span class="name">{t("add")}</span>
             </button>
           </li>
         )}

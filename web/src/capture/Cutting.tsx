@@ -5,6 +5,9 @@ import { type Crop, happened, type Range } from "./cut";
 import { t } from "./text";
 import "./cutting.css";
 
+/** On a phone a panel opens below what fits. */
+const intoView = (panel: HTMLElement | null) => panel?.scrollIntoView({ block: "nearest" });
+
 export function CropPanel({ crop, onChange }: { crop: Crop; onChange: (crop: Crop) => void }) {
   const part = (name: keyof Crop, label: "across" | "down" | "zoom", min: number, max: number) => (
     <label>
@@ -20,7 +23,7 @@ export function CropPanel({ crop, onChange }: { crop: Crop; onChange: (crop: Cro
     </label>
   );
   return (
-    <section class="panel stack" aria-label={t("cropOn")}>
+    <section class="panel stack cutting" aria-label={t("cropOn")} ref={intoView}>
       <div class="pair">
         {part("x", "across", 0, 1)}
         {part("y", "down", 0, 1)}
@@ -75,7 +78,7 @@ export function TrimPanel({ url, length, range, onChange }: TrimProps) {
     />
   );
   return (
-    <section class="panel trim" aria-label={t("trim")}>
+    <section class="panel trim cutting" aria-label={t("trim")} ref={intoView}>
       <div
         class="film"
         dir="ltr"

@@ -167,6 +167,69 @@ const journeys = {
     assert.ok(await ring.evaluate((each) => each === document.activeElement), "focus returns to the ring");
   },
 
+  /** What a state machine cannot show of the faults that other players are known for. */
+  async player() {
+    const [ann, bob] = await pair();
+    const poll = { kind: "poll", question: "Which?", options: ["This", "That"], x: 0.5, y: 0.5, w: 0.7, h: 0.2 };
+    await post(ann, "clip.mp4", { caption: "first clip" });
+    await post(ann, "clip.mp4", { caption: "second clip" });
+    await post(ann, "sea.jpg", { caption: "a poll", layers: [poll] });
+    const page = await visit(browser, bob);
+    await ringOf(page, ann).click(LONG);
+    await shown(page, "first clip").waitFor(LONG);
+    const clip = () =>
+      page.evaluate(() => [...document.querySelectorAll(".stage video")].find((each) => !each.paused)?.muted);
+    await page.waitForFunction(() => [...document.querySelectorAll(".stage video")].some((each) => !each.paused));
+    assert.equal(await clip(), true, "a clip starts without sound");
+    const changes = await page.evaluate(async () => {
+      let count = 0;
+      const seen = new MutationObserver((records) => {
+        count += records.length;
+      });
+      seen.observe(document.querySelector(".bars"), { subtree: true, childList: true, attributes: true });
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      return count;
+    });
+    assert.ok(changes < 8, `progress changes no element frame by frame: ${changes}`);
+    await page.getByRole("button", { name: "Turn sound on" }).click();
+    await page.keyboard.press("ArrowRight");
+    await shown(page, "second clip").waitFor(LONG);
+    await page.waitForFunction(() => [...document.querySelectorAll(".stage video")].some((each) => !each.paused));
+    assert.equal(await clip(), false, "the next clip keeps the sound");
+    assert.ok((await page.locator(".stage video").count()) <= 3, "clips are shown by few elements");
+
+    const pressed = await page.locator(".zones").evaluate((zones) => {
+      const press = new MouseEvent("contextmenu", { bubbles: true, cancelable: true });
+      zones.dispatchEvent(press);
+      return [press.defaultPrevented, getComputedStyle(zones).userSelect];
+    });
+    assert.deepEqual(pressed, [true, "none"], "a long press opens and selects nothing");
+
+    await page.evaluate(() => {
+      document.documentElement.dir = "rtl";
+    });
+    await page.keyboard.press("ArrowLeft");
+    await shown(page, "a poll").waitFor(LONG);
+    await page.keyboard.press("k");
+    await page.getByRole("button", { name: "That" }).click(LONG);
+    await page.locator(".choice .mine").waitFor(LONG);
+    await shown(page, "a poll").waitFor(LONG); // the tap did not turn the page
+    await page.keyboard.press("c");
+    const field = page.getByRole("textbox", { name: "Add a comment…" });
+    await field.pressSequentially("kmc ");
+    assert.equal(await field.inputValue(), "kmc ", "keys belong to the field");
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog", { name: "Comments" }).waitFor({ state: "detached" });
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.keyboard.press("c");
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.getByRole("dialog").count(), 0, "keys do nothing when the player is closed");
+    await page.reload();
+    await page.getByRole("link", { name: new RegExp(`Story of ${ann}, seen`) }).waitFor(LONG);
+    assert.equal(await page.evaluate(() => Object.keys(localStorage).some((each) => /seen/i.test(each))), false);
+  },
+
   /** A photo and a clip from the camera, which is closed afterwards; without a camera it says what to do. */
   async camera() {
     const [ann] = await pair();
