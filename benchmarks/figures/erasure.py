@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from stories_embedded.testing import Realm
-from stories_engagement.store.schema import row_id
+from stories_engagement.store.schema import viewing_id
 from stories_ingest.domain.story import Story
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import story_document
@@ -165,4 +165,4 @@ def viewer_rows(story_ids: Sequence[str], viewers: int) -> Iterator[Document]:
         for n in range(viewers):
             fields = {"story_id": story, "viewer_id": f"viewer{n}", "at": at, "listed": True, "follower": False}
             play = {"play-0001": [at, 900, False, 0, 0, 0]}
-            yield {"_id": row_id(story, f"viewer{n}"), **fields, "count": 1, "plays": play}
+            yield {"_id": viewing_id(story, f"viewer{n}"), **fields, "count": 1, "plays": play}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from stories_embedded.testing import Realm
-from stories_engagement.store.schema import row_id
+from stories_engagement.store.schema import viewing_id
 from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryPosted
 from stories_shared.mongo.client import Document
@@ -57,5 +57,5 @@ def rows(story: StoryPosted, number: int) -> Iterator[Document]:
     at = truncate_to_ms(system_now())
     plays = {f"play-{play:04}": [at, 900, play == 0, 0, 0, 0] for play in range(OF_ONE_VIEWER)}
     for n in range(number):
-        ids = {"_id": row_id(story.story_id, f"viewer{n}"), "story_id": story.story_id, "viewer_id": f"viewer{n}"}
+        ids = {"_id": viewing_id(story.story_id, f"viewer{n}"), "story_id": story.story_id, "viewer_id": f"viewer{n}"}
         yield {**ids, "at": at, "listed": True, "follower": n % 2 == 0, "count": OF_ONE_VIEWER, "plays": plays}

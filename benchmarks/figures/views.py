@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from stories_embedded.testing import Realm
 from stories_engagement.app import init
 from stories_engagement.settings import EngagementSettings
-from stories_engagement.store.schema import row_id
+from stories_engagement.store.schema import viewing_id
 from stories_engagement.testing.builders import a_story, a_ticket
 from stories_shared.auth.tickets import Tickets
 from stories_shared.clock import system_now, truncate_to_ms
@@ -135,7 +135,7 @@ class Engagement:
         for _ in range(number):
             viewer, play = f"viewer-{new_id()}", new_id()
             fields = {"at": at, "listed": True, "count": 1, "plays": {play: [at, 900, False, 0, 0, 0]}}
-            rows.append({"_id": row_id(story, viewer), "story_id": story, "viewer_id": viewer, **fields})
+            rows.append({"_id": viewing_id(story, viewer), "story_id": story, "viewer_id": viewer, **fields})
         own, before, began = time.process_time(), self.mongod.cpu_s(), time.monotonic()
         for first in range(0, number, ROWS):
             await self.mongo["bare"].insert_many(rows[first : first + ROWS])

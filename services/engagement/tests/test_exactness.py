@@ -180,7 +180,7 @@ class Model:
         """The sums of a story's rows, and the answers by layer and option."""
         mongo, of_story = self.stores.counters.mongo, {"_id": {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}}
         sums: Counter[str] = Counter()
-        async for row in mongo["viewers"].find(of_story):
+        async for row in mongo["viewers"].find({"story_id": story_id}):
             sums.update(increments_of(row_of(row)))
         tallies: defaultdict[str, Counter[int]] = defaultdict(Counter)
         async for row in mongo["answers"].find({**of_story, "given": True}):

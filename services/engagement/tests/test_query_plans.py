@@ -19,7 +19,7 @@ from stories_engagement.testing.stores import Stores, in_mongo
 from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.insights import Period
 from stories_engagement.usecases.webhooks import delivery_of
-from stories_shared.events import StoryDeleted
+from stories_shared.events import CommentCreated
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
@@ -65,11 +65,11 @@ async def fill(stores: Stores) -> list[str]:
         target = Target("story", ids[n], "ann" if n % 2 else "amy")
         for reporter in range(5):
             await stores.reports.add(NewReport(target, f"r{n}-{reporter}", "spam", None, NOON))
-        webhook = Webhook(f"hook{n}", "https://example.com", ("story-deleted",), "", NOON)
+        webhook = Webhook(f"hook{n}", "https://example.com", ("comment-created",), "", NOON)
         await stores.webhooks.add(webhook)
-        deletion = StoryDeleted(story_id=ids[n], author_id=f"a{n}", deleted_at=NOON, by="author")
-        records = [a_record(deletion) for _ in range(5)]
-        await stores.deliveries.add([delivery_of(record, webhook.id, NOON) for record in records])
+        comment = CommentCreated(story_id=ids[n], author_id=f"a{n}", comment_id=new_id(), user_id="bob", at=NOON)
+        comments = [a_record(comment) for _ in range(5)]
+        await stores.deliveries.add([delivery_of(record, webhook.id, NOON) for record in comments])
     return ids
 
 
@@ -118,7 +118,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
     await stores.reports.decide(report.id, Decision("remove", "root", NOON))
     assert await stores.reports.audit("~", 5)
     assert await stores.reports.open_reports()
-    assert await stores.webhooks.of_event("story-deleted")
+    assert await stores.webhooks.of_event("comment-created")
     assert (await stores.webhooks.change("hook2", {"enabled": False})).id == "hook2"
     sent, answer = stores.deliveries, Attempt(500, "status")
     for number, end in ((3, sent.delivered), (4, sent.died)):

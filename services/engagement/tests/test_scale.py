@@ -87,7 +87,7 @@ async def test_erasure_of_a_large_story_delays_no_other(service: ServiceHarness)
     large, small = await service.post(), await service.post()
     at = truncate_to_ms(system_now())
     rows = [
-        {"_id": f"{large.story_id}/v{n}", "story_id": large.story_id, "viewer_id": f"v{n}", "at": at, "listed": True}
+        {"_id": f"v{n}/{large.story_id}", "story_id": large.story_id, "viewer_id": f"v{n}", "at": at, "listed": True}
         for n in range(MANY_VIEWERS)
     ]
     await service.mongo["viewers"].insert_many(rows)

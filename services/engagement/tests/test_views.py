@@ -46,7 +46,7 @@ async def test_retried_play_counts_once_with_maximum_figures(service: ServiceHar
     await service.until_counted(story, views=1, viewers=1)
     await service.until_consumed(StoryViewed)
     assert await service.counts(story) == {"views": 1, "viewers": 1, "reactions": 0, "comments": 0, "shares": 0}
-    row = await service.mongo["viewers"].find_one({"_id": f"{story.story_id}/bob"})
+    row = await service.mongo["viewers"].find_one({"_id": f"bob/{story.story_id}"})
     assert row["plays"]["play-abc"][1:] == [900, True, 2, 0, 0]
 
 

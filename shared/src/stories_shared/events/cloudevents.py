@@ -7,7 +7,7 @@ import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -175,6 +175,7 @@ def is_envelope(value: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=1_024)
 def read_time(value: str | None) -> datetime | None:
     """A header's time, or None if it is absent or invalid."""
     if not value:
@@ -189,12 +190,20 @@ def read_time(value: str | None) -> datetime | None:
 def headers_of(event: Event, source: str, event_id: str, at: datetime) -> list[tuple[str, bytes]]:
     """The binary-mode headers of an event."""
     return [
-        ("ce_specversion", b"1.0"),
+        *shared_headers(type(event), source, at),
         ("ce_id", event_id.encode()),
+        ("ce_subject", event.key.encode()),
+    ]
+
+
+@lru_cache(maxsize=256)
+def shared_headers(event: type[Event], source: str, at: datetime) -> list[tuple[str, bytes]]:
+    """What is the same for all events of a type that are published together."""
+    return [
+        ("ce_specversion", b"1.0"),
         ("ce_source", source.encode()),
         ("ce_type", event.ce_type().encode()),
         ("ce_time", rfc3339(at.astimezone(UTC)).encode()),
-        ("ce_subject", event.key.encode()),
         ("ce_dataschema", event.dataschema().encode()),
         ("content-type", b"application/json"),
     ]

@@ -25,13 +25,10 @@ log = logger(__name__)
 Offsets = Mapping[tuple[str, int], int]
 Apply = Callable[[ReceivedEvent[Any] | Tombstone], None]
 
-# A fetch returns with the first record. One without records costs a millisecond for a hundred partitions; freshness is
-# known again two fetches after a gap.
-FETCH_WAIT_MS = 200
-POLL_MS = 100
+FETCH_WAIT_MS = 100
 NEW_PARTITIONS_EVERY_S = 2.0
 METADATA_TIMEOUT_S = 10.0
-# An iteration takes about POLL_MS. One that took this much longer means that the process was frozen or starved.
+# An iteration takes about FETCH_WAIT_MS. One that took this much longer means that the process was frozen or starved.
 GAP_S = 0.5
 # A consumer has one fetch in flight for a partition. So the first response that arrives after a gap may answer a fetch
 # sent before it; the second answers one that was sent after it.
@@ -165,9 +162,9 @@ class LogTail:
     async def _read(self, consumer: AIOKafkaConsumer, began: float) -> None:
         last_iteration = last_check = time.monotonic()
         while True:
-            batches = await consumer.getmany(timeout_ms=POLL_MS)
+            batches = await consumer.getmany(timeout_ms=FETCH_WAIT_MS)
             now = time.monotonic()
-            if now - last_iteration > GAP_S + POLL_MS / 1000:
+            if now - last_iteration > GAP_S + FETCH_WAIT_MS / 1000:
                 for partition, freshness in self._freshness.items():
                     freshness.invalidate(consumer.last_poll_timestamp(partition))
             for partition, records in batches.items():

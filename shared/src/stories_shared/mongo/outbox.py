@@ -130,6 +130,8 @@ class Outbox:
 
         Then retry a few postponed documents that are due.
         """
+        if not await self._any_pending():
+            return 0
         due = {f"{PENDING_FIELD}.retry_at": {"$lte": self.now()}}
         retries = await self.collection.find(
             PENDING | due, sort=[(f"{PENDING_FIELD}.retry_at", 1)], limit=RETRIES
@@ -145,18 +147,23 @@ class Outbox:
 
     async def pending(self) -> tuple[int, float]:
         """The number of pending documents, counted up to 10,000, and the age of the oldest in seconds."""
+        if not await self._any_pending():
+            return 0, 0.0
         postponed = PENDING | {f"{PENDING_FIELD}.retry_at": {"$type": "date"}}
         oldest = await self.collection.find(
             NOT_RETRIED, {PENDING_FIELD: 1}, sort=[(f"{PENDING_FIELD}.since", 1)], limit=1
         ).to_list(None)
         oldest += await self.collection.find(postponed, {PENDING_FIELD: 1}, limit=BATCH).to_list(None)
-        if not oldest:
-            return 0, 0.0
         count = await self.collection.count_documents(NOT_RETRIED, limit=10_000)
         count += await self.collection.count_documents(postponed, limit=10_000)
         now = self.now()
         waited = max(((now - document[PENDING_FIELD]["since"]).total_seconds() for document in oldest), default=0.0)
         return min(count, 10_000), max(0.0, waited)
+
+    async def _any_pending(self) -> bool:
+        """Whether any document is pending, by one query: that is all an idle relay asks."""
+        order = [(f"{PENDING_FIELD}.retry_at", 1), (f"{PENDING_FIELD}.since", 1)]
+        return bool(await self.collection.find(PENDING, {"_id": 1}, sort=order, limit=1).to_list(None))
 
     async def _retry(self, documents: Sequence[Document]) -> None:
         """Publish each document alone, with one attempt of a separate producer."""

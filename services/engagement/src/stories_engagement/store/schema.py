@@ -41,6 +41,16 @@ def row_id(story_id: str, user_id: str) -> str:
     return f"{story_id}/{user_id}"
 
 
+def viewing_id(story_id: str, viewer_id: str) -> str:
+    """The `_id` of a viewer's row: all of one viewer are next to each other, so they need no index of their own."""
+    return f"{viewer_id}/{story_id}"
+
+
+def viewings_of(viewer_id: str, after: str = "") -> dict[str, str]:
+    """The range of the `_id`s of a viewer's rows, after one of them. No user id contains a slash."""
+    return {"$gt": after or f"{viewer_id}/", "$lt": f"{viewer_id}0"}
+
+
 async def ensure_schema(mongo: Mongo) -> None:
     """Create missing collections and indexes. Transactions need the collections to exist."""
     month = int(MARK_RETENTION.total_seconds())
@@ -56,8 +66,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     await mongo.ensure(INSIGHTS, IndexModel(by_author, name="author"), series, delete_at, outbox_index())
     await mongo.ensure(EVENTS, IndexModel([("story_id", ASCENDING)], name="story"), outbox_index())
     newest = [("story_id", ASCENDING), ("listed", ASCENDING), ("at", DESCENDING), ("viewer_id", DESCENDING)]
-    by_viewer = IndexModel([("viewer_id", ASCENDING), ("_id", ASCENDING)], name="viewer")
-    await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"), by_viewer)
+    await mongo.ensure(VIEWERS, IndexModel(newest, name="newest"))
     for kind in ROW_KINDS:
         by_user = IndexModel([(kind.user_field, ASCENDING), ("_id", ASCENDING)], name=kind.user_field)
         await mongo.ensure(kind.collection, by_user, *kind.indexes)

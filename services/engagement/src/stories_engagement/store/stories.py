@@ -23,8 +23,8 @@ from stories_engagement.store.schema import (
     STORIES,
     VIEWERS,
     VIEWS,
-    row_id,
     transaction_retrying_duplicates,
+    viewing_id,
 )
 from stories_engagement.store.views import row_of
 from stories_engagement.usecases.stories import live_story_of
@@ -117,7 +117,7 @@ class MongoStories:
         of_story = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
         counted = [(kind.collection, kind.of_story(story_id)) for kind in ROW_KINDS]
         for name, rows in [
-            (VIEWERS, {"_id": of_story}),
+            (VIEWERS, {"story_id": story_id}),
             *counted,
             (CLAIMS, {"resource_id": of_story}),
             (EVENTS, {"story_id": story_id}),
@@ -166,7 +166,7 @@ class MongoStories:
 
     async def _delete_own_views(self, story_id: str, author_id: str, session: Session) -> Counter[str]:
         """Delete the author's own views from before the author was known; what they added to the counters."""
-        own = await self._mongo[VIEWERS].find_one_and_delete({"_id": row_id(story_id, author_id)}, session=session)
+        own = await self._mongo[VIEWERS].find_one_and_delete({"_id": viewing_id(story_id, author_id)}, session=session)
         return increments_of(row_of(own) if own else None)
 
 

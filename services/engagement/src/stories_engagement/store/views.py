@@ -33,6 +33,8 @@ from stories_engagement.store.schema import (
     is_duplicate,
     row_id,
     transaction_retrying_duplicates,
+    viewing_id,
+    viewings_of,
 )
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
@@ -115,12 +117,12 @@ class MongoViews:
         """Delete a user's plays up to a time, the rows left without plays, and their counts."""
         last, found = "", [""]
         while found:
-            query = {"viewer_id": user_id, "_id": {"$gt": last}}
+            query = {"_id": viewings_of(user_id, last)}
             rows = self._rows.find(query, {"story_id": 1}, sort=[("_id", ASCENDING)], limit=ERASE_BATCH)
             found = [row["story_id"] for row in await rows.to_list(None)]
             for story_id in found:
                 await self._uncount(story_id, user_id, until)
-            last = row_id(found[-1], user_id) if found else last
+            last = viewing_id(found[-1], user_id) if found else last
 
     async def unlist(self, user_id: str, until: datetime) -> None:
         """Unlist all rows of a user whose first view is up to a time."""
@@ -130,7 +132,7 @@ class MongoViews:
 
     async def unlist_some(self, user_id: str, until: datetime, after: str) -> str | None:
         """Unlist a batch of a user's rows; the position that was reached, None where no more are left."""
-        query = {"viewer_id": user_id, "_id": {"$gt": after}}
+        query = {"_id": viewings_of(user_id, after)}
         found = self._rows.find(query, {"_id": 1}, sort=[("_id", ASCENDING)], limit=UNLIST_BATCH)
         ids = [row["_id"] for row in await found.to_list(None)]
         if ids:
@@ -146,7 +148,10 @@ class MongoViews:
             hidden = await self._rows.count_documents({"story_id": story_id, "listed": False}, session=session)
             query: Document = {"story_id": story_id, "listed": True}
             if excluded:
-                excluded_rows = {"_id": {"$in": [row_id(story_id, user_id) for user_id in excluded]}, "listed": True}
+                excluded_rows = {
+                    "_id": {"$in": [viewing_id(story_id, user_id) for user_id in excluded]},
+                    "listed": True,
+                }
                 hidden += await self._rows.count_documents(excluded_rows, session=session)
                 query["viewer_id"] = {"$nin": sorted(excluded)}
             if after is not None:
@@ -162,9 +167,10 @@ class MongoViews:
             return (counter or {}).get("viewers", 0), hidden, await found.to_list(None)
 
         total, hidden, rows = await self._mongo.transaction(operation)
-        reactions = await self._mongo[REACTIONS].find({"_id": {"$in": [row["_id"] for row in rows]}}).to_list(None)
-        emoji = {reaction["_id"]: reaction["emoji"] for reaction in reactions}
-        viewers = [Viewer(row["viewer_id"], row["at"], row["count"], emoji.get(row["_id"])) for row in rows]
+        ids = [row_id(story_id, row["viewer_id"]) for row in rows]
+        reactions = await self._mongo[REACTIONS].find({"_id": {"$in": ids}}).to_list(None)
+        emoji = {reaction["viewer_id"]: reaction["emoji"] for reaction in reactions}
+        viewers = [Viewer(row["viewer_id"], row["at"], row["count"], emoji.get(row["viewer_id"])) for row in rows]
         return ViewerPage(viewers, total, hidden)
 
     async def total(self, story_id: str) -> int:
@@ -183,7 +189,7 @@ class MongoViews:
         queries = [
             found(STORIES, stories, "view_list"),
             found(VIEWS, stories, "author_id", "expires_at", "ended"),
-            found(VIEWERS, {row_id(*view.key) for view in views}, *ROW_FIELDS),
+            found(VIEWERS, {viewing_id(*view.key) for view in views}, *ROW_FIELDS),
             self._erased(viewers, min(view.play.at for view in views), session),
             found(PRIVACY, viewers, "view_history", "off_until"),
         ]
@@ -262,13 +268,13 @@ class MongoViews:
             change: Document = {"$set": {f"plays.{play_id}": fields_of(play) for play_id, play in plays.items()}}
             if added_plays := result.added_plays[key]:
                 change["$inc"] = {"count": added_plays}
-            writes.append(UpdateOne({"_id": row_id(*key)}, change))
+            writes.append(UpdateOne({"_id": viewing_id(*key)}, change))
         if writes:
             await self._rows.bulk_write(writes, session=session)
 
     async def _uncount(self, story_id: str, user_id: str, until: datetime) -> None:
         async def operation(session: Session) -> None:
-            document = await self._rows.find_one({"_id": row_id(story_id, user_id)}, session=session)
+            document = await self._rows.find_one({"_id": viewing_id(story_id, user_id)}, session=session)
             if document is None:
                 return
             row = row_of(document)
@@ -303,7 +309,7 @@ def fields_of(play: Play) -> list[Any]:
 def document_of(row: ViewerRow) -> Document:
     """The document of a row."""
     return {
-        "_id": row_id(*row.key),
+        "_id": viewing_id(*row.key),
         "story_id": row.story_id,
         "viewer_id": row.viewer_id,
         "at": row.viewed_at,
