@@ -54,15 +54,15 @@ def test_all_that_happened_may_be_delivered_twice(model: Model, story: Story) ->
 
 
 def test_lost_delivery_is_reported(model: Model, story: Story) -> None:
-    assert missing([received("story-posted")], {POSTED}, model) == []
-    assert missing([], {POSTED}, model) == [("the-story", 1, 0), ("story-posted", "the-story")]
-    assert missing([received("story-posted")], {POSTED, ("story-posted", "the-story", "2")}, model)
-    assert missing([received("story-posted")], {POSTED, ("comment-created", "the-story", "c")}, model)
+    assert missing([received("story-posted")], {POSTED}, model, NOW) == []
+    assert missing([], {POSTED}, model, NOW) == [("the-story", 1, 0), ("story-posted", "the-story")]
+    assert missing([received("story-posted")], {POSTED, ("story-posted", "the-story", "2")}, model, NOW)
+    assert missing([received("story-posted")], {POSTED, ("comment-created", "the-story", "c")}, model, NOW)
 
 
 def test_lost_deletion_is_reported_even_if_the_log_lost_it_too(model: Model, story: Story) -> None:
     story.deleted.begin(True, NOW - 3).ack(NOW - 2)
-    assert missing([received("story-posted")], {POSTED}, model) == [("story-deleted", "the-story")]
+    assert missing([received("story-posted")], {POSTED}, model, NOW) == [("story-deleted", "the-story")]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
+from stories_feed.usecases.edges import NotifyChoice
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.seen import Engagement, Seen
 from stories_shared.events.ids import new_id
@@ -89,7 +90,7 @@ async def test_every_query_has_an_index(recorded) -> None:
     await edges.muted("u1")
     await edges.versions([f"u{n}" for n in range(40)])
     for number in range(60):
-        await edges.set_notify(EdgeKey(Kind.FOLLOW, f"w{number}", "u1"), notify=number < 50)
+        await edges.set_notify(EdgeKey(Kind.FOLLOW, f"w{number}", "u1"), NotifyChoice(number < 50, "DE"))
     for page in (None, (NOON - 340 * SECOND, "w1")):
         assert await edges.notified_followers("u1", page, 20)
     outbox = Outbox("edges", mongo["edges"], events_of, AcceptingPublisher(), now)

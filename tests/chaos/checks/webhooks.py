@@ -74,7 +74,7 @@ class WebhookChecks:
     def _missing(self, receiver: WebhookReceiver) -> list[Any]:
         accepted = receiver.accepted()
         arrived = [each for each in receiver.received if each.id in accepted]
-        return missing(arrived, self.published, self.ask.model)
+        return missing(arrived, self.published, self.ask.model, time.time())
 
     @staticmethod
     async def _until(condition: Any, within_s: float) -> bool:
@@ -84,7 +84,7 @@ class WebhookChecks:
         return bool(met)
 
 
-def missing(received: Sequence[Received], published: Collection[Published], model: Model) -> list[Any]:
+def missing(received: Sequence[Received], published: Collection[Published], model: Model, now: float) -> list[Any]:
     """What is due and did not arrive: everything in the log, and what the model is sure of.
 
     A posted story is delivered once for each revision, but each time as it is then.
@@ -102,7 +102,7 @@ def missing(received: Sequence[Received], published: Collection[Published], mode
             ids[each.story_id].add(each.id)
     found += [(story, len(each), len(ids[story])) for story, each in revisions.items() if len(ids[story]) < len(each)]
     kinds = {(topic, story_id) for topic, story_id, _ in arrived}
-    return found + [each for each in due(model, time.time()) if each not in kinds]
+    return found + [each for each in due(model, now) if each not in kinds]
 
 
 def due(model: Model, now: float) -> Iterator[tuple[str, str]]:
