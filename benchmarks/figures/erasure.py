@@ -47,6 +47,7 @@ async def erasure(bench: Bench) -> Sequence[Result]:
             erasing = Erasing(realm, dict(running), publisher, Path(folder) / "object")
             for name in (VIEWED, DOCUMENTS):
                 await erasing.running["engagement"].mongo.ensure(name)
+            await erasing.running["engagement"].mongo[VIEWED].create_index("story_id")
 
             async def many() -> Sample:
                 stories = await erasing.stories(number, VIEWERS)
@@ -136,7 +137,7 @@ class Erasing:
         await self.upload(keys)
         began = time.monotonic()
         for story in ids:
-            await mongo[VIEWED].delete_many({"_id": {"$gte": f"{story}/", "$lt": f"{story}0"}})
+            await mongo[VIEWED].delete_many({"story_id": story})
         await mongo[DOCUMENTS].delete_many({"_id": {"$in": documents}})
         for first in range(0, len(keys), 1_000):
             await self.objects.remove(*keys[first : first + 1_000])

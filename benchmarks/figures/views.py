@@ -148,19 +148,19 @@ async def ready_batches(
     producer: AIOKafkaProducer, records: Sequence[ProducerRecord], size: int = 1_000
 ) -> list[tuple[Any, str, int]]:
     """The records as Kafka batches by partition, built before the clock starts."""
-    batches, open_batches = [], {}
+    batches: list[tuple[Any, str, int]] = []
+    open_batches: dict[int, Any] = {}
     for record in records:
         partitions = sorted(await producer.partitions_for(record.topic))
         partition = partition_of(record.key, partitions, partitions)
-        if partition not in open_batches:
+        fields = {"key": record.key, "value": record.value, "timestamp": None, "headers": list(record.headers)}
+        if (batch := open_batches.get(partition)) is None:
+            batch = open_batches[partition] = producer.create_batch()
+        if batch.record_count() >= size or batch.append(**fields) is None:
+            batches.append((batch, record.topic, partition))
             open_batches[partition] = producer.create_batch()
-        batch = open_batches[partition]
-        if (
-            batch.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers)) is None
-            or batch.record_count() >= size
-        ):
-            full = open_batches.pop(partition)
-            batches.append((full, record.topic, partition))
+            if open_batches[partition].append(**fields) is None:
+                raise ValueError(f"a record of {len(record.value or b'')} bytes is larger than a batch")
     topic = records[0].topic
     return batches + [(batch, topic, partition) for partition, batch in open_batches.items()]
 
