@@ -17,7 +17,7 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_engagement.domain.reports import AuditEntry, Decision, Report
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.dependencies import StoryTicket
-from stories_engagement.usecases.reports import DecideReport, FileReport, Reports
+from stories_engagement.usecases.reports import DecideReport, FileReport, ReportRepository
 
 ACCEPTED = 202
 MAX_SUSPENSION_DAYS = 3_650
@@ -136,7 +136,7 @@ def audit_response(entry: AuditEntry) -> AuditEntryResponse:
 
 
 def report_routes(
-    file: FileReport, reports: Reports, decide: DecideReport, cursors: Cursors, metrics: EngagementMetrics
+    file: FileReport, reports: ReportRepository, decide: DecideReport, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """Reporting, and the queue of reports for admins."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Moderation"])
