@@ -42,7 +42,7 @@ class Env:
 
     def __post_init__(self):
         self.archive = self.stories.archive
-        stores = (self.stories, self.stories, self.bucket, MemoryRelay(self.stories))
+        stores = (self.stories, self.bucket, MemoryRelay(self.stories))
         end = ExpireStory(self.stories, self.archive, self.bucket, self.now, self.is_on)
         holds = MemoryHolds()
         unless_held = EraseUnlessHeld(self.bucket, holds, self.now)
@@ -59,7 +59,7 @@ class Env:
         self.delete_story = DeleteStory(*stores, self.now, new_id, self.archive, self.erase_archived)
         self.delete = DeleteArchived(self.archive, self.erase_archived)
         self.list = ListArchive(self.archive)
-        self.erase_account = EraseAccount(*stores, let_go, self.now, new_id, self.erase_archived)
+        self.erase_account = EraseAccount(self.stories, *stores, let_go, self.now, new_id, self.erase_archived)
 
     async def add(self, author_id="ann", **fields):
         """A live story of an author who keeps stories."""

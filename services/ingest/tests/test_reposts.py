@@ -33,7 +33,7 @@ def reposting(**settings):
     policy = UploadPolicy(max_bytes=10**9, form_ttl=DAY, draft_ttl=DAY, still_images=True)
     edges = MemoryAccessEdges()
     hidden = FindHidden(RecentEdges(), edges, edges)
-    repost = RepostStory(stories, stories, bucket, hidden, policy, BOUNDS, DAY, FakeClock(NOW))
+    repost = RepostStory(stories, bucket, hidden, policy, BOUNDS, DAY, FakeClock(NOW))
     return repost, original, stories, bucket
 
 

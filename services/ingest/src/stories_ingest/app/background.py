@@ -150,7 +150,7 @@ def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, 
     missed_expiries = EraseMissedExpiries(parts.cleanup, parts.expire, parts.erase, parts.now)
     exclusive, resumable = parts.leases.exclusive, parts.leases.resumable
     post_scheduled = PostScheduled(
-        parts.cleanup, parts.stories, parts.bucket, parts.posted, parts.wakeups, parts.bounds, parts.now
+        parts.cleanup.due_scheduled, parts.stories, parts.bucket, parts.posted, parts.wakeups, parts.bounds, parts.now
     )
     runtime.periodic("scheduled", SCHEDULED_EVERY, partial(count_scheduled, post_scheduled, metrics))
     runtime.periodic("deletions", timedelta(seconds=1), exclusive("deletions", parts.delete_all.sweep))

@@ -49,7 +49,6 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         parts.rollout,
         RepostStory(
             parts.stories,
-            parts.stories,
             parts.bucket,
             parts.find_hidden,
             parts.policy,
@@ -66,7 +65,6 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
         ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
         DeleteStory(
             parts.stories,
-            parts.stories,
             parts.unless_held,
             parts.endings,
             parts.now,
@@ -79,7 +77,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     )
     me_router = me_routes(
         parts.read,
-        ListStories(parts.stories, parts.stories, parts.bucket, parts.now),
+        ListStories(parts.stories, parts.bucket.media_url, parts.now),
         ReadQuota(parts.stories, parts.bounds, parts.now),
         parts.cursors,
         parts.bounds,
@@ -97,7 +95,7 @@ def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
     highlight_router = highlight_routes(
         settings.archive,
         WriteHighlights(parts.highlights, parts.now),
-        ReadHighlights(parts.highlights, parts.highlights, parts.find_hidden),
+        ReadHighlights(parts.highlights, parts.find_hidden),
         parts.bucket,
         parts.cursors,
         parts.claims,
@@ -135,7 +133,6 @@ def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
         EndExpired(parts.expire, parts.erase, parts.now),
         EndDeleted(
             parts.stories,
-            parts.stories,
             parts.bucket,
             parts.endings,
             parts.erase,
@@ -145,7 +142,7 @@ def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
         ),
         RepublishIfStale(parts.stories, parts.publisher),
         parts.erase_user,
-        SuspendUser(parts.cleanup, parts.now),
+        SuspendUser(parts.cleanup.suspend, parts.now),
         StoreAccessEdge(parts.access_edges),
         HoldMedia(parts.holds, parts.let_go, parts.now),
         RepeatErasure(parts.stories, parts.erase_archived, parts.now),

@@ -89,7 +89,7 @@ class Parts:
         retention = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
         self.publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(runtime.mongo), retention, now)
         self.delete_all = DeleteAllStories(self.cleanup, self.stories, self.endings, now, new_id)
-        self.read = ReadStory(self.stories, self.stories, self.bucket, now)
+        self.read = ReadStory(self.stories, self.bucket.media_url, now)
         self.archive = MongoArchive(runtime.mongo)
         self.highlights = MongoHighlights(runtime.mongo)
         self.access_edges = MongoAccessEdges(runtime.mongo)
