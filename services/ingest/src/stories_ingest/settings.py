@@ -9,6 +9,9 @@ from pydantic_settings import NoDecode
 from stories_shared.rollout.file import PolicyError, read
 from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
 
+from stories_ingest.domain.quota import QuotaLimits
+from stories_ingest.domain.uploads import UploadPolicy
+
 
 def on_or_off(value: object) -> object:
     """Accept `on` and `off` besides the other spellings of a boolean."""
@@ -78,6 +81,21 @@ class IngestSettings(ObjectStoreSettings, Settings):
     limit_edges: int = Field(120, ge=1, description="as feed reads it; told by `GET /v1/config`")
     limit_reports: int = Field(10, ge=1, description="as engagement reads it; told by `GET /v1/config`")
     follows: Literal["open", "events"] = Field("open", description="as feed reads it; told by `GET /v1/config`")
+
+    @property
+    def upload_policy(self) -> UploadPolicy:
+        """What may be uploaded, and for how long."""
+        return UploadPolicy(
+            max_bytes=self.max_upload_bytes,
+            form_ttl=self.upload_ttl,
+            draft_ttl=self.draft_ttl,
+            still_images=self.still_images,
+        )
+
+    @property
+    def quota_limits(self) -> QuotaLimits:
+        """How many drafts and stories a user may have."""
+        return QuotaLimits(drafts=self.max_drafts, live=self.max_live, posted_24h=self.max_posted_24h)
 
     @property
     def own_limits(self) -> dict[str, int]:
