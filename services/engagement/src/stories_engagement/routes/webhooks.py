@@ -189,9 +189,8 @@ def webhook_routes(
         """The endpoints, the oldest first; at most 50 of them exist."""
         after = cursors.position("webhooks", caller.user_id, page, tuple[str])
         found = [webhook for webhook in await webhooks.all() if after is None or webhook.id > after[0]]
-        more, found = len(found) > page.limit, found[: page.limit]
-        cursor = cursors.encode("webhooks", caller.user_id, [found[-1].id]) if more else None
-        return Page(items=[webhook_response(webhook) for webhook in found], next_cursor=cursor)
+        shown, cursor = cursors.cut("webhooks", caller.user_id, page, found, lambda webhook: [webhook.id])
+        return Page(items=[webhook_response(webhook) for webhook in shown], next_cursor=cursor)
 
     @router.get("/v1/admin/webhooks/{webhook_id}", dependencies=[rate_limited("reads")])
     async def get_webhook(webhook_id: StoryId, _caller: AdminCaller) -> WebhookResponse:
@@ -234,9 +233,8 @@ def webhook_routes(
         name = f"deliveries {webhook_id}"
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found = await deliveries.page(webhook_id, after, page.limit + 1)
-        more, found = len(found) > page.limit, found[: page.limit]
-        cursor = cursors.encode(name, caller.user_id, [found[-1].created_at, found[-1].id]) if more else None
-        return Page(items=[delivery_response(delivery) for delivery in found], next_cursor=cursor)
+        shown, cursor = cursors.cut(name, caller.user_id, page, found, lambda each: [each.created_at, each.id])
+        return Page(items=[delivery_response(delivery) for delivery in shown], next_cursor=cursor)
 
     @router.post(
         "/v1/admin/webhooks/{webhook_id}/deliveries/{delivery_id}/retry",

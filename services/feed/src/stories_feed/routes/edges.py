@@ -162,9 +162,7 @@ async def set_edge(
 
 def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, route: str, user_id: str) -> Response:
     """A page of a list; ``found`` has one entry more if there is a next page."""
-    entries = found[: page.limit]
-    last = entries[-1] if len(found) > page.limit else None
-    cursor = cursors.encode(route, user_id, (last.since, last.user_id)) if last else None
+    entries, cursor = cursors.cut(route, user_id, page, found, lambda entry: entry.position)
     if route == PATHS[Kind.FOLLOW]:
         followed = [Followed(user_id=each.user_id, since=rfc3339(each.since), notify=each.notify) for each in entries]
         return as_json(FollowedPage(items=followed, next_cursor=cursor))

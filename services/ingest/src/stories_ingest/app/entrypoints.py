@@ -24,7 +24,7 @@ from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
 from stories_ingest.usecases.access_edges import StoreAccessEdge
-from stories_ingest.usecases.archive import DeleteArchived, ListArchive, RepeatErasure
+from stories_ingest.usecases.archive import DeleteArchived, RepeatErasure
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
@@ -90,7 +90,6 @@ def http_routes(settings: IngestSettings, stores: Stores, usecases: SharedUseCas
     archive_router = archive_routes(
         settings.archive,
         stores.archive,
-        ListArchive(stores.archive),
         DeleteArchived(stores.archive, usecases.erase_archived),
         stores.bucket,
         cursors,

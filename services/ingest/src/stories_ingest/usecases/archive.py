@@ -5,7 +5,7 @@ story and keeps it in the archive, and its public objects are erased. A copy wit
 and the sweep removes it.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -265,23 +265,3 @@ class DeleteArchived:
         if await self.archive.owner(story_id) != user_id:
             raise NoSuchStory(story_id)
         await self.erase(story_id)
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivePage:
-    """Archived stories; `more` is whether older ones exist."""
-
-    stories: Sequence[ArchivedStory]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ListArchive:
-    """Pages through an author's archive, newest first."""
-
-    archive: ArchiveRepository
-
-    async def __call__(self, author_id: str, before: str | None, limit: int) -> ArchivePage:
-        """At most `limit` stories."""
-        found = await self.archive.archive_page(author_id, before, limit + 1)
-        return ArchivePage(found[:limit], len(found) > limit)
