@@ -21,7 +21,7 @@ from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
 from stories_feed.routes.responses import Edge, EdgePage, Followed, FollowedPage, as_json
-from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeLists, NotifyChoice
+from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeRepository, NotifyChoice
 
 PATHS = {
     Kind.FOLLOW: "following",
@@ -58,7 +58,7 @@ class FollowOptions(Body):
     notify: bool = Field(False, description="announce this author's new stories to the caller (`story-notified`)")
 
 
-def edge_routes(change_edge: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
+def edge_routes(change_edge: ChangeEdge, lists: EdgeRepository, cursors: Cursors, *, open_graph: bool) -> APIRouter:
     """Routes of the caller's edges.
 
     Args:
@@ -98,7 +98,7 @@ def add_edge_routes(
     kind: Kind,
     name: str,
     change_edge: ChangeEdge,
-    lists: EdgeLists,
+    lists: EdgeRepository,
     cursors: Cursors,
     *,
     editable: bool,
