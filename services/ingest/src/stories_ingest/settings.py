@@ -74,13 +74,13 @@ class IngestSettings(ObjectStoreSettings, Settings):
     limit_writes: int = Field(
         120, ge=1, description="upload forms, publishes, cancels, changes and deletions a user may ask for in a minute"
     )
-    limit_comments: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_reactions: int = Field(120, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_shares: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_views: int = Field(6000, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_edges: int = Field(120, ge=1, description="as feed reads it; told by `GET /v1/config`")
-    limit_reports: int = Field(10, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    follows: Literal["open", "events"] = Field("open", description="as feed reads it; told by `GET /v1/config`")
+    limit_comments: int = Field(30, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_reactions: int = Field(120, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_shares: int = Field(30, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_views: int = Field(6000, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_edges: int = Field(120, ge=1, description="feed's setting of this name, for `GET /v1/config`")
+    limit_reports: int = Field(10, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    follows: Literal["open", "events"] = Field("open", description="feed's setting of this name, for `GET /v1/config`")
 
     @property
     def upload_policy(self) -> UploadPolicy:

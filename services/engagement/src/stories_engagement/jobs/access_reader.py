@@ -38,7 +38,7 @@ class AccessReader:
         self._stories = stories
         self._now = now
         self.tail = LogTail(
-            kafka, ACCESS_EVENTS, self.apply, "engagement-standing", stale_after.total_seconds(), self.start
+            kafka, ACCESS_EVENTS, self.apply, "engagement-access", stale_after.total_seconds(), self.start
         )
 
     def is_stale(self, story_id: str, *user_ids: str) -> bool:

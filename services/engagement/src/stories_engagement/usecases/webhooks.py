@@ -96,12 +96,12 @@ class QueueDeliveries:
 
     async def __call__(self, records: Sequence[ReceivedEvent[Any]]) -> None:
         """Store the deliveries. Deletions from outside are left out: ingest publishes them again."""
-        told = [record for record in records if record.is_internal or not isinstance(record.event, StoryDeleted)]
-        webhooks = await self.webhooks.of_event(told[0].event.topic) if told else ()
+        queued = [record for record in records if record.is_internal or not isinstance(record.event, StoryDeleted)]
+        webhooks = await self.webhooks.of_event(queued[0].event.topic) if queued else ()
         if not webhooks:
             return
         now = truncate_to_ms(self.now())
-        await self.deliveries.add([delivery_of(record, webhook.id, now) for record in told for webhook in webhooks])
+        await self.deliveries.add([delivery_of(record, webhook.id, now) for record in queued for webhook in webhooks])
         for webhook in webhooks:
             self.wake(webhook.id)
 
