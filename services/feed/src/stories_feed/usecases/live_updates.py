@@ -30,8 +30,8 @@ from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
 from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.seen import SeenRepository
 from stories_feed.usecases.stories import ErasedUsers
-from stories_feed.usecases.trays import FollowList, Previews
-from stories_feed.usecases.visible_stories import VisibleStories
+from stories_feed.usecases.trays import Previews
+from stories_feed.usecases.visible_stories import FollowList, VisibleStories
 
 MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
