@@ -117,7 +117,7 @@ def test_each_container_reaches_only_what_it_needs(variant: Variant, env_file: P
         for network in service["networks"]:
             members[network].add(name)
     assert {name for name, network in whole["networks"].items() if network.get("internal")} == {"data", "media"}
-    assert members["edge"] == {"gateway", "s3"}
+    assert members["edge"] - {"prometheus"} == {"gateway", "s3"}
     assert members["app"] - {"cli"} == {"gateway", *SERVICES}
     assert members["media"] - {"prometheus"} == {"ingest-worker", "kafka", "mongodb", "s3"}
     assert {"kafka", "mongodb", "s3", *SERVICES} <= members["data"]
@@ -252,7 +252,7 @@ def test_prometheus_scrapes_names_that_compose_gives(found: dict[str, dict[str, 
         return
     scraped = yaml.safe_load((CHECKOUT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     names = {name for job in scraped for sd in job.get("dns_sd_configs", []) for name in sd["names"]}
-    assert {*SERVICES, "ingest-worker", "kafka-exporter", "mongodb-exporter"} <= names <= found.keys()
+    assert {*SERVICES, "gateway", "ingest-worker", "kafka-exporter", "mongodb-exporter"} <= names <= found.keys()
 
 
 def test_secrets_are_generated_once_with_mode_600(tmp_path: Path) -> None:

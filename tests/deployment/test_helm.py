@@ -194,7 +194,8 @@ def test_collector_is_let_through_by_the_policies():
 def test_every_deployment_has_three_probes_on_its_port(manifests):
     for deployment in of_kind(manifests, "Deployment"):
         (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        assert [port["name"] for port in container["ports"]] == ["http"]
+        more = ["metrics"] if container["name"] == "gateway" else []
+        assert [port["name"] for port in container["ports"]] == ["http", *more]
         for kind in ("startupProbe", "livenessProbe", "readinessProbe"):
             assert container[kind]["httpGet"]["port"] == "http", name_of(deployment)
         if container["name"] in SERVICES:
@@ -477,6 +478,18 @@ def test_topic_job_accepts_no_connections(service):
     assert "Ingress" in policy["spec"]["policyTypes"]
 
 
+def test_only_the_scraper_reads_the_metrics_of_the_gateway():
+    (policy,) = of_kind(part("gateway"), "NetworkPolicy")
+    (anybody, scraper) = policy["spec"]["ingress"]
+    assert anybody == {"ports": [{"protocol": "TCP", "port": "http"}]}
+    assert scraper["ports"] == [{"protocol": "TCP", "port": "metrics"}]
+    assert [peer["namespaceSelector"]["matchLabels"] for peer in scraper["from"]] == [
+        {"kubernetes.io/metadata.name": "monitoring"}
+    ]
+    (door,) = of_kind(part("gateway"), "Service")
+    assert [port["name"] for port in door["spec"]["ports"]] == ["http"]
+
+
 def test_every_pod_has_one_policy(manifests):
     policies = [each["spec"]["podSelector"]["matchLabels"] for each in of_kind(manifests, "NetworkPolicy")]
     for name, pod in pods(manifests if policies else ()):
@@ -576,13 +589,16 @@ def test_ingress_routes_everything_to_the_gateway():
 
 
 def test_the_job_of_every_scraped_target_is_its_service():
-    for service in SERVICES:
+    for service in (*SERVICES, "gateway"):
         (monitor,) = of_kind(part(service, "production"), "PodMonitor")
         assert monitor["spec"]["jobLabel"] == "app.kubernetes.io/name"
         wanted = monitor["spec"]["selector"]["matchLabels"].items()
         for name, pod in pods(part(service, "production")):
             assert wanted <= pod["metadata"]["labels"].items(), name
             assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == service
+            if name.startswith("Deployment"):
+                served = {port["name"] for container in containers(pod) for port in container.get("ports", [])}
+                assert {endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]} <= served
         assert monitor["metadata"]["labels"]["release"] == "prometheus"
 
 
