@@ -159,14 +159,14 @@ HTTP = Row(
             thresholds=[0.001, 0.0144],
         ),
         Panel(
-            "API requests at the gateway",
-            "Requests that the gateway routed to services, per second by status. 502 to 504: no replica answered.",
+            "Requests at the gateway",
+            "Requests per second at the gateway by status. 502 to 504: no replica answered.",
             "reqps",
-            [Query(rate(AT_THE_GATEWAY, "code", only='job="gateway",handler="reverse_proxy"'), "{{code}}")],
+            [Query(rate(AT_THE_GATEWAY, "code", only='job="gateway",handler="subroute"'), "{{code}}")],
         ),
         Panel(
             "5xx ratio at the gateway",
-            "Share of API requests that clients saw fail, over 5 minutes. SLO: 99.9 % without.",
+            "Share of requests that clients saw fail, over 5 minutes. SLO: 99.9 % without.",
             "percentunit",
             [Query('stories:slo_errors:ratio_rate5m{slo="edge"}', "edge")],
             thresholds=[0.001, 0.0144],
