@@ -109,7 +109,7 @@ def test_stores_run_the_images_that_compose_runs() -> None:
 
 def loaded(file: Path) -> Manifest:
     """A compose file; `!override` is compose's own tag."""
-    found: Manifest = yaml.safe_load(file.read_text().replace("!override ", ""))
+    found: Manifest = yaml.safe_load(file.read_text().replace("!override", ""))
     return found
 
 
