@@ -392,7 +392,7 @@ def mounted(pod: Manifest, container: Manifest) -> set[str]:
     volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
     found = set()
     for mount in container["volumeMounts"]:
-        volume = volumes[mount["name"]]
+        volume = volumes.get(mount["name"], {})  # none: a volume of its own
         for source in volume.get("projected", {}).get("sources", []):
             found |= {f"{mount['mountPath']}/{item['path']}" for item in source["secret"]["items"]}
         if volume.get("configMap", {}).get("name") == "stories-jwks":

@@ -46,11 +46,15 @@ def references(manifests: tuple[Manifest, ...]) -> Iterator[tuple[str, set[str]]
     """Every secret and config map that pods mount and the release does not contain, with the keys that they read."""
     contained = {manifest["metadata"]["name"] for manifest in of_kind(manifests, "ConfigMap")}
     for _, pod in pods(manifests):
-        for volume in pod["spec"]["volumes"]:
-            for source in (*volume.get("projected", {}).get("sources", []), volume):
-                found = source.get("secret") or source.get("configMap")
-                if found and found["name"] not in contained:
-                    yield found["name"], {item["key"] for item in found.get("items", [])}
+        yield from ((name, keys) for name, keys in references_of(pod) if name not in contained)
+
+
+def references_of(pod: Manifest) -> Iterator[tuple[str, set[str]]]:
+    """Every secret and config map that a pod mounts, with the keys that it reads."""
+    for volume in pod["spec"]["volumes"]:
+        for source in (*volume.get("projected", {}).get("sources", []), volume):
+            if found := source.get("secret") or source.get("configMap"):
+                yield found["name"], {item["key"] for item in found.get("items", [])}
 
 
 @pytest.mark.needs_deploy_tools
@@ -67,13 +71,21 @@ def test_secrets_script_prints_every_secret_that_the_charts_read(checkout: Path)
 def test_stores_read_only_secrets_that_the_script_prints(checkout: Path) -> None:
     made = printed(checkout)["stories-stores"]
     init = (CHECKOUT / "deploy" / "compose" / "mongodb-init.js").read_text()
-    text = yaml.safe_dump_all(rendered("stores", "quickstart"))
-    for name in ("MONGO_ROOT_PASSWORD", "MONGO_REPLICA_KEY", "S3_ACCESS_KEY", "S3_SECRET_KEY"):
-        assert f"/run/stores/{name}" in text
-        assert made[name]
-    assert "monitor:" in init
-    for user in ("ingest", "feed", "engagement", "expiry", "operator", "monitor"):
-        assert made[f"MONGO_{user.upper()}_PASSWORD"]
+    users = set(re.findall(r"\b(root|ingest|feed|engagement|expiry|operator|monitor)\b", init))
+    passwords = {f"MONGO_{user.upper()}_PASSWORD" for user in users}
+    read = {
+        name.partition("/")[2]: keys
+        for name, pod in pods(rendered("stores", "quickstart"))
+        for secret, keys in references_of(pod)
+        if secret == "stories-stores"
+    }
+    (job,) = [name for name in read if name.startswith("mongodb-init-")]
+    assert read == {
+        job: passwords,
+        "mongodb": {"MONGO_ROOT_PASSWORD", "MONGO_REPLICA_KEY"},
+        "s3": {"S3_ACCESS_KEY", "S3_SECRET_KEY"},
+    }
+    assert all(made[key] for keys in read.values() for key in keys)
 
 
 @pytest.mark.parametrize("written", [PASSWORD, f"'{PASSWORD}'"], ids=["bare", "quoted"])

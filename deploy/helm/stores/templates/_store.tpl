@@ -18,18 +18,26 @@ securityContext:
   seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 
+{{/* /tmp, and these entries of the secret as files. Call with (dict "top" $ "secrets" (list …)). */}}
 {{- define "stores.volumes" -}}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
+{{- if .secrets }}
 - name: secrets
   projected:
     defaultMode: 0440
     sources:
-      - secret: {name: {{ .Values.secret }}}
+      - secret:
+          name: {{ .top.Values.secret }}
+          items:
+            {{- range .secrets }}
+            - {key: {{ . }}, path: {{ . }}}
+            {{- end }}
+{{- end }}
 {{- end -}}
 
 {{/* One server with a volume. The service has no address of its own: the name stands for the pod, also for the server
-     itself while it is not ready. Call with (dict "top" $ "name" … "port" n "user" n "values" {…}). */}}
+     itself while it is not ready. Call with (dict "top" $ "name" … "port" n "user" n "values" {…} "secrets" (list …)). */}}
 {{- define "stores.store" -}}
 {{- $top := .top -}}
 ---
@@ -76,7 +84,7 @@ spec:
             limits: {memory: 1200Mi, ephemeral-storage: 512Mi}
           securityContext: {{- include "stories.containerSecurity" $top | nindent 12 }}
       volumes:
-        {{- include "stores.volumes" $top | nindent 8 }}
+        {{- include "stores.volumes" . | nindent 8 }}
         {{- if eq .name "kafka" }}
         - name: configuration
           emptyDir: {sizeLimit: 4Mi}
@@ -135,7 +143,7 @@ startupProbe:
 readinessProbe:
   tcpSocket: {port: kafka}
 volumeMounts:
-  {{- include "stores.mounts" . | nindent 2 }}
+  - {name: tmp, mountPath: /tmp}
   - {name: data, mountPath: /var/lib/kafka/data}
   - {name: configuration, mountPath: /opt/kafka/config} # written by the image's start
 {{- end -}}
