@@ -18,5 +18,5 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: { "/v1": GATEWAY, "/dev": GATEWAY } },
-  test: { include: ["tests/*.test.ts"] },
+  test: { include: ["tests/*.test.{ts,tsx}"] },
 });

@@ -1,4 +1,4 @@
-"""The web client in a real Chromium: `make check/web` installs what it needs beside the browser."""
+"""The web client in a real Chromium and Firefox: `make check/web` installs what it needs beside the browser."""
 
 import os
 import shutil
@@ -14,6 +14,7 @@ from ..journeys.stack import Stack
 
 BROWSER = CHECKOUT / "web" / "tests" / "browser"
 CHROMIUM = shutil.which("chromium")
+FIREFOX = shutil.which("firefox-esr") or shutil.which("firefox")
 JOURNEYS = (
     "life",
     "expiry",
@@ -33,9 +34,9 @@ JOURNEYS = (
 
 pytestmark = [
     pytest.mark.nightly,
-    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: sudo apt-get install -y chromium"),
     pytest.mark.skipif(not (CHECKOUT / "node_modules" / "installed").exists(), reason="run make check/web"),
 ]
+chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing: sudo apt-get install -y chromium")
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +46,19 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@chromium
 @pytest.mark.parametrize("journey", JOURNEYS)
 def test_journey_in_a_browser(stack: Stack, scenes: Path, journey: str) -> None:
     run(journey, STORIES_URL=stack.url, SCENES=str(scenes))
 
 
+@pytest.mark.skipif(FIREFOX is None, reason="Firefox is missing: sudo apt-get install -y firefox-esr")
+@pytest.mark.parametrize("journey", ["life", "keyboard", "player"])
+def test_journey_in_firefox(stack: Stack, scenes: Path, journey: str) -> None:
+    run(journey, STORIES_URL=stack.url, SCENES=str(scenes), FIREFOX=str(FIREFOX))
+
+
+@chromium
 def test_sign_in_at_an_openid_provider() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

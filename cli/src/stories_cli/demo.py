@@ -14,6 +14,7 @@ import httpx
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from . import film as filming
 from . import target
 from .console import TRY_IT, abort, info, print_json, stderr, stdout
 from .erasure import scan
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 LIFETIME_SECONDS = 20
+FILMED_SECONDS = 25
 CLIP_SECONDS = 5.0
 POLL_SECONDS = 0.1
 SOON_SECONDS = 20.0
@@ -51,20 +53,36 @@ def demo(
         int, typer.Option(min=10, max=120, metavar="SECONDS", help="Lifetime of the story in seconds.")
     ] = LIFETIME_SECONDS,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the data folder afterwards.")] = False,
+    film: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Show it in the web client instead, on two phones side by side, and record that as .mp4 or .webp. "
+            f"Needs Chromium and Node; the story lives {FILMED_SECONDS} s or longer.",
+        ),
+    ] = None,
 ) -> None:
     """Post a real clip, watch it, react, comment, wait until it expires, verify its erasure and print the receipt."""
     began = time.monotonic()
+    if film:
+        target.folder(Path.cwd())
+        filming.check(film)
+        lifetime = max(lifetime, FILMED_SECONDS)
     try:
-        with stack(lifetime, keep=keep) as (url, folder), tempfile.TemporaryDirectory() as scratch:
-            receipt = DemoScenario(url, folder, Path(scratch), lifetime).run()
-    except (DemoFailed, httpx.HTTPError) as error:
+        with (
+            stack(f"{lifetime}s,24h" if film else f"{lifetime}s", keep=keep) as (url, folder),
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            scenario = DemoScenario(url, folder, Path(scratch), lifetime)
+            receipt = scenario.filmed(film) if film else scenario.run()
+    except (DemoFailed, filming.NotFilmed, httpx.HTTPError) as error:
         abort(f"the demo stopped: {error}")
     print_json(receipt)
     info(f"the demo took {time.monotonic() - began:.0f} s")
 
 
 @contextmanager
-def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "DataDir"]]:
+def stack(lifetimes: str, *, keep: bool) -> Iterator[tuple[str, "DataDir"]]:
     """A stack on free ports and a temporary data folder, which is removed afterwards."""
     target.folder(Path.cwd())  # ends the command without an embedded stack, before anything is written
     folder = target.folder(Path(tempfile.mkdtemp(prefix=".stories-demo-", dir=Path.cwd())))
@@ -72,7 +90,7 @@ def stack(lifetime: int, *, keep: bool) -> Iterator[tuple[str, "DataDir"]]:
     from stories_embedded.paths import NotInstalled
     from stories_embedded.server import DidNotStart
 
-    arguments = ["--data", str(folder.path), "--gateway-port", "0", "--lifetimes", f"{lifetime}s"]
+    arguments = ["--data", str(folder.path), "--gateway-port", "0", "--lifetimes", lifetimes]
     try:
         with step("Kafka, MongoDB, S3, four services and the gateway run"):
             url = daemon.launch(folder, arguments).url
@@ -141,7 +159,7 @@ class DemoScenario:
         keys = StackKeys(folder.keys)
         self.ann, self.bob = (Person(url, keys.token(name)) for name in ("ann", "bob"))
         self.outside = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False)
-        self.folder, self.scratch, self.lifetime = folder, scratch, lifetime
+        self.url, self.folder, self.scratch, self.lifetime = url, folder, scratch, lifetime
 
     def run(self) -> Any:
         """Run all steps; returns the receipt."""
@@ -153,6 +171,16 @@ class DemoScenario:
         self.wait(story)
         self.gone(story["id"], item["media_url"])
         return self.receipt(story["id"])
+
+    def filmed(self, film: Path) -> Any:
+        """Run all steps in the web client and record them; returns the receipt."""
+        with step("Ann posts, Bob watches, reacts and comments, and the story ends, on two recorded screens"):
+            story = filming.shoot(self.url, f"{self.lifetime}s", self.scratch)
+        self.gone(story["story"], story["media_url"])
+        receipt = self.receipt(story["story"])
+        with step(f"the film is cut: {film}"):
+            filming.cut(self.scratch, film)
+        return receipt
 
     def post(self) -> Any:
         """Upload and publish a clip with sound, and with place and device in its metadata."""

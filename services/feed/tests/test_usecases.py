@@ -19,7 +19,7 @@ from stories_feed.testing.in_memory import (
     NoopRelay,
     RecordingPublisher,
 )
-from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
+from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge, shares_of
 from stories_feed.usecases.endings import Ending, EndStories
 from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import BuildItems, StoredStory, StoryContent
@@ -399,9 +399,9 @@ async def test_for_you_makes_a_bounded_number_of_store_queries(use_cases) -> Non
     await use_cases.live(expected)
     batches, relations = [], use_cases.edges.relations
 
-    async def counted(viewer, authors):
+    async def counted(viewer, authors, follow_list):
         batches.append(len(authors))
-        return await relations(viewer, authors)
+        return await relations(viewer, authors, follow_list)
 
     use_cases.edges.relations = counted
     entries, position = await use_cases.for_you("bob", None, 1)
@@ -494,3 +494,13 @@ def test_answer_of_a_quiz_is_in_no_item() -> None:
     stored = StoredStory.of(msgspec.json.decode(body, type=StoryContent), 1)
     shown = {"kind": "quiz", "question": "1 + 1", "options": ["1", "2"]}
     assert msgspec.json.decode(stored.content.layers) == [shown, text]
+
+
+def test_large_batch_of_follows_is_shared_by_user_between_transactions() -> None:
+    changes = [(EdgeKey(Kind.FOLLOW, f"u{n % 7}", f"t{n}"), EdgeChange(True, NOON)) for n in range(700)]
+    first, second = shares_of(changes)
+    assert not {key.user for key, _ in first} & {key.user for key, _ in second}
+    assert sorted([*first, *second]) == sorted(changes)
+    for whole in (changes[:20], [(key._replace(kind=Kind.BLOCK), change) for key, change in changes]):
+        assert sorted(shares_of(whole)[0]) == sorted(whole)
+    assert len(shares_of([(key._replace(user="ann"), change) for key, change in changes])) == 1

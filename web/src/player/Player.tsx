@@ -20,7 +20,7 @@ import { Activity, confirmDelete } from "../views/Activity";
 import { Comments } from "../views/Comments";
 import { filter } from "./geometry";
 import { Layers } from "./Layers";
-import { current, duration, fraction } from "./machine";
+import { current, duration } from "./machine";
 import { begin, type Play } from "./session";
 
 const QUICK = ["❤️", "🔥", "😂", "😮", "😢", "👏"];
@@ -51,11 +51,7 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
     dialog.current?.showModal();
     dialog.current?.focus(); // no control is marked before somebody asks for one
     const detach = picture.current ? play.attach(picture.current) : undefined;
-    const hidden = () => play.dispatch({ type: document.hidden ? "pause" : "resume", reason: "hidden" });
-    document.addEventListener("visibilitychange", hidden);
-    hidden();
     return () => {
-      document.removeEventListener("visibilitychange", hidden);
       detach?.();
       dialog.current?.close();
       before?.focus?.();
@@ -193,7 +189,7 @@ function Bars({ play }: { play: Play }) {
   useEffect(() => {
     const shown = current(play.state.peek());
     if (!shown || !bar.current) return;
-    const done = fraction(play.state.peek(), performance.now());
+    const done = play.progress();
     const animation = bar.current.animate([{ transform: `scaleX(${done})` }, { transform: "scaleX(1)" }], {
       duration: Math.max(1, duration(shown) * (1 - done)),
       fill: "both",
@@ -223,7 +219,6 @@ interface TopProps {
 function Top({ play, author, own, onMenu, onClose }: TopProps) {
   const item = play.item.value;
   const still = /user|end/.test(play.reasons.value);
-  const place = play.place.value;
   const total = play.parts.value.split(" ").filter(Boolean).length;
   return (
     <header class="player-top">
@@ -271,7 +266,7 @@ function Top({ play, author, own, onMenu, onClose }: TopProps) {
         <IconButton icon="ellipsis" label={t("more")} onClick={onMenu} />
         <IconButton icon="x" label={t("close")} onClick={onClose} />
       </div>
-      <p class="hidden-text" aria-live="polite" key={place}>
+      <p class="hidden-text" aria-live="polite">
         {item && t("storyOf", { name: author, n: play.state.peek().slide + 1, total })}
       </p>
     </header>

@@ -60,17 +60,19 @@ export type Event =
   | { type: "tick"; wall: number }
   | { type: "close" };
 
+/** A showing ended: report the view. Exactly one for every showing whose media was shown. */
+export interface Left {
+  type: "left";
+  id: string;
+  author: string;
+  watchedMs: number;
+  completed: boolean;
+  taps: State["taps"];
+  showing: number;
+}
+
 export type Effect =
-  /** A showing ended: report the view. Exactly one for every showing whose media was shown. */
-  | {
-      type: "left";
-      id: string;
-      author: string;
-      watchedMs: number;
-      completed: boolean;
-      taps: State["taps"];
-      showing: number;
-    }
+  | Left
   /** Another slide is shown from its beginning. */
   | { type: "entered"; showing: number }
   /** The player is to be closed. Exactly once. */
@@ -309,7 +311,12 @@ function end(state: State, now: number, completed: boolean): [State, Effect[]] {
   ];
 }
 
-function left(state: State, now: number, completed: boolean): Effect[] {
+/** The view of the showing that runs, as far as it went; nothing where nothing was shown. */
+export function soFar(state: State, now: number): Left[] {
+  return state.over ? [] : left(state, now, false);
+}
+
+function left(state: State, now: number, completed: boolean): Left[] {
   const slide = current(state);
   const reel = state.reels[state.reel];
   if (!slide || !reel || !state.ready) return [];

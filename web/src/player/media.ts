@@ -57,6 +57,11 @@ export class Media {
     if (this.shown instanceof HTMLVideoElement) this.shown.pause();
   }
 
+  /** Milliseconds into the clip that is shown; undefined for a picture. */
+  position(): number | undefined {
+    return this.shown instanceof HTMLVideoElement ? this.shown.currentTime * 1000 : undefined;
+  }
+
   setMuted(muted: boolean): void {
     this.muted = muted;
     for (const clip of this.clips) clip.muted = muted;
@@ -70,7 +75,7 @@ export class Media {
     }
   }
 
-  private clear(): void {
+  clear(): void {
     this.stop.abort();
     this.pause();
     this.shown?.remove();

@@ -4,7 +4,20 @@ import type { Item } from "stories-client";
 import { explain, markSeen, muted, say, session } from "../state";
 import { t } from "../text";
 import { reducedMotion } from "../ui/parts";
-import { current, type Event, open, phase, type Reel, reduce, type Slide, type State, upcoming } from "./machine";
+import {
+  current,
+  type Event,
+  fraction,
+  type Left,
+  open,
+  phase,
+  type Reel,
+  reduce,
+  type Slide,
+  type State,
+  soFar,
+  upcoming,
+} from "./machine";
 import { Media, type MediaEvents } from "./media";
 
 const TICK_MS = 50;
@@ -43,6 +56,7 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
   const cue = signal("");
   let renewed = 0;
   let media: Media | null = null;
+  let detached = false;
 
   function dispatch(event: Event): void {
     const before = state.peek();
@@ -50,7 +64,7 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
     state.value = after;
     for (const effect of effects) {
       if (effect.type === "left") report(effect);
-      if (effect.type === "over") onOver();
+      if (effect.type === "over" && !detached) onOver();
     }
     if (effects.some((each) => each.type === "entered")) void enter();
     else if (phase(before) !== phase(after)) {
@@ -59,14 +73,7 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
     }
   }
 
-  function report(left: {
-    id: string;
-    author: string;
-    watchedMs: number;
-    completed: boolean;
-    taps: State["taps"];
-    showing: number;
-  }) {
+  function report(left: Left) {
     const item = items.get(left.id);
     if (!item || left.author === user) return;
     const play_id = plays.get(left.showing) ?? crypto.randomUUID();
@@ -75,6 +82,14 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
     item.seen = true;
     const reel = state.peek().reels.find((each) => each.author === left.author);
     if (reel?.slides?.every((each) => items.get(each.id)?.seen)) markSeen(left.author);
+  }
+
+  /** A hidden page may be closed without another sign, so the play is reported as far as it went. */
+  function hidden(): void {
+    dispatch({ type: document.hidden ? "pause" : "resume", reason: "hidden" });
+    if (!document.hidden) return;
+    for (const play of soFar(state.peek(), performance.now())) report(play);
+    void views.flush(true);
   }
 
   const events = (showing: number): MediaEvents => ({
@@ -95,6 +110,7 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
   /** Show the slide that the state names, with URLs that last. */
   async function enter(): Promise<void> {
     const { showing, reel } = state.peek();
+    media?.clear(); // what was shown before is not under the name that comes
     cue.value = "";
     plays.set(showing, crypto.randomUUID());
     void load(state.peek().reels[reel]?.author);
@@ -156,13 +172,23 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
     parts: computed(() => (state.value.reels[state.value.reel]?.slides ?? []).map((each) => each.id).join(" ")),
     reel: computed(() => state.value.reel),
     reasons: computed(() => [...state.value.reasons].sort().join(" ")),
+    /** How much of the story is over, 0 to 1: of a clip by its own clock. */
+    progress(): number {
+      const at = state.peek().ready ? media?.position() : undefined;
+      return fraction(at === undefined ? state.peek() : { ...state.peek(), position: at }, performance.now());
+    },
     attach(stage: HTMLElement): () => void {
       media = new Media(stage);
       const off = muted.subscribe((silent) => media?.setMuted(silent));
+      document.addEventListener("visibilitychange", hidden);
+      hidden();
       void enter();
       const timer = setInterval(() => dispatch({ type: "tick", wall: Date.now() }), TICK_MS);
       return () => {
+        detached = true; // a link, or the way back: the view counts, and nobody is to close what has gone
+        dispatch({ type: "close" });
         clearInterval(timer);
+        document.removeEventListener("visibilitychange", hidden);
         off();
         media?.close();
         media = null;

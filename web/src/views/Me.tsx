@@ -16,11 +16,21 @@ import {
   tray,
 } from "../state";
 import { type Key, type Language, language, languages, span, speak, t } from "../text";
-import { Avatar, Empty, Icon, IconButton, Sheet, TimeField } from "../ui/parts";
-import { Activity, confirmDelete } from "./Activity";
+import { Avatar, Empty, Icon, IconButton, Sheet, TimeField, useNow } from "../ui/parts";
+import { Activity, confirmDelete, ReceiptSheet } from "./Activity";
 import { AddPerson, StoryCard } from "./Home";
 
 const Archive = later(() => import("../archive/Archive").then((chunk) => chunk.Archive));
+
+const over = ({ state, expires_at }: OwnStory) => state === "live" && Date.parse(expires_at ?? "") <= Date.now();
+
+/** One's own stories; those that ended while they were listed stay for their receipts. */
+const withEnded = (before: OwnStory[] | null, found: OwnStory[]): OwnStory[] => [
+  ...found,
+  ...(before ?? [])
+    .filter(({ id, state }) => state === "live" && !found.some((each) => each.id === id))
+    .map((each) => (over(each) ? each : { ...each, expires_at: new Date().toISOString() })),
+];
 
 export function Me() {
   const { api, user = "" } = session.value ?? {};
@@ -30,12 +40,13 @@ export function Me() {
   const [adding, setAdding] = useState(false);
   const [asking, setAsking] = useState<string | null>(null);
   const [moving, setMoving] = useState<OwnStory | null>(null);
+  const [receipt, setReceipt] = useState<string | null>(null);
   const read = async () => {
     if (!api) return;
     const found: OwnStory[] = [];
     try {
       for await (const each of api.mine()) found.push(each);
-      setStories(found);
+      setStories((before) => withEnded(before, found));
       setItems(Object.fromEntries((await api.reel(user)).map((each) => [each.id, each])));
     } catch {
       setStories((before) => before ?? []);
@@ -52,7 +63,7 @@ export function Me() {
           <h1>{user}</h1>
           <p>
             <b>{following.value.size}</b> {t("following")} ·{" "}
-            <b>{stories?.filter((each) => each.state === "live").length ?? 0}</b> {t("live")}
+            <b>{stories?.filter((each) => each.state === "live" && !over(each)).length ?? 0}</b> {t("live")}
           </p>
         </div>
         <a class="button primary wide" href="#/new">
@@ -71,6 +82,7 @@ export function Me() {
               onActivity={() => setWatching(story.id)}
               onWhy={() => setAsking(story.id)}
               onMove={() => setMoving(story)}
+              onReceipt={() => setReceipt(story.id)}
               onDelete={async () => {
                 if (await confirmDelete(story.id, story.state === "live")) await read();
               }}
@@ -120,6 +132,7 @@ export function Me() {
           }}
         />
       )}
+      {receipt && <ReceiptSheet id={receipt} onClose={() => setReceipt(null)} />}
       {adding && <AddPerson onClose={() => setAdding(false)} />}
     </main>
   );
@@ -157,15 +170,32 @@ interface CardProps {
   onActivity: () => void;
   onWhy: () => void;
   onMove: () => void;
+  onReceipt: () => void;
   onDelete: () => void;
 }
 
-function OwnCard({ story, item, onActivity, onWhy, onMove, onDelete }: CardProps) {
+function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onDelete }: CardProps) {
+  useNow(1000);
   const [counts, setCounts] = useState<{ viewers: number; reactions: number; comments: number } | null>(null);
   useEffect(() => {
     if (item) session.value?.api.counts(item).then(setCounts, () => undefined);
   }, [item?.id]);
   const reason = story.state === "refused" && story.reason ? t(`reason_${story.reason}` as Key) : null;
+  if (over(story)) {
+    return (
+      <li class="own-card">
+        <span class="own-poster">
+          <Icon name="shield" />
+        </span>
+        <div class="own-text">
+          <b>{t("ended")}</b>
+          <button type="button" class="button small" onClick={onReceipt}>
+            {t("receipt")}
+          </button>
+        </div>
+      </li>
+    );
+  }
   return (
     <li class="own-card">
       <a href={item ? `#/u/${encodeURIComponent(story.author_id)}/${story.id}` : undefined} class="own-poster">

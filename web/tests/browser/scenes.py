@@ -1,4 +1,4 @@
-"""Pictures and a clip for screenshots and journeys, painted from numbers: `python scenes.py FOLDER`."""
+"""Pictures and a clip for screenshots, journeys and films, painted from numbers: `python scenes.py FOLDER [NAME…]`."""
 
 import math
 import random
@@ -327,8 +327,10 @@ def clip(path: Path, picture: Image.Image, seconds: int = 8, fps: int = 25) -> N
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+    folder, wanted = Path(sys.argv[1]), sys.argv[2:] or [*SCENES, "clip"]
     folder.mkdir(parents=True, exist_ok=True)
-    for name, paint in SCENES.items():
-        paint().save(folder / f"{name}.jpg", quality=90)
-    clip(folder / "clip.mp4", alps())
+    for name in wanted:
+        if name == "clip":
+            clip(folder / "clip.mp4", alps())
+        else:
+            SCENES[name]().save(folder / f"{name}.jpg", quality=90)

@@ -1,11 +1,15 @@
 /** A browser and people with stories, for journeys and screenshots: against the stack at STORIES_URL. */
 import { readFile } from "node:fs/promises";
-import { chromium } from "playwright-core";
+import { chromium, firefox } from "playwright-core";
 
 export const URL_ = process.env.STORIES_URL ?? "http://127.0.0.1:8080";
 export const SCENES = process.env.SCENES ?? "/tmp/scenes";
 
+/** Chromium, or with FIREFOX a Firefox as it is installed, over WebDriver BiDi. */
 export const launch = (...args) =>
+  process.env.FIREFOX ? firefox.launch({ channel: "moz-firefox", executablePath: process.env.FIREFOX }) : chromes(args);
+
+const chromes = (args) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [
@@ -67,11 +71,20 @@ export const item = async (user, author, id) =>
 export async function visit(
   browser,
   user,
-  { width = 1440, height = 900, theme = "light", path = "/", touch = false, reducedMotion, admin = false } = {},
+  {
+    width = 1440,
+    height = 900,
+    theme = "light",
+    path = "/",
+    touch = false,
+    reducedMotion,
+    admin = false,
+    scale = width < 600 ? 2 : 1,
+  } = {},
 ) {
   const context = await browser.newContext({
     viewport: { width, height },
-    deviceScaleFactor: width < 600 ? 2 : 1,
+    deviceScaleFactor: scale,
     hasTouch: touch,
     colorScheme: theme,
     locale: "en-GB",

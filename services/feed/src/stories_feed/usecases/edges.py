@@ -1,6 +1,7 @@
 """Changes of edges: requested over HTTP, or received as events."""
 
-from collections.abc import Callable, Collection, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -41,6 +42,14 @@ EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
 
 CHANGE_OF_EVENT = {event: change for change, event in EDGE_EVENTS.items()}
 
+WRITTEN_APART = frozenset({Kind.FOLLOW, Kind.MUTE, Kind.CLOSE_FRIEND})
+"""Kinds of which two transactions conflict only over edges of the same user."""
+MIN_SHARE = 250
+"""Changes from which a second transaction is worth its cost."""
+
+
+KeyAndChange = tuple[EdgeKey, EdgeChange]
+
 
 @dataclass(frozen=True, slots=True)
 class NotifyChoice:
@@ -53,13 +62,21 @@ class NotifyChoice:
 class Edges(Protocol):
     """The repository of edges."""
 
-    async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
+    async def change(
+        self,
+        keys: Collection[EdgeKey],
+        update: Callable[[EdgeSet], None],
+        *,
+        publish: bool,
+        since: datetime | None = None,
+    ) -> None:
         """Load the edges around the keys, let ``update`` change them, and write them atomically.
 
         Args:
             keys: the edges to change.
             update: may be called several times, each time with newly loaded edges.
             publish: whether the changes of these keys are to be published.
+            since: the earliest of the changes, if none is later than its own time: earlier erasures do not matter then.
         """
         ...
 
@@ -123,15 +140,30 @@ class ApplyEdgeEvents:
             InvalidMessage: a user has reached the limit of follows and mutes.
         """
         changes = [(edge_key_of(record.event), edge_change_of(record)) for record in records]
+        outcomes = await asyncio.gather(*map(self._apply, shares_of(changes)), return_exceptions=True)
+        for failed in outcomes:
+            if isinstance(failed, TooManyEdges):
+                raise InvalidMessage(str(failed)) from failed
+            if failed is not None:
+                raise failed
 
+    async def _apply(self, changes: Sequence[KeyAndChange]) -> None:
         def update(graph: EdgeSet) -> None:
             for key, change in changes:
                 graph.apply(key, change)
 
-        try:
-            await self.edges.change({key for key, _ in changes}, update, publish=False)
-        except TooManyEdges as error:
-            raise InvalidMessage(str(error)) from error
+        since = min(change.at for _, change in changes)
+        await self.edges.change({key for key, _ in changes}, update, publish=False, since=since)
+
+
+def shares_of(changes: Iterable[KeyAndChange]) -> list[list[KeyAndChange]]:
+    """The changes in one share, or in two of different users: MongoDB writes one while the other is prepared."""
+    ordered = sorted(changes, key=lambda each: each[0].user)
+    middle = len(ordered) // 2
+    while 0 < middle < len(ordered) and ordered[middle][0].user == ordered[middle - 1][0].user:
+        middle += 1
+    apart = middle >= MIN_SHARE and all(key.kind in WRITTEN_APART for key, _ in ordered)
+    return [some for some in (ordered[:middle], ordered[middle:]) if some] if apart else [ordered]
 
 
 def edge_key_of(event: UserEdge) -> EdgeKey:

@@ -29,8 +29,8 @@ from stories_feed.domain.live import Appeared, Change, Changed, Ended
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
 from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.stories import ErasedUsers
-from stories_feed.usecases.trays import FollowList, Previews
-from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
+from stories_feed.usecases.trays import Previews
+from stories_feed.usecases.visible_stories import FollowList, SeenBy, VisibleStories
 
 MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
