@@ -28,9 +28,10 @@ from stories_feed.domain.edges import Kind
 from stories_feed.domain.live import Appeared, Change, Changed, Ended
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
 from stories_feed.usecases.explain import ViewPolicy
+from stories_feed.usecases.seen import SeenRepository
 from stories_feed.usecases.stories import ErasedUsers
 from stories_feed.usecases.trays import Previews
-from stories_feed.usecases.visible_stories import FollowList, SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import FollowList, VisibleStories
 
 MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
@@ -55,14 +56,6 @@ class FollowLists(Protocol):
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
         """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
-        ...
-
-
-class SeenVersions(SeenBy, Protocol):
-    """Seen marks, and their versions."""
-
-    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
-        """The number of each viewer's marks of stories that may still be live; none without marks."""
         ...
 
 
@@ -180,7 +173,7 @@ class LiveUpdates:
         self,
         visible_stories: VisibleStories,
         follow_lists: FollowLists,
-        marks: SeenVersions,
+        marks: SeenRepository,
         stories: Previews,
         users: ErasedUsers,
         now: Clock,
