@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from stories_shared.runtime.http_protocol import HttpProtocol
+from stories_shared.testing import eventually
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
@@ -45,17 +46,28 @@ def answering(status: int, headers: list[tuple[bytes, bytes]], *bodies: bytes) -
     return app
 
 
+def connected(app: Application, keep_alive_s: float = 5) -> tuple[HttpProtocol, Wire]:
+    """A protocol and its connection."""
+    config = Config(app, log_config=None, lifespan="off", timeout_keep_alive=keep_alive_s)  # type: ignore[arg-type]
+    config.load()
+    protocol, wire = HttpProtocol(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    return protocol, wire
+
+
 async def written(app: Application, request: bytes = GET) -> Wire:
     """The connection after a request."""
-    config = Config(app, log_config=None, lifespan="off")  # type: ignore[arg-type]
-    config.load()
-    state, wire = ServerState(), Wire()
-    protocol = HttpProtocol(config, state, {})
-    protocol.connection_made(wire)
-    protocol.data_received(request)
-    while state.tasks:
-        await asyncio.gather(*state.tasks)
+    protocol, wire = connected(app)
+    await requested(protocol, request)
+    protocol.connection_lost(ConnectionResetError())
     return wire
+
+
+async def requested(protocol: HttpProtocol, request: bytes = GET) -> None:
+    """Send a request and wait for the end of its response."""
+    protocol.data_received(request)
+    while protocol.tasks:
+        await asyncio.gather(*protocol.tasks)
 
 
 async def test_response_in_one_piece_is_one_write():
@@ -109,3 +121,23 @@ async def test_malformed_response_becomes_a_500(headers: list[tuple[bytes, bytes
 async def test_pipelined_requests_are_answered_in_order():
     wire = await written(answering(200, [(b"content-length", b"2")], b"{}"), GET + GET)
     assert len(wire.written) == 2
+
+
+async def test_connection_closes_when_idle_and_not_while_a_request_comes():
+    protocol, wire = connected(answering(200, [(b"content-length", b"2")], b"{}"), keep_alive_s=0.1)
+    await requested(protocol)
+    timer = protocol.timeout_keep_alive_task
+    await requested(protocol)
+    assert protocol.timeout_keep_alive_task is timer
+    protocol.data_received(GET[:10])
+    await asyncio.sleep(0.3)
+    assert not wire.closed
+    await requested(protocol, GET[10:])
+    await eventually(lambda: wire.closed)
+
+
+async def test_lost_connection_keeps_no_timer():
+    protocol, _ = connected(answering(200, [(b"content-length", b"2")], b"{}"))
+    await requested(protocol)
+    protocol.connection_lost(ConnectionResetError())
+    assert protocol.timeout_keep_alive_task is None

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from pymongo import IndexModel
 from stories_shared.errors import MONGODB, failed_dependency
+from stories_shared.mongo import client
 from stories_shared.mongo.client import DataLoader, Mongo, _cond_wait_same_task
 from stories_shared.testing import eventually
 
@@ -124,6 +125,37 @@ async def test_condition_wait_returns_whether_it_was_notified():
     condition = asyncio.Condition()
     async with condition:
         assert not await _cond_wait_same_task(condition, 0.01)
+
+
+async def test_point_reads_wait_only_after_a_query_that_several_shared(monkeypatch):
+    monkeypatch.setattr(client, "INTERVAL_PER_CALLER_S", 0.2)
+    monkeypatch.setattr(client, "MAX_INTERVAL_S", 0.2)
+    queries = []
+
+    class Counting:
+        """A collection that answers at once."""
+
+        def find(self, query, projection):
+            queries.append(query["_id"]["$in"])
+            return self
+
+        async def to_list(self, _):
+            return []
+
+    async def one_after_the_other():
+        for number in range(3):
+            late = asyncio.create_task(loader.get(number))
+            await asyncio.sleep(0.01)
+            yield late
+
+    loader = DataLoader(Counting())
+    alone = [task async for task in one_after_the_other()]
+    await asyncio.gather(*alone)
+    assert queries == [[0], [1], [2]]
+    await asyncio.gather(loader.get(3), loader.get(4))
+    together = [task async for task in one_after_the_other()]
+    await asyncio.gather(*together)
+    assert sorted(queries[-1]) == [0, 1, 2]
 
 
 async def test_point_reads_are_batched_while_a_query_runs():

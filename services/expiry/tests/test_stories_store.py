@@ -292,6 +292,20 @@ async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, real
     assert (receipt.complete, set(receipt.expected)) == (True, set(STORES))
 
 
+async def test_story_of_which_only_its_timer_is_known_ends_as_any_other(mongo: Mongo, clock: HandClock) -> None:
+    stories, simple, other = MongoStories(mongo, timedelta(days=90)), timer(clock), timer(clock)
+    await stories.arm([simple, other])
+    await stories.collection.update_one({"_id": other.story_id}, {"$set": {"archived": False}})
+    ids = [simple.story_id, other.story_id]
+    assert await stories.fire(ids, clock.forward(seconds=10)) == set(ids)
+    documents = [await stories.collection.find_one({"_id": story_id}) for story_id in ids]
+    for document in documents:
+        assert document is not None
+        assert document.pop("_id") == document["event"].pop("id")
+        assert document.pop("archived", False) is False
+    assert documents[0] == documents[1]
+
+
 def with_stores(stories: Store, *names: Any) -> Store:
     """A store on the same documents with other expected stores."""
     larger = copy.copy(stories)

@@ -24,8 +24,8 @@ from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
 from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryEdges, MemorySeen, MemoryStories
 from stories_feed.usecases.stories import live_story_from_event
-from stories_feed.usecases.trays import FollowList, ReadTray
-from stories_feed.usecases.visible_stories import VisibleStories
+from stories_feed.usecases.trays import ReadTray
+from stories_feed.usecases.visible_stories import FollowList, VisibleStories
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import HandClock
 

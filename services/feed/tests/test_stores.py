@@ -75,7 +75,8 @@ class Stores:
             for key, on, second in changes:
                 graph.apply(key, EdgeChange(on, NOON + second * SECOND))
 
-        await self.edges.change([key for key, _, _ in changes], update, publish=False)
+        since = NOON + min(second for _, _, second in changes) * SECOND
+        await self.edges.change([key for key, _, _ in changes], update, publish=False, since=since)
 
     async def request(self, key: EdgeKey, *, on: bool) -> None:
         """Request a change at noon."""
@@ -314,6 +315,18 @@ async def test_a_block_removes_follows_from_every_list(stores) -> None:
     assert await stores.edges.relations("bob", {"ann": list(Kind)}) == {"ann": Relation(blocked=True)}
 
 
+async def test_imported_follows_respect_blocks_and_erasures(stores) -> None:
+    block = EdgeKey(Kind.BLOCK, "ann", "u1")
+    await stores.apply((block, True, 5), (EdgeKey(Kind.BLOCK, "u2", "ann"), True, 5))
+    await stores.erased_users.mark("u3", NOON + 5 * SECOND, "receipt", NOON)
+    follows = [EdgeKey(Kind.FOLLOW, "ann", f"u{n}") for n in range(8)]
+    for _ in range(2):
+        await stores.apply(*((follow, True, 3) for follow in follows))
+        assert sorted((await stores.edges.follow_list("ann")).following) == ["u0", "u4", "u5", "u6", "u7"]
+    await stores.apply((block, False, 6), *((follow, True, 7) for follow in follows))
+    assert sorted((await stores.edges.follow_list("ann")).following) == ["u0", "u1", "u3", "u4", "u5", "u6", "u7"]
+
+
 async def test_events_in_a_wrong_order_end_in_the_same_follow_list(stores) -> None:
     await stores.apply((FOLLOW, True, 5))
     await stores.apply((BLOCK, False, 3))
@@ -346,6 +359,19 @@ async def test_relations_of_a_viewer_to_authors(stores) -> None:
     assert relations["dee"] == Relation()
     some = {"bob": [Kind.BLOCK, Kind.FOLLOW], "cho": [Kind.BLOCK, Kind.CLOSE_FRIEND]}
     assert await stores.edges.relations("ann", some) == {name: relations[name] for name in some}
+
+
+async def test_relations_by_a_follow_list_are_the_same(stores) -> None:
+    await stores.apply(
+        (FOLLOW, True, 1), (FOLLOW.reversed, True, 1), (EdgeKey(Kind.CLOSE_FRIEND, "cho", "ann"), True, 1)
+    )
+    hidden, muted = EdgeKey(Kind.HIDE, "eve", "ann"), EdgeKey(Kind.MUTE, "ann", "bob")
+    await stores.apply((hidden, True, 1), (muted, True, 1), (EdgeKey(Kind.BLOCK, "fay", "ann"), True, 1))
+    everyone = dict.fromkeys(["bob", "cho", "dee", "eve", "fay"], tuple(Kind))
+    expected = await stores.edges.relations("ann", everyone)
+    assert expected["bob"] == Relation(follows=True, followed=True, muted=True)
+    assert (expected["eve"], expected["fay"]) == (Relation(hidden=True), Relation(blocked=True))
+    assert await stores.edges.relations("ann", everyone, await stores.edges.follow_list("ann")) == expected
 
 
 async def test_seen_marks_are_set_once_and_end_with_their_stories(stores) -> None:
@@ -428,7 +454,7 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
         for story in (known, unknown, other)
         for viewer in ("cho", "dee")
     ]
-    await MarkSeen(seen, stories, user_data, DAY, now)(views)
+    await MarkSeen(seen, stories.seen_keys, user_data, DAY, now)(views)
     keys = await stories.known_keys([known.story_id, unknown.story_id])
     assert set(keys.values()) < await seen.seen("cho", NOON)
 

@@ -13,13 +13,13 @@ from stories_feed.testing.in_memory import (
     FakeLogStatus,
     FakeSigner,
     MemoryEdges,
+    MemoryRelay,
     MemorySeen,
     MemoryStories,
     MemoryUserData,
-    NoopRelay,
     RecordingPublisher,
 )
-from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
+from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge, shares_of
 from stories_feed.usecases.endings import Ending, EndStories
 from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import BuildItems, StoredStory, StoryContent
@@ -61,7 +61,7 @@ class UseCases:
         self.index, self.log_status = LiveIndex(), FakeLogStatus()
         self.ranked = RankedStories(FreshnessAndEngagement(4 * 3600, {"reaction": 1.0}))
         self.index.subscribe(self.ranked.on_change)
-        self.publisher, self.relay = RecordingPublisher(), NoopRelay()
+        self.publisher, self.relay = RecordingPublisher(), MemoryRelay()
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.user_data = MemoryUserData(self.stories, self.edges, self.seen)
         ttl_policy = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
@@ -73,8 +73,8 @@ class UseCases:
             self.index, DAY, self.now, lambda story: self.new_stories.append(story.story_id), self.ranked.engage
         )
         self.store_stories = StoreStories(self.stories, self.user_data, self.now)
-        self.end = EndStories(self.stories, self.publisher, self.now)
-        self.mark_seen = MarkSeen(self.seen, self.stories, self.user_data, DAY, self.now)
+        self.end = EndStories(self.stories.end, self.publisher.publish_all, self.now)
+        self.mark_seen = MarkSeen(self.seen, self.stories.seen_keys, self.user_data, DAY, self.now)
         self.tray = ReadTray(visible_stories, self.edges, self.seen, self.stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, self.seen, self.stories)
         self.reel = ReadReel(visible_stories, build_items, self.seen)
@@ -364,7 +364,7 @@ async def test_the_newest_engagement_of_each_kind_is_kept(use_cases) -> None:
         for seq in (3, 1, 2)
     ]
     for _ in range(2):
-        await StoreEngagement(use_cases.stories)([received(event) for event in events])
+        await StoreEngagement(use_cases.stories.save_engagement)([received(event) for event in events])
     assert use_cases.stories.engaged[story.story_id, "reaction"].total == 6
 
 
@@ -399,9 +399,9 @@ async def test_for_you_makes_a_bounded_number_of_store_queries(use_cases) -> Non
     await use_cases.live(expected)
     batches, relations = [], use_cases.edges.relations
 
-    async def counted(viewer, authors):
+    async def counted(viewer, authors, follow_list):
         batches.append(len(authors))
-        return await relations(viewer, authors)
+        return await relations(viewer, authors, follow_list)
 
     use_cases.edges.relations = counted
     entries, position = await use_cases.for_you("bob", None, 1)
@@ -494,3 +494,13 @@ def test_answer_of_a_quiz_is_in_no_item() -> None:
     stored = StoredStory.of(msgspec.json.decode(body, type=StoryContent), 1)
     shown = {"kind": "quiz", "question": "1 + 1", "options": ["1", "2"]}
     assert msgspec.json.decode(stored.content.layers) == [shown, text]
+
+
+def test_large_batch_of_follows_is_shared_by_user_between_transactions() -> None:
+    changes = [(EdgeKey(Kind.FOLLOW, f"u{n % 7}", f"t{n}"), EdgeChange(True, NOON)) for n in range(700)]
+    first, second = shares_of(changes)
+    assert not {key.user for key, _ in first} & {key.user for key, _ in second}
+    assert sorted([*first, *second]) == sorted(changes)
+    for whole in (changes[:20], [(key._replace(kind=Kind.BLOCK), change) for key, change in changes]):
+        assert sorted(shares_of(whole)[0]) == sorted(whole)
+    assert len(shares_of([(key._replace(user="ann"), change) for key, change in changes])) == 1

@@ -19,6 +19,8 @@ from stories_feed.usecases.seen import MarkSeen, StoreEngagement
 from stories_feed.usecases.stories import StoreStories
 
 SERVICE = "feed"
+EDGE_BATCH = 2_000
+"""Edges in one batch: two transactions, of which each takes some ten milliseconds beside its rows."""
 
 
 def story_handlers(
@@ -73,7 +75,7 @@ def user_handlers(apply_edge_events: ApplyEdgeEvents, erase_user: EraseUser) -> 
 def subscribe_edge_event(router: KafkaRouter, event: type[UserEdge], apply_edge_events: ApplyEdgeEvents) -> None:
     """Subscribe to one type of edge event."""
 
-    @subscribe(router, event, SERVICE)
+    @subscribe(router, event, SERVICE, max_records=EDGE_BATCH)
     async def on_edge_event(batch: Batch) -> None:
         """Apply edge events, a batch at a time. Redelivery is harmless: only a later change has an effect."""
         await for_batch(batch, event, apply_edge_events)

@@ -19,9 +19,10 @@ async def authenticate(request: Request) -> Caller:
     if known is not None:
         return known
     authenticator: Authenticator = request.app.state.authenticator
-    tokens = request.headers.getlist("authorization")
+    tokens = [value for name, value in request.scope["headers"] if name == b"authorization"]
     try:
-        caller = await authenticator.caller(", ".join(tokens) if tokens else None)  # two are not one token
+        # two are not one token
+        caller = await authenticator.caller(b", ".join(tokens).decode("latin-1") if tokens else None)
     except Unauthenticated as error:
         raise unauthenticated(error.reason) from error
     request.scope["stories.caller"] = caller

@@ -77,7 +77,49 @@ def has_length(start: Message) -> bool:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with cycles that write once."""
+    """uvicorn's protocol, with cycles that write once, and one keep-alive timer for a connection, not for a request."""
+
+    idle_since: float | None = None
+    """When the last response was written, on the loop's clock; None while a request is received or answered."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Drop the timer, which would keep this object."""
+        super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Let the timer find that the connection is busy."""
+        self.idle_since = None
+
+    def on_response_complete(self) -> None:
+        """Begin the next request that waits, or be idle."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self.idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_in(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it has been idle for all of the time, else look again."""
+        self.timeout_keep_alive_task = None
+        if self.idle_since is None:  # the end of its request sets the timer again
+            return
+        left_s = self.idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self._look_in(left_s)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _look_in(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         cycle.__class__ = OneWriteCycle

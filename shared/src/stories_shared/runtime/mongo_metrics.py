@@ -1,5 +1,6 @@
 """Metrics of MongoDB commands."""
 
+from prometheus_client import Histogram
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from stories_shared.errors import MONGODB
@@ -13,6 +14,7 @@ class MongoCommandMetrics(CommandListener):
 
     def __init__(self, metrics: CommonMetrics) -> None:
         self.metrics = metrics
+        self._durations: dict[tuple[str, str], Histogram] = {}
 
     def started(self, event: CommandStartedEvent) -> None:
         """Nothing: a command is counted when it ends."""
@@ -26,5 +28,11 @@ class MongoCommandMetrics(CommandListener):
         self._count(event.command_name, event.duration_micros, "error")
 
     def _count(self, command: str, micros: int, outcome: str) -> None:
-        if command not in QUIET_COMMANDS:
-            self.metrics.dependency_duration.labels(MONGODB, command, outcome).observe(micros / 1e6)
+        if command in QUIET_COMMANDS:
+            return
+        series = self._durations.get((command, outcome))
+        if series is None:  # looked up once, since that takes longer than counting
+            series = self._durations[command, outcome] = self.metrics.dependency_duration.labels(
+                MONGODB, command, outcome
+            )
+        series.observe(micros / 1e6)

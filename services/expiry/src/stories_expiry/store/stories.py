@@ -84,17 +84,18 @@ class MongoStories:
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
         """End stories whose timers are due, each marked as pending; the ids that this call ended.
 
-        One command; each story is still one conditional update, with one winner.
+        One or two commands; each story is still one conditional update, with one winner.
         """
         if not story_ids:
             return set()
         call = new_id()
         due = {"_id": {"$in": list(story_ids)}, "due": {"$lte": now}}
-        result = await self.collection.update_many(
-            due, [*update_pipelines.expire(call, now), *self._recompute_waiting(now)]
+        simple = await self.collection.update_many(
+            due | update_pipelines.UNANSWERED, update_pipelines.expire_unanswered(call, now, self.expected)
         )
-        if result.modified_count == len(story_ids):
+        if simple.modified_count == len(story_ids):
             return set(story_ids)
+        await self.collection.update_many(due, [*update_pipelines.expire(call, now), *self._recompute_waiting(now)])
         won = {"_id": {"$in": list(story_ids)}, "event.call": call}
         return {document["_id"] async for document in self.collection.find(won, {"_id": 1})}
 

@@ -123,6 +123,18 @@ def expire(call: str, now: datetime) -> list[Stage]:
     ]
 
 
+ANSWERS = ("erased", "expected", "archived", "held_until", "resend_at")
+UNANSWERED: dict[str, Any] = {field: {"$exists": False} for field in ANSWERS}
+"""Filter for documents of stories of which nothing but the timer is known, as of nearly all that expire."""
+
+
+def expire_unanswered(call: str, now: datetime, parties: Sequence[str]) -> list[Stage]:
+    """What `expire` and `recompute_waiting` make of an `UNANSWERED` document, without their conditions."""
+    (expired,) = expire(call, now)
+    waiting = {"expected": list(parties), "waiting": list(parties)}
+    return [{"$set": expired["$set"] | waiting | {"resend_at": now + FIRST_RESEND_DELAY, "delete_at": REMOVE}}]
+
+
 def delete(deletion: Deletion) -> list[Stage]:
     """Delete a story. The first ending is final, unless the deletion precedes the expiry in time.
 

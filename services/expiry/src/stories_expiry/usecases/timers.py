@@ -4,16 +4,17 @@ Timers have no owner. Every replica loads what is due soon, fires its own share 
 Firing is one conditional update, so it does not matter which replica comes first.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
 
 from stories_expiry.domain.timers import Due, LiveReplicas, Timer, TimerWheel
+from stories_expiry.usecases.ports import StoryRepository
 
 # The wheel contains the next minute, and a margin for a late refill every LOAD_EVERY.
 AHEAD = timedelta(seconds=75)
@@ -27,48 +28,12 @@ POP_BATCH = 10_000
 """Timers popped at a time: decoding them blocks the event loop for some hundredths of a second."""
 FIRE_BATCH = 1_000
 """Stories ended by one command: large enough to be fast, small enough for its timeout."""
+FIRED_AT_ONCE = 2
+"""Commands under way: MongoDB carries out two of them faster than one after the other."""
 OVERDUE_BATCH = 4_000
 """Overdue timers read at a time: four commands."""
 FIRE_LIMIT = 40_000
 """The most that one iteration of the overdue sweep fires."""
-
-
-class Timers(Protocol):
-    """One timer for every live story."""
-
-    async def arm(self, timers: Sequence[Timer]) -> set[str]:
-        """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
-        ...
-
-
-class DueTimers(Protocol):
-    """Reads timers by due time."""
-
-    async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Timers due in [``since``, ``before``), earliest first."""
-        ...
-
-
-class Firing(DueTimers, Protocol):
-    """Ends stories."""
-
-    async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
-        """End stories whose timers are due, each marked as pending; the ids that this call ended."""
-        ...
-
-
-class CurrentReplicas(Protocol):
-    """The replicas that share the firing now."""
-
-    def __call__(self) -> LiveReplicas: ...
-
-
-class ReplicaRegistry(Protocol):
-    """Stores heartbeats of replicas."""
-
-    async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
-        """Record a heartbeat and return the names of all replicas with a recent one."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +46,12 @@ class Fired:
 
 @dataclass(slots=True)
 class Heartbeat:
-    """Sends heartbeats and tracks live replicas. A replica that misses another one only fires more than its share."""
+    """Sends heartbeats and tracks live replicas. A replica that misses another one only fires more than its share.
 
-    registry: ReplicaRegistry
+    ``beat`` records a heartbeat of this replica and returns the names of all replicas with a recent one.
+    """
+
+    beat: Callable[[str, datetime], Awaitable[tuple[str, ...]]]
     me: str
     now: Clock
     replicas: LiveReplicas = field(init=False)
@@ -93,7 +61,7 @@ class Heartbeat:
 
     async def __call__(self) -> None:
         """Send a heartbeat and update the live replicas."""
-        self.replicas = LiveReplicas(self.me, await self.registry.beat(self.me, self.now()))
+        self.replicas = LiveReplicas(self.me, await self.beat(self.me, self.now()))
 
     def current(self) -> LiveReplicas:
         """The live replicas as of the last call."""
@@ -104,7 +72,7 @@ class Heartbeat:
 class ArmTimers:
     """Set timers of posted stories. ``notify`` is called when one is due soon and was added to the wheel."""
 
-    timers: Timers
+    timers: StoryRepository
     wheel: TimerWheel
     now: Clock
     notify: Callable[[], None]
@@ -132,7 +100,7 @@ def timer_of(story: StoryPosted) -> Timer:
 class LoadAhead:
     """Loads the next minute into the wheel. What does not fit is loaded later, or fired by the overdue sweep."""
 
-    timers: DueTimers
+    timers: StoryRepository
     wheel: TimerWheel
     now: Clock
     loaded_until: datetime | None = None
@@ -156,9 +124,9 @@ class LoadAhead:
 class FireDue:
     """Ends due stories of this replica's share, and local ones."""
 
-    timers: Firing
+    timers: StoryRepository
     wheel: TimerWheel
-    replicas: CurrentReplicas
+    replicas: Callable[[], LiveReplicas]
     now: Clock
 
     async def __call__(self) -> list[Fired]:
@@ -171,8 +139,8 @@ class FireDue:
 class FireOverdue:
     """Ends stories that are overdue by a second, the own share first."""
 
-    timers: Firing
-    replicas: CurrentReplicas
+    timers: StoryRepository
+    replicas: Callable[[], LiveReplicas]
     now: Clock
 
     async def __call__(self) -> list[Fired]:
@@ -190,12 +158,22 @@ class FireOverdue:
         return fired
 
 
-async def fire(timers: Firing, dues: Sequence[Due], now: Clock) -> list[Fired]:
+async def fire(timers: StoryRepository, dues: Sequence[Due], now: Clock) -> list[Fired]:
     """End the stories in batches; those ended here and their lateness."""
+    parts = [dues[start : start + FIRE_BATCH] for start in range(0, len(dues), FIRE_BATCH)]
     fired: list[Fired] = []
-    for start in range(0, len(dues), FIRE_BATCH):
-        part = dues[start : start + FIRE_BATCH]
-        at = now()
-        ended = await timers.fire([due.story_id for due in part], at)
-        fired.extend(Fired(due.story_id, (at - due.at).total_seconds()) for due in part if due.story_id in ended)
+    for start in range(0, len(parts), FIRED_AT_ONCE):
+        outcomes = await asyncio.gather(
+            *(fire_part(timers, part, now()) for part in parts[start : start + FIRED_AT_ONCE]), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            fired += outcome
     return fired
+
+
+async def fire_part(timers: StoryRepository, dues: Sequence[Due], at: datetime) -> list[Fired]:
+    """End stories by one command; those ended here and their lateness."""
+    ended = await timers.fire([due.story_id for due in dues], at)
+    return [Fired(due.story_id, (at - due.at).total_seconds()) for due in dues if due.story_id in ended]

@@ -8,9 +8,11 @@ of the transactions is retried.
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from pymongo import IndexModel, InsertOne, UpdateOne
+from pymongo import IndexModel, UpdateOne
+from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock, epoch_ms
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
@@ -21,6 +23,7 @@ from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 from stories_feed.domain.edges import (
     MARK_RETENTION,
     MAX_FOLLOWS_AND_MUTES,
+    REMOVED_BY_BLOCK,
     AppliedChange,
     EdgeChange,
     EdgeKey,
@@ -32,10 +35,15 @@ from stories_feed.domain.edges import (
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.follow_lists import HIDDEN_BY, FollowLists
 from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, NotifyChoice, event_of
-from stories_feed.usecases.trays import FollowList
+from stories_feed.usecases.visible_stories import FollowList
 
 EDGES, CHOICES = "edges", "choices"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
+FEW = 250
+"""Blocks, and erasures since a time: up to so many are read whole instead of looked up one by one."""
+FOLLOWS_OF_ONE_USER = 4
+"""Edges of each user in a batch from which the user's blocks are read whole."""
+CHANGE = {"requested": 1, "at": 1}
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -70,7 +78,14 @@ class MongoEdges:
         self._edge_loader = DataLoader(self._edges, {"on": 1})
         self._read_lists = FollowLists(self._follow_lists)
 
-    async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
+    async def change(
+        self,
+        keys: Collection[EdgeKey],
+        update: Callable[[EdgeSet], None],
+        *,
+        publish: bool,
+        since: datetime | None = None,
+    ) -> None:
         """Load the edges around the keys, let ``update`` change them, and write them in one transaction.
 
         Raises:
@@ -78,21 +93,34 @@ class MongoEdges:
         """
 
         async def write(session: Session) -> None:
-            graph = await self._load(keys, session)
+            graph = EdgeSet(await self._latest(keys, session), await self._erasures(keys, session, since))
             update(graph)
             changes = graph.changes()
             if changes:
                 await self._check_limit(changes, session)
                 now = self._now()
                 published = frozenset(keys) if publish else frozenset[EdgeKey]()
-                await self._edges.bulk_write(
-                    [edge_write(change, publish=change.key in published, now=now) for change in changes],
-                    ordered=False,
-                    session=session,
-                )
+                created: list[Document] = []
+                updates: list[UpdateOne] = []
+                for change in changes:
+                    fields = edge_fields(change, publish=change.key in published, now=now)
+                    if change.created:
+                        created.append({"_id": str(change.key), **fields})
+                    else:
+                        updates.append(edge_update(change, fields))
+                if created:
+                    await self._insert(created, session)
+                if updates:
+                    await self._edges.bulk_write(updates, ordered=False, session=session)
                 await self._follow_lists.bulk_write(list(follow_list_writes(changes)), session=session)
 
         await self._mongo.transaction(write)
+
+    async def _insert(self, documents: Sequence[Document], session: Session) -> None:
+        """Insert edges by one bare command: the driver's own insert costs twice. Raises a duplicate key error."""
+        answer = await self._mongo.database.command("insert", EDGES, documents=documents, session=session)
+        if "writeErrors" in answer:
+            raise BulkWriteError(answer)
 
     async def _check_limit(self, changes: Iterable[AppliedChange], session: Session) -> None:
         added = Counter(change.key.user for change in changes if change.key.kind in LISTED_KINDS and change.delta > 0)
@@ -102,25 +130,43 @@ class MongoEdges:
         if any([document.get("size", 0) + added[document["_id"]] > self._max_listed async for document in found]):
             raise TooManyEdges(f"at most {self._max_listed} follows and mutes per user")
 
-    async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """The viewer's relation to each author, by the given kinds of edges."""
-        ids = []
-        for kinds, of_kinds in grouped(authors).items():
+    async def relations(
+        self, viewer_id: str, authors: Mapping[str, Collection[Kind]], follow_list: FollowList | None = None
+    ) -> Mapping[str, Relation]:
+        """The viewer's relation to each author, by the given kinds of edges.
+
+        A follow list says whom the viewer follows and mutes, and who hides from the viewer. Neither these edges nor
+        blocks of those who are followed are looked up then.
+        """
+        fields: dict[str, tuple[str, ...]] = {}
+        if follow_list is not None:
+            fields = dict.fromkeys(authors.keys() & follow_list.following, FOLLOWS)
+            for field, users in (("muted", follow_list.muted), ("hidden", follow_list.hidden_by)):
+                for author in authors.keys() & users:
+                    fields[author] = (*fields.get(author, ()), field)
+        followed = {author for author, known in fields.items() if "follows" in known}
+        ids: list[str] = []
+        for kinds, some in grouped(authors).items():
             for kind in kinds:
-                name = kind.value
-                if (name, False) in FIELD_OF_EDGE:
-                    ids += [f"{name}/{author}/{viewer_id}" for author in of_kinds]
-                if (name, True) in FIELD_OF_EDGE:
-                    ids += [f"{name}/{viewer_id}/{author}" for author in of_kinds]
-        found = await self._edge_loader.get_many(ids)
-        fields: dict[str, dict[str, bool]] = {}
-        for edge_id, document in found.items():
+                own, wanted = (kind, True) in FIELD_OF_EDGE, some
+                if follow_list is not None:
+                    if kind in LISTED:
+                        continue
+                    if kind is Kind.BLOCK:
+                        wanted = [author for author in some if author not in followed]
+                    elif kind is Kind.FOLLOW:  # of a stranger it does not matter whether they follow the viewer
+                        own, wanted = False, [author for author in some if author in followed]
+                if own:
+                    ids += [f"{kind}/{viewer_id}/{author}" for author in wanted]
+                if (kind, False) in FIELD_OF_EDGE:
+                    ids += [f"{kind}/{author}/{viewer_id}" for author in wanted]
+        for edge_id, document in (await self._edge_loader.get_many(ids)).items():
             if document["on"]:
                 kind_name, user, target = edge_id.split("/")
-                author = target if user == viewer_id else user
-                fields.setdefault(author, {})[FIELD_OF_EDGE[kind_name, user == viewer_id]] = True
-        relations = dict.fromkeys(authors, NO_EDGES)
-        return relations | {author: Relation(**known) for author, known in fields.items()}
+                own = user == viewer_id
+                author = target if own else user
+                fields[author] = (*fields.get(author, ()), FIELD_OF_EDGE[Kind(kind_name), own])
+        return {author: relation_of(fields.get(author, ())) for author in authors}
 
     async def follow_list(self, viewer_id: str) -> FollowList:
         """The users whom a viewer follows and mutes."""
@@ -176,34 +222,67 @@ class MongoEdges:
         found = self._edges.find(query, {other: 1, "at": 1, "notify": 1}, sort=[("at", -1), (other, 1)], limit=limit)
         return [EdgeListEntry(d[other], d["at"], d.get("notify", False)) async for d in found]
 
-    async def _load(self, keys: Collection[EdgeKey], session: Session) -> EdgeSet:
-        by_id = {str(key): key for key in dependencies_of(keys)}
+    async def _latest(self, keys: Collection[EdgeKey], session: Session) -> dict[EdgeKey, EdgeChange]:
+        """The stored edges among these keys and those that decide whether they are in force.
+
+        Of users with many follows in a batch, as an import has them, all blocks are read: hardly any of the two blocks
+        of each follow exists, and to look for them costs more than to write the follow.
+        """
+        users, blocks = {key.user for key in keys}, None
+        if len(keys) >= FOLLOWS_OF_ONE_USER * len(users) and all(key.kind in REMOVED_BY_BLOCK for key in keys):
+            blocks = await self._blocks_of(list(users), session)
+        wanted = {str(key): key for key in (dependencies_of(keys) if blocks is None else keys)}
+        found = await self._edges.find({"_id": {"$in": list(wanted)}}, CHANGE, session=session).to_list(None)
+        return {
+            wanted.get(document["_id"]) or edge_key(document["_id"]): EdgeChange(document["requested"], document["at"])
+            for document in (*found, *(blocks or ()))
+        }
+
+    async def _blocks_of(self, users: Sequence[str], session: Session) -> list[Document] | None:
+        """All blocks by and of these users; None if there are many."""
+        blocks: list[Document] = []
+        for side in ("user", "target"):
+            query = {side: {"$in": users}, "kind": Kind.BLOCK.value}
+            found = await self._edges.find(query, CHANGE, limit=FEW, session=session).to_list(None)
+            if len(found) == FEW:
+                return None
+            blocks += found
+        return blocks
+
+    async def _erasures(
+        self, keys: Collection[EdgeKey], session: Session, since: datetime | None
+    ) -> Mapping[str, datetime]:
+        """When users of these edges were erased, if that was not before ``since``: few were since a recent change."""
         users = {user for key in keys for user in (key.user, key.target)}
-        latest = {
-            by_id[document["_id"]]: EdgeChange(document["requested"], document["at"])
-            async for document in self._edges.find(
-                {"_id": {"$in": list(by_id)}}, {"requested": 1, "at": 1}, session=session
-            )
-        }
-        erased = {
-            document["_id"]: document["at"]
-            async for document in self._erased.find({"_id": {"$in": list(users)}}, {"at": 1}, session=session)
-        }
-        return EdgeSet(latest, erased)
+        if since is not None:
+            recent = self._erased.find({"at": {"$gte": since}}, {"at": 1}, limit=FEW, session=session)
+            marks = await recent.to_list(None)
+            if len(marks) < FEW:
+                return {mark["_id"]: mark["at"] for mark in marks if mark["_id"] in users}
+        found = self._erased.find({"_id": {"$in": list(users)}}, {"at": 1}, session=session)
+        return {mark["_id"]: mark["at"] for mark in await found.to_list(None)}
 
 
 FIELD_OF_EDGE = {
-    (Kind.FOLLOW.value, True): "follows",
-    (Kind.FOLLOW.value, False): "followed",
-    (Kind.BLOCK.value, True): "blocked",
-    (Kind.BLOCK.value, False): "blocked",
-    (Kind.CLOSE_FRIEND.value, False): "close",
-    (Kind.HIDE.value, False): "hidden",
-    (Kind.MUTE.value, True): "muted",
+    (Kind.FOLLOW, True): "follows",
+    (Kind.FOLLOW, False): "followed",
+    (Kind.BLOCK, True): "blocked",
+    (Kind.BLOCK, False): "blocked",
+    (Kind.CLOSE_FRIEND, False): "close",
+    (Kind.HIDE, False): "hidden",
+    (Kind.MUTE, True): "muted",
 }
 """The field of a relation that an edge sets, by its kind and whether it is the viewer's."""
-NO_EDGES = Relation()
+LISTED = frozenset({Kind.MUTE, Kind.HIDE})
+"""Kinds of edges that a follow list names with the relation that they make."""
+FOLLOWS = ("follows",)
 NO_NOTIFY = {"notify": "", "country": ""}
+
+
+@cache
+def relation_of(fields: tuple[str, ...]) -> Relation:
+    """The relation with these fields. There are few, and to make one takes two microseconds."""
+    return Relation(**dict.fromkeys(fields, True))
 
 
 def grouped(authors: Mapping[str, Collection[Kind]]) -> Mapping[frozenset[Kind], Sequence[str]]:
@@ -214,8 +293,14 @@ def grouped(authors: Mapping[str, Collection[Kind]]) -> Mapping[frozenset[Kind],
     return groups
 
 
-def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> InsertOne[Document] | UpdateOne:
-    """The write of one edge, with its pending event where it is to be published."""
+def edge_key(edge_id: str) -> EdgeKey:
+    """The edge with this id."""
+    kind, user, target = edge_id.split("/")
+    return EdgeKey(Kind(kind), user, target)
+
+
+def edge_fields(change: AppliedChange, *, publish: bool, now: datetime) -> Document:
+    """The fields of an edge's document, with its pending event where it is to be published."""
     key, latest = change.key, change.latest
     fields: Document = {
         "kind": key.kind.value,
@@ -229,9 +314,14 @@ def edge_write(change: AppliedChange, *, publish: bool, now: datetime) -> Insert
         fields |= {outbox.PENDING_FIELD: outbox.pending_mark(epoch_ms(latest.at), now), "event_id": new_id()}
     if not change.in_force:
         fields["gone"] = now
-    if change.created:
-        return InsertOne({"_id": str(key), **fields})
-    return UpdateOne({"_id": str(key)}, {"$set": fields, "$unset": {"gone": ""} if change.in_force else NO_NOTIFY})
+    return fields
+
+
+def edge_update(change: AppliedChange, fields: Document) -> UpdateOne:
+    """The update of an edge that is stored already."""
+    return UpdateOne(
+        {"_id": str(change.key)}, {"$set": fields, "$unset": {"gone": ""} if change.in_force else NO_NOTIFY}
+    )
 
 
 def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:

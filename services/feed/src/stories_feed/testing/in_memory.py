@@ -21,7 +21,8 @@ from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.seen import Engagement, Seen, SeenKey
 from stories_feed.usecases.stories import live_story_from_event
-from stories_feed.usecases.trays import FollowList, Preview
+from stories_feed.usecases.trays import Preview
+from stories_feed.usecases.visible_stories import FollowList
 
 
 class MemoryStories:
@@ -164,7 +165,14 @@ class MemoryEdges:
         """Until when users were erased."""
         return {user_id: mark.until for user_id, mark in self.erased_users.marks.items()}
 
-    async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
+    async def change(
+        self,
+        keys: Collection[EdgeKey],
+        update: Callable[[EdgeSet], None],
+        *,
+        publish: bool,
+        since: datetime | None = None,  # noqa: ARG002
+    ) -> None:
         """Update the edges at once."""
         loaded = dependencies_of(keys)
         graph = EdgeSet({key: change for key, change in self.latest.items() if key in loaded}, self.erased)
@@ -199,7 +207,12 @@ class MemoryEdges:
         """Whether an edge is in force."""
         return EdgeSet(self.latest).in_force(key)
 
-    async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
+    async def relations(
+        self,
+        viewer_id: str,
+        authors: Mapping[str, Collection[Kind]],
+        follow_list: FollowList | None = None,  # noqa: ARG002
+    ) -> Mapping[str, Relation]:
         """Relations from the edges in force."""
         return {author: self._relation(viewer_id, author) for author in authors}
 
@@ -319,7 +332,7 @@ class RecordingPublisher:
         self.ids += [outgoing.event_id for outgoing in events]
 
 
-class NoopRelay:
+class MemoryRelay:
     """Records what is published at once."""
 
     def __init__(self) -> None:

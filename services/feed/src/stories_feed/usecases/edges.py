@@ -1,6 +1,7 @@
 """Changes of edges: requested over HTTP, or received as events."""
 
-from collections.abc import Callable, Collection, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -41,6 +42,14 @@ EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
 
 CHANGE_OF_EVENT = {event: change for change, event in EDGE_EVENTS.items()}
 
+WRITTEN_APART = frozenset({Kind.FOLLOW, Kind.MUTE, Kind.CLOSE_FRIEND})
+"""Kinds of which two transactions conflict only over edges of the same user."""
+MIN_SHARE = 250
+"""Changes from which a second transaction is worth its cost."""
+
+
+KeyAndChange = tuple[EdgeKey, EdgeChange]
+
 
 @dataclass(frozen=True, slots=True)
 class NotifyChoice:
@@ -50,21 +59,65 @@ class NotifyChoice:
     country: str | None = None
 
 
-class Edges(Protocol):
-    """The repository of edges."""
+EdgeListPosition = tuple[datetime, str]
 
-    async def change(self, keys: Collection[EdgeKey], update: Callable[[EdgeSet], None], *, publish: bool) -> None:
+
+@dataclass(frozen=True, slots=True)
+class EdgeListEntry:
+    """A user on a list of edges, and since when. `country`: of who is notified, as of their choice."""
+
+    user_id: str
+    since: datetime
+    notify: bool = False
+    country: str | None = None
+
+    @property
+    def position(self) -> EdgeListPosition:
+        """The entry's position in its list."""
+        return self.since, self.user_id
+
+
+class EdgeRepository(Protocol):
+    """The repository of edges. Lists hold edges that are in force, newest first."""
+
+    async def change(
+        self,
+        keys: Collection[EdgeKey],
+        update: Callable[[EdgeSet], None],
+        *,
+        publish: bool,
+        since: datetime | None = None,
+    ) -> None:
         """Load the edges around the keys, let ``update`` change them, and write them atomically.
 
         Args:
             keys: the edges to change.
             update: may be called several times, each time with newly loaded edges.
             publish: whether the changes of these keys are to be published.
+            since: the earliest of the changes, if none is later than its own time: earlier erasures do not matter then.
         """
         ...
 
     async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
         """Whether a follower is notified of the target's new stories, if the edge is in force."""
+        ...
+
+    async def targets(
+        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """The targets of a user's edges of this kind."""
+        ...
+
+    async def users(
+        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """The users who have an edge of this kind to a target."""
+        ...
+
+    async def notified_followers(
+        self, author_id: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """Followers of an author who want to be notified, after a position, in the order of their follows."""
         ...
 
 
@@ -84,7 +137,7 @@ class OutboxRelay(Protocol):
 class ChangeEdge:
     """Switch an edge of a user on or off."""
 
-    edges: Edges
+    edges: EdgeRepository
     relay: OutboxRelay
     now: Clock
 
@@ -114,7 +167,7 @@ class ChangeEdge:
 class ApplyEdgeEvents:
     """Apply edge events: our own, which are stored already, or those of external producers."""
 
-    edges: Edges
+    edges: EdgeRepository
 
     async def __call__(self, records: Sequence[ReceivedEvent[UserEdge]]) -> None:
         """Apply a batch, each event at its time; an external producer's at the latest when it was appended.
@@ -123,15 +176,30 @@ class ApplyEdgeEvents:
             InvalidMessage: a user has reached the limit of follows and mutes.
         """
         changes = [(edge_key_of(record.event), edge_change_of(record)) for record in records]
+        outcomes = await asyncio.gather(*map(self._apply, shares_of(changes)), return_exceptions=True)
+        for failed in outcomes:
+            if isinstance(failed, TooManyEdges):
+                raise InvalidMessage(str(failed)) from failed
+            if failed is not None:
+                raise failed
 
+    async def _apply(self, changes: Sequence[KeyAndChange]) -> None:
         def update(graph: EdgeSet) -> None:
             for key, change in changes:
                 graph.apply(key, change)
 
-        try:
-            await self.edges.change({key for key, _ in changes}, update, publish=False)
-        except TooManyEdges as error:
-            raise InvalidMessage(str(error)) from error
+        since = min(change.at for _, change in changes)
+        await self.edges.change({key for key, _ in changes}, update, publish=False, since=since)
+
+
+def shares_of(changes: Iterable[KeyAndChange]) -> list[list[KeyAndChange]]:
+    """The changes in one share, or in two of different users: MongoDB writes one while the other is prepared."""
+    ordered = sorted(changes, key=lambda each: each[0].user)
+    middle = len(ordered) // 2
+    while 0 < middle < len(ordered) and ordered[middle][0].user == ordered[middle - 1][0].user:
+        middle += 1
+    apart = middle >= MIN_SHARE and all(key.kind in WRITTEN_APART for key, _ in ordered)
+    return [some for some in (ordered[:middle], ordered[middle:]) if some] if apart else [ordered]
 
 
 def edge_key_of(event: UserEdge) -> EdgeKey:
@@ -149,37 +217,3 @@ def edge_change_of(record: ReceivedEvent[UserEdge]) -> EdgeChange:
 def event_of(key: EdgeKey, change: EdgeChange) -> UserEdge:
     """The event that reports a change."""
     return EDGE_EVENTS[key.kind, change.on](user_id=key.user, target_id=key.target, at=change.at)
-
-
-EdgeListPosition = tuple[datetime, str]
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeListEntry:
-    """A user on a list of edges, and since when. `country`: of who is notified, as of their choice."""
-
-    user_id: str
-    since: datetime
-    notify: bool = False
-    country: str | None = None
-
-    @property
-    def position(self) -> EdgeListPosition:
-        """The entry's position in its list."""
-        return self.since, self.user_id
-
-
-class EdgeLists(Protocol):
-    """Lists of edges that are in force, newest first."""
-
-    async def targets(
-        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """The targets of a user's edges of this kind."""
-        ...
-
-    async def users(
-        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """The users who have an edge of this kind to a target."""
-        ...

@@ -7,7 +7,6 @@ one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from stories_shared.clock import epoch_ms
 
@@ -16,19 +15,10 @@ from stories_feed.domain.ranking import BLOCK, Diversify, Place, RankedStories, 
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.items import BuildItems, ItemWithAccess
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, MAX_SCANNED
-from stories_feed.usecases.trays import FollowList
-from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import FRIENDSHIP, FollowList, Relations, SeenBy, VisibleStories
 
 # Candidates for which relations are loaded together, for each story that a block still takes.
 PER_STORY = 2
-
-
-class FollowLists(Protocol):
-    """Follow lists of viewers."""
-
-    async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes, and who hides from the viewer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +26,7 @@ class Suggested:
     """What memory says of candidates for a viewer: which are own, muted, hidden or seen."""
 
     viewer_id: str
+    follow_list: FollowList
     hidden: frozenset[str]
     seen: frozenset[int]
 
@@ -76,7 +67,7 @@ class ReadForYou:
     visible_stories: VisibleStories
     build_items: BuildItems
     marks: SeenBy
-    follow_lists: FollowLists
+    follow_lists: Relations
 
     async def __call__(
         self, viewer_id: str, place: Place | None, limit: int
@@ -89,7 +80,7 @@ class ReadForYou:
         marks = self.marks.seen(viewer_id, self.visible_stories.now())
         follow_list = await self.follow_lists.follow_list(viewer_id)
         seen = await marks
-        suggested = Suggested(viewer_id, follow_list.muted | follow_list.hidden_by, seen)
+        suggested = Suggested(viewer_id, follow_list, follow_list.muted | follow_list.hidden_by, seen)
         if place is None:
             now_ms = epoch_ms(self.visible_stories.now())
             place = Place(self.ranked.snapshot(now_ms).time, None)
@@ -183,7 +174,9 @@ class ReadForYou:
         """The ids of the candidates that the viewer may see and has not seen."""
         stories = [story for _, story in candidates]
         missing = {story.author_id for story in stories} - relations.keys()
-        relations |= await self.visible_stories.relations(suggested.viewer_id, missing, FRIENDSHIP)
+        relations |= await self.visible_stories.relations(
+            suggested.viewer_id, missing, FRIENDSHIP, suggested.follow_list
+        )
         if suggested.seen:
             await self.visible_stories.load_seen_keys(stories)
         return {

@@ -13,7 +13,7 @@ from stories_feed.domain.live import Audience, LiveStory
 from stories_feed.domain.ttl import MIN_REMAINING, TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, Ring, ring_of
 from stories_feed.usecases.items import Media
-from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import FollowList, Relations, SeenBy, VisibleStories
 
 MAX_RINGS = 100
 # Rings kept ready beyond those of live authors, before all are dropped and made again.
@@ -26,26 +26,6 @@ Reels = Mapping[str, Sequence[LiveStory]]
 
 RingState = Literal["unseen", "seen", "none"]
 """Of an author for a viewer."""
-
-
-@dataclass(frozen=True, slots=True)
-class FollowList:
-    """The viewer's follows and mutes, and who hides all stories from the viewer.
-
-    Blocked authors are not in ``following``.
-    """
-
-    following: Sequence[str]
-    muted: frozenset[str]
-    hidden_by: frozenset[str] = frozenset()
-
-
-class Follows(Protocol):
-    """Follow lists of viewers."""
-
-    async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +88,7 @@ class ReadTray:
     """The rings of the authors whom a viewer follows: unseen first, then newest."""
 
     visible_stories: VisibleStories
-    follows: Follows
+    follows: Relations
     marks: SeenBy
     stories: Previews
     media: Media
@@ -127,7 +107,7 @@ class ReadTray:
         index = self.visible_stories.index
         authors = index.live_among(follow_list.following) - follow_list.muted - follow_list.hidden_by
         ready = self._ready_rings(viewer_id, authors, seen)
-        reels = await self._reels(viewer_id, authors - ready.keys())
+        reels = await self._reels(viewer_id, authors - ready.keys(), follow_list)
         if seen:
             await self.visible_stories.load_seen_keys(story for reel in reels.values() for story in reel)
         rings = {author: ring for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
@@ -192,12 +172,13 @@ class ReadTray:
                 reel, shown, until, known if len(known) == len(keys) else None, ring.rank, entry
             )
 
-    async def _reels(self, viewer_id: str, authors: Collection[str]) -> Reels:
+    async def _reels(self, viewer_id: str, authors: Collection[str], follow_list: FollowList) -> Reels:
         index = self.visible_stories.index
         restricted = {
             author for author in authors if any(story.audience in RESTRICTED for story in index.reel_unfiltered(author))
         }
-        loaded = await self.visible_stories.relations(viewer_id, restricted) if restricted else {}
+        relations_to = self.visible_stories.relations
+        loaded = await relations_to(viewer_id, restricted, follow_list=follow_list) if restricted else {}
         relations = {**dict.fromkeys(authors, FOLLOWS), **loaded, viewer_id: Relation(own=True)}
         return self.visible_stories.visible_reels(viewer_id, relations)
 

@@ -3,13 +3,14 @@
 from collections.abc import Awaitable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.errors import KAFKA, Unavailable
 
 from stories_feed.domain.edges import Kind
-from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.domain.live import Audience, LiveIndex, LiveStory
 from stories_feed.domain.ttl import MIN_REMAINING
 from stories_feed.domain.visibility import Relation, may_see
 
@@ -24,11 +25,36 @@ FRIENDSHIP = (Kind.FOLLOW,)
 """The kinds that items need in addition: a ticket says whether viewer and author are friends."""
 
 
-class Relations(Protocol):
-    """Relations of viewers to authors."""
+@dataclass(frozen=True, slots=True)
+class FollowList:
+    """The viewer's follows and mutes, and who hides all stories from the viewer.
 
-    async def relations(self, viewer_id: str, authors: Mapping[str, Collection[Kind]]) -> Mapping[str, Relation]:
-        """The relation to each author, by the given kinds of edges."""
+    Blocked authors are not in ``following``.
+    """
+
+    following: Sequence[str]
+    muted: frozenset[str]
+    hidden_by: frozenset[str] = frozenset()
+
+
+class Relations(Protocol):
+    """Relations of viewers to authors, and follow lists of viewers."""
+
+    async def relations(
+        self, viewer_id: str, authors: Mapping[str, Collection[Kind]], follow_list: FollowList | None = None
+    ) -> Mapping[str, Relation]:
+        """The relation to each author, by the given kinds of edges.
+
+        What the viewer's follow list says, if it was read for the same request, need not be read again.
+        """
+        ...
+
+    async def follow_list(self, viewer_id: str) -> FollowList:
+        """The users whom a viewer follows and mutes, and who hides from the viewer."""
+        ...
+
+    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
+        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
         ...
 
 
@@ -83,7 +109,11 @@ class VisibleStories:
         return self.raw_index
 
     async def relations(
-        self, viewer_id: str, authors: Iterable[str], extra: Collection[Kind] = ()
+        self,
+        viewer_id: str,
+        authors: Iterable[str],
+        extra: tuple[Kind, ...] = (),
+        follow_list: FollowList | None = None,
     ) -> Mapping[str, Relation]:
         """The viewer's relations to those of the authors who have live stories.
 
@@ -91,16 +121,20 @@ class VisibleStories:
             viewer_id: the viewer.
             authors: the authors.
             extra: kinds of edges to load beside those that decide who may see the stories.
+            follow_list: the viewer's, if it was read for the same request.
         """
         live = self.index.live_among(authors)
-        others = {author: self._audience_edges(author).union(extra) for author in live if author != viewer_id}
-        relations = await self.edges.relations(viewer_id, others) if others else {}
+        others = {author: self._deciding_edges(author, extra) for author in live if author != viewer_id}
+        relations = await self.edges.relations(viewer_id, others, follow_list) if others else {}
         return {**relations, **({viewer_id: Relation(own=True)} if viewer_id in live else {})}
 
-    def _audience_edges(self, author_id: str) -> frozenset[Kind]:
-        """The kinds of edges that decide who may see an author's stories."""
-        audiences = {story.audience for story in self.index.reel_unfiltered(author_id)}
-        return AUDIENCE_EDGES["everyone"].union(*map(AUDIENCE_EDGES.__getitem__, audiences))
+    def _deciding_edges(self, author_id: str, extra: tuple[Kind, ...]) -> frozenset[Kind]:
+        """The kinds of edges that decide who may see an author's stories, and the extra ones."""
+        kinds = edges_of("everyone", extra)
+        for story in self.index.reel_unfiltered(author_id):
+            if story.audience != "everyone":
+                kinds |= edges_of(story.audience, extra)
+        return kinds
 
     async def reels(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Sequence[LiveStory]]:
         """The stories of each author that the viewer may see now; authors without any are omitted."""
@@ -145,6 +179,12 @@ class VisibleStories:
         """
         if any(self.log_status.stale(story_id) for story_id in story_ids):
             raise Unavailable(KAFKA, "the log has not been read in time")
+
+
+@cache
+def edges_of(audience: Audience, extra: tuple[Kind, ...]) -> frozenset[Kind]:
+    """The kinds of edges that decide who belongs to an audience, and the extra ones."""
+    return AUDIENCE_EDGES[audience].union(extra)
 
 
 class SeenBy(Protocol):
