@@ -1,5 +1,5 @@
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { Item } from "stories-client";
 import { later } from "./later";
 import { Player } from "./player/Player";
@@ -22,6 +22,9 @@ function App() {
   const [, section = "", name = "", more] = route.value.split("/").map(decodeURIComponent);
   const user = session.value?.user;
   useEffect(() => setForYou(null), [user]);
+  // The player lies over a page, which stays where it is.
+  const page = section === "u" ? (name === user && more ? "me" : "") : section === "s" ? "" : section;
+  useLayoutEffect(() => scrollTo(0, 0), [page]);
   if (!user) {
     return (
       <>
