@@ -33,7 +33,7 @@ from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import NOON, posted, received
-from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, NoopRelay, RecordingPublisher
+from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryRelay, RecordingPublisher
 from stories_feed.usecases.edges import EDGE_EVENTS, ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.items import BuildItems
@@ -134,7 +134,7 @@ class Feed:
         self.story = ReadStory(visible_stories, build_items, seen)
         self.tray = ReadTray(visible_stories, self.edges, seen, stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, seen, stories)
-        self.change_edge = ChangeEdge(self.edges, NoopRelay(), self.now)
+        self.change_edge = ChangeEdge(self.edges, MemoryRelay(), self.now)
         self.apply_edge_events = ApplyEdgeEvents(self.edges)
 
 

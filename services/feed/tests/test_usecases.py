@@ -13,10 +13,10 @@ from stories_feed.testing.in_memory import (
     FakeLogStatus,
     FakeSigner,
     MemoryEdges,
+    MemoryRelay,
     MemorySeen,
     MemoryStories,
     MemoryUserData,
-    NoopRelay,
     RecordingPublisher,
 )
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge, shares_of
@@ -61,7 +61,7 @@ class UseCases:
         self.index, self.log_status = LiveIndex(), FakeLogStatus()
         self.ranked = RankedStories(FreshnessAndEngagement(4 * 3600, {"reaction": 1.0}))
         self.index.subscribe(self.ranked.on_change)
-        self.publisher, self.relay = RecordingPublisher(), NoopRelay()
+        self.publisher, self.relay = RecordingPublisher(), MemoryRelay()
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.user_data = MemoryUserData(self.stories, self.edges, self.seen)
         ttl_policy = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))

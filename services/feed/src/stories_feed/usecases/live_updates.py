@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Protocol
 
 import msgspec
 from stories_shared.clock import Clock
@@ -31,7 +30,7 @@ from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.seen import SeenRepository
 from stories_feed.usecases.stories import ErasedUsers
 from stories_feed.usecases.trays import Previews
-from stories_feed.usecases.visible_stories import FollowList, VisibleStories
+from stories_feed.usecases.visible_stories import Relations, VisibleStories
 
 MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
@@ -45,18 +44,6 @@ RETRY_MS = 2_000
 Message = tuple[str, Mapping[str, str]]
 """The event and data of a message."""
 encode = msgspec.json.Encoder().encode
-
-
-class FollowLists(Protocol):
-    """Follow lists of viewers, and the versions of their edges."""
-
-    async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes."""
-        ...
-
-    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
-        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
-        ...
 
 
 class Connection:
@@ -172,7 +159,7 @@ class LiveUpdates:
     def __init__(
         self,
         visible_stories: VisibleStories,
-        follow_lists: FollowLists,
+        follow_lists: Relations,
         marks: SeenRepository,
         stories: Previews,
         users: ErasedUsers,
