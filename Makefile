@@ -21,7 +21,7 @@ cache := $(shell mkdir -p '$(cache)' 2>/dev/null && test -w '$(cache)' && echo '
 export UV_CACHE_DIR ?= $(cache)/uv
 
 .PHONY: install install/deploy install/api lock up demo test test/unit test/python test/minio test/nightly test/containers check \
-	check/deploy check/web web clients secrets docs docs/site charts chaos bench release
+	check/deploy check/web web clients secrets docs docs/site charts kind chaos bench release
 
 # The stamp is in .venv, but Kafka is in the cache, so the installation is checked each time.
 install: .venv/installed
@@ -119,9 +119,13 @@ node_modules/installed: package-lock.json
 # The charts as packages that contain their linked files: dist/charts/*.tgz.
 charts: install/deploy
 	@mkdir -p dist/charts
-	@for chart in ingest feed engagement expiry gateway monitoring stories; do \
+	@for chart in ingest feed engagement expiry gateway monitoring stores stories; do \
 		.venv-deploy/bin/helm package --destination dist/charts deploy/helm/$$chart 2>/dev/null || exit 1; \
 	done
+
+# A trial on Kubernetes: a kind cluster with the whole system. Says what is missing where docker or kind is not there.
+kind:
+	@sh deploy/kind.sh
 
 # The clients as packages: dist/clients/*.whl, *.tar.gz and *.tgz.
 clients: install node_modules/installed

@@ -70,13 +70,14 @@ def main() -> None:
         plan = replace(plan, share=1.0)
     results, failed = asyncio.run(run(given.names or list(known), plan, given.spy))
     flat = [each for some in results.values() for each in some]
-    print(", ".join(f"{name} {value}" for name, value in described.items()))
+    head = ", ".join(f"{name} {value}" for name, value in described.items())
+    print(head)
     print(report.table(flat))
     if given.json:
         given.json.write_text(report.as_json(flat, plan, described))
     if given.plots:
         given.plots.mkdir(parents=True, exist_ok=True)
-        (given.plots / "results.txt").write_text(f"{described}\n\n{report.table(flat)}\n")
+        (given.plots / "results.txt").write_text(f"{head}\n\n{report.table(flat)}\n")
         for name, some in results.items():
             (given.plots / f"{name}.svg").write_text(report.chart(known[name].description, some))
     if failed:

@@ -20,6 +20,9 @@ give() { # name, value: unless it exists
 for name in ROOT INGEST FEED ENGAGEMENT EXPIRY OPERATOR MONITOR; do
     give "MONGO_${name}_PASSWORD" "$(openssl rand -hex 24)"
 done
+for name in INGEST FEED ENGAGEMENT EXPIRY OPERATOR MONITOR PRODUCER; do # of deploy/compose.sasl.yml
+    give "KAFKA_${name}_PASSWORD" "$(openssl rand -hex 24)"
+done
 give MONGO_REPLICA_KEY "$(openssl rand -hex 128)"
 give S3_ACCESS_KEY "$(openssl rand -hex 8)"
 give S3_SECRET_KEY "$(openssl rand -hex 20)"

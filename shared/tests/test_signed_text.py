@@ -213,3 +213,11 @@ def test_first_page_has_no_position():
     assert CURSORS.position("tray", "ann", PageParams(), Place) is None
     page = PageParams(20, CURSORS.encode("tray", "ann", ("bob", 7)))
     assert CURSORS.position("tray", "ann", page, Place) == ("bob", 7)
+
+
+def test_a_page_is_cut_before_the_item_that_begins_the_next():
+    cursors, page = Cursors([NEW, OLD]), PageParams(limit=2)
+    assert cursors.cut("list", "ann", page, ["a", "b"], lambda item: [item]) == (["a", "b"], None)
+    items, cursor = cursors.cut("list", "ann", page, ["a", "b", "c"], lambda item: [item])
+    assert items == ["a", "b"]
+    assert cursors.position("list", "ann", PageParams(2, cursor), tuple[str]) == ("b",)

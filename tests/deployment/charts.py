@@ -13,8 +13,8 @@ from stories_shared.events.cloudevents import SERVICES
 
 HELM = CHECKOUT / "deploy" / "helm"
 TOOLS = CHECKOUT / ".venv-deploy"
-EXAMPLES = ("minimal", "strimzi", "production", "small")
-CHARTS = (*SERVICES, "gateway", "monitoring", "stories")
+EXAMPLES = ("minimal", "strimzi", "production", "small", "quickstart")
+CHARTS = (*SERVICES, "gateway", "monitoring", "stores", "stories")
 KUBERNETES = ("1.31.0", "1.37.0")  # the oldest and the newest version rendered
 
 Manifest = dict[str, Any]
@@ -95,7 +95,7 @@ def name_of(manifest: Manifest) -> str:
 
 def pods(manifests: Iterable[Manifest]) -> Iterator[tuple[str, Manifest]]:
     """Every pod template, with the name of its owner."""
-    for manifest in of_kind(manifests, "Deployment", "Job"):
+    for manifest in of_kind(manifests, "Deployment", "StatefulSet", "Job"):
         yield name_of(manifest), manifest["spec"]["template"]
 
 

@@ -11,7 +11,11 @@ from typing import Any
 from stories_embedded.paths import CHECKOUT
 
 COMPOSE = CHECKOUT / ".venv-deploy" / "bin" / "docker-compose"
-FILES = ("docker-compose.yml", "docker-compose.yml:deploy/compose.seaweedfs.yml")
+FILES = (
+    "docker-compose.yml",
+    "docker-compose.yml:deploy/compose.seaweedfs.yml",
+    "docker-compose.yml:deploy/compose.sasl.yml",
+)
 PROFILES = ((), ("observability",), ("tools",), ("observability", "tools"))
 COMPLETED = "service_completed_successfully"
 
@@ -24,7 +28,7 @@ class Variant:
     profiles: tuple[str, ...]
 
     def __str__(self) -> str:
-        override = "seaweedfs" if ":" in self.files else "minio"
+        override = self.files.rpartition("compose.")[2].removesuffix(".yml") if ":" in self.files else "minio"
         return "+".join([override, *self.profiles])
 
 

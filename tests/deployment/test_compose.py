@@ -55,9 +55,10 @@ def test_compose_accepts_the_file(variant: Variant, env_file: Path) -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
-def test_every_one_shot_container_is_a_dependency(found: dict[str, dict[str, Any]]) -> None:
+def test_every_one_shot_container_is_a_dependency(found: dict[str, dict[str, Any]], variant: Variant) -> None:
     finishing = one_shots(found)
-    assert {"mongodb-init", "s3-volume", *(f"{name}-init" for name in SERVICES)} == set(finishing)
+    users = {"kafka-users"} if "sasl" in variant.files else set()
+    assert {"mongodb-init", "s3-volume", *(f"{name}-init" for name in SERVICES), *users} == set(finishing)
     for name in finishing:
         adopters = [
             other
@@ -114,10 +115,10 @@ def test_each_container_reaches_only_what_it_needs(variant: Variant, env_file: P
     whole = json.loads(compose(variant, env_file, "config", "--format", "json").stdout)
     members: dict[str, set[str]] = {name: set() for name in whole["networks"]}
     for name, service in whole["services"].items():
-        for network in service["networks"]:
+        for network in service.get("networks", ()):  # kafka-users has that of kafka
             members[network].add(name)
     assert {name for name, network in whole["networks"].items() if network.get("internal")} == {"data", "media"}
-    assert members["edge"] == {"gateway", "s3"}
+    assert members["edge"] - {"prometheus"} == {"gateway", "s3"}
     assert members["app"] - {"cli"} == {"gateway", *SERVICES}
     assert members["media"] - {"prometheus"} == {"ingest-worker", "kafka", "mongodb", "s3"}
     assert {"kafka", "mongodb", "s3", *SERVICES} <= members["data"]
@@ -247,12 +248,42 @@ def test_kafka_can_be_reached_from_outside_on_loopback(found: dict[str, dict[str
     assert found["feed"]["environment"]["KAFKA_BOOTSTRAP_SERVERS"] == listeners["INTERNAL"]
 
 
+def test_with_sasl_only_kafka_itself_is_let_in_without_a_password(
+    found: dict[str, dict[str, Any]], variant: Variant
+) -> None:
+    if "sasl" not in variant.files:
+        return
+    kafka = found["kafka"]["environment"]
+    protocols = dict(each.split(":") for each in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    listeners = dict(each.split("://") for each in kafka["KAFKA_LISTENERS"].split(","))
+    assert protocols.keys() == listeners.keys()
+    for name, address in listeners.items():
+        assert protocols[name] == "SASL_PLAINTEXT" or address.startswith("127.0.0.1:"), name
+    assert found["kafka-users"]["network_mode"] == "service:kafka"
+    assert found["kafka-users"]["depends_on"].keys() == {"kafka"}
+
+
+def test_with_sasl_each_service_is_a_user_of_its_own(found: dict[str, dict[str, Any]], variant: Variant) -> None:
+    if "sasl" not in variant.files:
+        return
+    made = found["kafka-users"]["environment"]
+    users = {**{name: name for name in SERVICES}, "ingest-worker": "ingest"} | {f"{n}-init": n for n in SERVICES}
+    users |= {"cli": "operator"} if "cli" in found else {}
+    for name, user in users.items():
+        given = found[name]["environment"]
+        assert (given["KAFKA_SECURITY_PROTOCOL"], given["KAFKA_SASL_USERNAME"]) == ("SASL_PLAINTEXT", user), name
+        assert given["KAFKA_SASL_PASSWORD"] == made[f"KAFKA_{user.upper()}_PASSWORD"], name
+        assert name == "cli" or "kafka-users" in found[name]["depends_on"], name
+    if "kafka-exporter" in found:
+        assert f"--sasl.password={made['KAFKA_MONITOR_PASSWORD']}" in found["kafka-exporter"]["command"]
+
+
 def test_prometheus_scrapes_names_that_compose_gives(found: dict[str, dict[str, Any]]) -> None:
     if "prometheus" not in found:
         return
     scraped = yaml.safe_load((CHECKOUT / "deploy" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     names = {name for job in scraped for sd in job.get("dns_sd_configs", []) for name in sd["names"]}
-    assert {*SERVICES, "ingest-worker", "kafka-exporter", "mongodb-exporter"} <= names <= found.keys()
+    assert {*SERVICES, "gateway", "ingest-worker", "kafka-exporter", "mongodb-exporter"} <= names <= found.keys()
 
 
 def test_secrets_are_generated_once_with_mode_600(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class LocatedQuery:
     @property
     def of_exporter(self) -> bool:
         """Whether it queries an exporter, which only compose and clusters have."""
-        return bool(re.search(r"\b(kafka|mongodb)_|-exporter\b", self.expr))
+        return bool(re.search(r"\b(kafka|mongodb|kubelet|node|kube)_|-exporter\b", self.expr))
 
 
 def document(path: Path) -> Any:

@@ -63,7 +63,7 @@ async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watch
 
     async with load(watched):
         await eventually(fewer, ALL_ANSWERED, accept=lambda left: not left)
-    assert await asking.values("sum by (job) (up) == 1") == [1.0] * len(SERVICES)
+    assert await asking.values("sum by (job) (up) == 1") == [1.0] * len([*SERVICES, "gateway"])
     rules = await asking.rules()
     assert not [rule for rule in rules if rule["health"] != "ok"]
     assert not [rule["name"] for rule in rules if rule.get("state") == "firing" and not is_about_speed(rule["name"])]
@@ -138,6 +138,12 @@ def exposition(offset: int) -> str:
         "mongodb_ss_wt_cache_bytes_currently_in_the_cache 1000000",
         "mongodb_ss_wt_cache_maximum_bytes_configured 256000000",
         "mongodb_ss_mem_resident 120",
+        'kubelet_volume_stats_available_bytes{persistentvolumeclaim="data-kafka-0"} 600',
+        'kubelet_volume_stats_capacity_bytes{persistentvolumeclaim="data-kafka-0"} 1000',
+        'node_filesystem_avail_bytes{fstype="ext4",mountpoint="/"} 600',
+        'node_filesystem_size_bytes{fstype="ext4",mountpoint="/"} 1000',
+        'kube_horizontalpodautoscaler_status_desired_replicas{horizontalpodautoscaler="stories-feed"} 2',
+        'kube_horizontalpodautoscaler_spec_max_replicas{horizontalpodautoscaler="stories-feed"} 6',
     ]
     for name, topic in Topics.of([timedelta(hours=24)]).items():
         at = f'topic="{name}",partition="0"'

@@ -93,7 +93,7 @@ def test_each_slo_has_the_same_expression_in_all_windows() -> None:
         if "record" in rule:
             window = rule["record"].removeprefix("stories:slo_errors:ratio_rate")
             shapes[rule["labels"]["slo"]][window] = rule["expr"].replace(f"[{window}]", "[]")
-    assert shapes.keys() == {"requests", "tray", "visible", "ended", "erased", "counted"}
+    assert shapes.keys() == {"requests", "edge", "tray", "visible", "ended", "erased", "counted"}
     for by_window in shapes.values():
         assert by_window.keys() == WINDOWS
         assert len(set(by_window.values())) == 1
@@ -135,7 +135,8 @@ def test_queries_return_no_constant_without_data() -> None:
 
 def test_compose_scrapes_each_service_under_its_name() -> None:
     jobs = {each["job_name"]: each for each in document(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
-    assert jobs.keys() == {"ingest", "feed", "engagement", "expiry", "kafka-exporter", "mongodb-exporter"}
+    services = {"ingest", "feed", "engagement", "expiry"}
+    assert jobs.keys() == {*services, "gateway", "kafka-exporter", "mongodb-exporter"}
     for name, job in jobs.items():
         assert job["dns_sd_configs"][0]["names"][0] == name
     datasources = document(GRAFANA / "provisioning" / "datasources" / "prometheus.yml")["datasources"]

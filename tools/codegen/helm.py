@@ -155,8 +155,9 @@ def schemas() -> dict[str, Schema]:
             "monitoring",
             closed(rules=FLAG, dashboards=closed(enabled=FLAG, labels=WORDS, annotations=WORDS), **OF_HELM),
         ),
+        "stores": titled("stores", of_stores()),
         "stories": titled(
-            "stories", closed(**dict.fromkeys((*SERVICES, "gateway", "monitoring"), ANYTHING), **OF_HELM)
+            "stories", closed(**dict.fromkeys((*SERVICES, "gateway", "monitoring", "stores"), ANYTHING), **OF_HELM)
         ),
     }
 
@@ -201,6 +202,14 @@ def of_gateway() -> Schema:
         serviceAccount=ACCOUNT,
         **WORKLOAD,
         **OF_HELM,
+    )
+
+
+def of_stores() -> Schema:
+    """The values of the stores for a trial."""
+    store = closed(image=NAME, storage=SIZE)
+    return closed(
+        secret=NAME, kafka=store, mongodb=store, s3=store, storageClassName=TEXT, serviceAccount=ACCOUNT, **OF_HELM
     )
 
 

@@ -21,6 +21,7 @@ SERVICES: Mapping[str, type[Settings]] = {
 }
 OF_THE_GATEWAY = (
     ("CORS_ORIGINS", "none", "origins of browsers that may call"),
+    ("GATEWAY_METRICS_PORT", "`8081`", "where Prometheus scrapes Caddy's metrics; not to be published"),
     ("MEDIA_ORIGIN", "`https:`", "where the web client at `/app/` loads media from and uploads to (its CSP)"),
     ("OIDC_CLIENT_ID", "none", "the web client's id at the provider `AUTH_ISSUER`, a public client with PKCE"),
     ("OIDC_SCOPE", "`openid`", "what it asks of that provider; `offline_access` where refresh tokens need it"),

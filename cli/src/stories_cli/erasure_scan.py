@@ -25,7 +25,7 @@ OF_ARCHIVE = frozenset({"archive", "highlights"})
 class InDatabase:
     """One document with the story's id; `content` lists the fields that may not remain.
 
-    `kept`: it is the story in its author's archive. `author_id` is the owner of what belongs to an archive.
+    `kept` is true for the story itself in its author's archive. `author_id` is the owner of an archive's document.
     """
 
     service: str
@@ -58,7 +58,7 @@ class ScanResult:
 
     @property
     def erased(self) -> bool:
-        """Whether databases and bucket have nothing of it but ids, times and counts, its author's archive aside."""
+        """Whether databases and bucket hold only its ids, times and counts. Its author's archive does not count."""
         owner = next((each.author_id for each in self.documents if each.kept), None)
         archive = f"{ARCHIVE}{owner}/{self.story_id}/" if owner else None
         content = [each for each in self.documents if each.content and not self._is_archive(each, owner)]
@@ -67,7 +67,7 @@ class ScanResult:
 
     @property
     def archived(self) -> bool:
-        """Whether its author's archive keeps it, which is no fault."""
+        """Whether its author's archive keeps it, as it may."""
         return any(each.kept for each in self.documents)
 
     @staticmethod
@@ -123,13 +123,13 @@ async def in_topics(log: TopicReader, topics: Topics, story_id: str) -> list[InT
         name = log.kafka.plain(records[0].topic)
         origin = (topics[name].dead_letters_of or (name, ""))[0]
         for record in records:
-            if names(record, needle):
+            if contains(record, needle):
                 content = record_has_content(origin, record.value)
                 found.setdefault(name, []).append((record.timestamp, content))
     return [summary(name, times, topics[name].max_record_age) for name, times in sorted(found.items())]
 
 
-def names(record: Any, needle: bytes) -> bool:
+def contains(record: Any, needle: bytes) -> bool:
     """Whether a record contains these bytes."""
     parts: Iterable[bytes | None] = (record.key, record.value, *(value for _, value in record.headers or ()))
     return any(needle in part for part in parts if part)

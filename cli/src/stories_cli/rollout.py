@@ -1,4 +1,4 @@
-"""`stories rollout`: the policy in force, and what it says of a user."""
+"""`stories rollout`: the policy in force, and what it allows a user."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ group = typer.Typer(no_args_is_help=True, help="Read the rollout policy.")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the policy says of a user. A pause of creating is not part of it."""
+    """What the policy allows a user. Whether creating is paused is not part of it."""
 
     user: str
     country: str | None

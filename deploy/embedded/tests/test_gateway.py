@@ -7,6 +7,7 @@ import socket
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from stories_embedded import openapi
 from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
@@ -85,6 +87,7 @@ class RunningGateway:
         self.pid = self._process.pid
         wait_until_ready("gateway", self._process, lambda: self._listens(gateway.url), self.log, 20)
         self.http = httpx.Client(base_url=gateway.url, trust_env=False, timeout=10)
+        self.metrics = f"http://127.0.0.1:{gateway.metrics_port}/metrics"
 
     def _listens(self, url: str) -> bool:
         try:
@@ -271,6 +274,31 @@ def test_the_merged_openapi_is_served(gateway: RunningGateway) -> None:
 def test_method_and_path_select_the_service(gateway: RunningGateway, method: str, path: str, owner: str) -> None:
     answer = gateway.http.request(method, path).json()
     assert (answer["name"].partition("-")[0], answer["method"], answer["path"]) == (owner, method, path)
+
+
+def counted_requests(gateway: RunningGateway) -> Counter[str]:
+    """The requests that the metrics count, by status."""
+    text = gateway.http.get(gateway.metrics).text
+    counted: Counter[str] = Counter()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            counts = sample.name == "caddy_http_request_duration_seconds_count"
+            if counts and sample.labels["handler"] == "subroute":
+                counted[sample.labels["code"]] += int(sample.value)
+    return counted
+
+
+def test_metrics_count_each_request_once_with_its_status(without_ingest: RunningGateway) -> None:
+    before = counted_requests(without_ingest)
+    for path in ("/v1/tray", "/v1/rings", "/v1/stories/x", "/v1/stories/x/receipt"):
+        assert without_ingest.http.get(path, headers={"Origin": ORIGIN}).status_code == 200
+    assert without_ingest.http.get("/v1/me").status_code == 503
+    assert without_ingest.http.get("/v1/openapi.json").status_code == 200
+    assert counted_requests(without_ingest) - before == {"200": 5, "503": 1}
+
+
+def test_metrics_are_not_on_the_port_of_the_api(gateway: RunningGateway) -> None:
+    assert gateway.http.get("/metrics").status_code == 404
 
 
 @pytest.mark.parametrize(

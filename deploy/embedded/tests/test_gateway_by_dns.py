@@ -96,6 +96,7 @@ def running(tmp_path: Path, caddyfile: Path, port: int, upstreams: str, **more: 
         **{f"{service.upper()}_UPSTREAMS": upstreams.format(service=service) for service in SERVICES},
         "GATEWAY_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(at),
+        "GATEWAY_METRICS_PORT": str(free_port({at})),
         "GATEWAY_FILES": str(GATEWAY),
         "CORS_ORIGINS": "https://app.example",
         "XDG_DATA_HOME": str(tmp_path),

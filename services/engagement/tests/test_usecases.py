@@ -64,7 +64,7 @@ class Ports:
         self.blocks = FindBlocked(self.access_state, self.stores.blocks)
         marks, user_data = self.stores.erased_users, self.stores.user_data
         self.erase_user = EraseUser("engagement", marks, user_data.erase_user, self.publish, self.now)
-        self.check_access = CheckAccess(self, self.access_state, self.blocks, self, self.now)
+        self.check_access = CheckAccess(self.read, self.access_state, self.blocks, self, self.now)
 
     def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket:
         """A ticket reader that accepts every string except `forged`."""
@@ -77,9 +77,6 @@ class Ports:
 
     async def publish_views(self, views: Sequence[StoryViewed]) -> None:
         self.published += views
-
-    async def publish_erased(self, event: Any) -> None:
-        self.published.append(event)
 
     async def publish(self, event: Any) -> None:
         self.published.append(event)
@@ -166,7 +163,7 @@ async def test_stale_replica_refuses_every_caller(ports: Ports) -> None:
 
 
 async def test_accepted_views_are_published_with_ticket_data(ports: Ports) -> None:
-    take = ReportViews(ports.check_access, ports.blocks, ports.stores.privacy, ports, ports.now)
+    take = ReportViews(ports.check_access, ports.blocks, ports.stores.privacy, ports.publish_views, ports.now)
     entry = ReportedView("ticket", "play-0001", 900, True, Taps(exit=1))
     taken = await take("bob", [entry, ReportedView("forged", None, 0, False, Taps())])
     assert (taken.accepted, taken.rejected, taken.refusals) == (1, [(1, "ticket")], ["forged"])
@@ -224,9 +221,9 @@ async def test_history_off_during_a_batch_unlists_after_it(ports: Ports) -> None
     class Meanwhile(type(view_store)):  # type: ignore[misc]
         async def count(self, views: Any, rule: Any) -> Any:
             result = await super().count(views, rule)
-            await SetPrivacy(ports.stores.privacy, Unlist(ports.stores.privacy, view_store, ports.now), ports.now)(
-                "bob", False
-            )
+            await SetPrivacy(
+                ports.stores.privacy, Unlist(ports.stores.privacy, view_store.unlist_some, ports.now), ports.now
+            )("bob", False)
             view_store.database.rows[ports.story.story_id, "bob"] = next(iter(result.added.values()))
             return result
 
@@ -239,7 +236,7 @@ async def test_user_with_many_views_is_unlisted_in_steps_and_hidden_at_once(port
     view_store, stories = ports.stores.view_store, [new_id() for _ in range(25)]
     views = [a_view(story_id, "bob") for story_id in (*stories, ports.story.story_id)]
     await view_store.count(views, lambda context: count_views(views, context, ports.now()))
-    unlist = Unlist(ports.stores.privacy, view_store, ports.now)
+    unlist = Unlist(ports.stores.privacy, view_store.unlist_some, ports.now)
     await SetPrivacy(ports.stores.privacy, unlist, ports.now)("bob", False)
     listed = [row for row in view_store.database.rows.values() if row.listed]
     assert 0 < len(listed) < 26
@@ -264,7 +261,7 @@ async def test_expiry_waits_for_a_slow_clock_once(ports: Ports) -> None:
         ports.now.forward(seconds=seconds)
 
     batch = [expiry(timedelta(milliseconds=n)) for n in range(-97, 3)]
-    await EndStories(ports.stores.stories, ports, ports.now, sleep).expired(batch)
+    await EndStories(ports.stores.stories, ports.publish, ports.now, sleep).expired(batch)
     assert sorted(event.story_id for event in ports.published) == sorted(record.event.story_id for record in batch)
     assert slept == [0.002]
 
@@ -274,14 +271,14 @@ async def test_expiry_waits_for_a_slow_clock_once(ports: Ports) -> None:
 )
 async def test_expiry_far_ahead_is_refused(ports: Ports, ahead: timedelta, error: type[Exception]) -> None:
     with pytest.raises(error):
-        await EndStories(ports.stores.stories, ports, ports.now).expired([expiry(ahead)])
+        await EndStories(ports.stores.stories, ports.publish, ports.now).expired([expiry(ahead)])
     assert ports.published == []
 
 
 async def test_external_deletion_as_the_author_is_invalid(ports: Ports) -> None:
     event = StoryDeleted(story_id=ports.story.story_id, deleted_at=NOON, by="author")
     with pytest.raises(InvalidMessage):
-        await EndStories(ports.stores.stories, ports, ports.now).deleted([a_record(event, source=OUTSIDE)])
+        await EndStories(ports.stores.stories, ports.publish, ports.now).deleted([a_record(event, source=OUTSIDE)])
 
 
 async def test_external_erasure_is_capped_and_names_its_receipt(ports: Ports) -> None:
@@ -312,7 +309,7 @@ async def test_disabled_features_are_refused(ports: Ports) -> None:
     write = WriteComment(ports.stores.comments, ports.blocks, ports.now)
     for call, error in (
         (React(ports.stores.reactions, ports.now)(ports.access_of("bob", reactions=False), "❤️"), FeatureDisabled),
-        (Share(ports.stores.shares, "x/{id}", ports.now)(ports.access_of("bob", sharing=False)), FeatureDisabled),
+        (Share(ports.stores.shares.put, "x/{id}", ports.now)(ports.access_of("bob", sharing=False)), FeatureDisabled),
         (write(ports.access_of("bob", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
         (write(ports.access_of("ann", comments="nobody"), new_id(), "hi", None), FeatureDisabled),
         (write(ports.access_of("bob", comments="friends"), new_id(), "hi", None), FriendsOnly),
@@ -497,7 +494,7 @@ async def test_long_erasure_continues_in_background(ports: Ports) -> None:
                 return False
             return bool(await super().erase(story_id, steps))
 
-    end, other = EndStories(Large(stores.stories.database), ports, ports.now), new_id()
+    end, other = EndStories(Large(stores.stories.database), ports.publish, ports.now), new_id()
     events = [StoryDeleted(story_id=each, deleted_at=NOON, by="author") for each in (ports.story.story_id, other)]
     await end.deleted([a_record(event) for event in events])
     assert [event.story_id for event in ports.published] == [other]

@@ -143,7 +143,7 @@ class Endpoint:
     async def deliver(self) -> list[str]:
         """Deliver all that is due; the stories of the attempts."""
         self.bodies.clear()
-        while await self.deliver_due(self.webhook, self):
+        while await self.deliver_due(self.webhook, self.send):
             pass
         return [body["type"].split(".")[1] for body in self.bodies]
 
@@ -223,7 +223,7 @@ async def test_redelivered_event_is_queued_once(mongo: Mongo) -> None:
 async def test_ended_story_is_told_by_ids_and_times_alone(mongo: Mongo) -> None:
     endpoint, story = Endpoint(mongo), a_story(posted_at=NOON, alt_text="private")
     await endpoint.queue(story)
-    assert await endpoint.deliver_due(endpoint.webhook, endpoint)
+    assert await endpoint.deliver_due(endpoint.webhook, endpoint.send)
     assert endpoint.bodies == []
     await mongo["views"].insert_one({"_id": story.story_id, "ended": NOON})
     endpoint.now.forward(seconds=1)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from stories_expiry.testing import MemoryAccounts, MemoryStories, record
-from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData, ReadAccountReceipt
+from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData
 from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
 from stories_shared.events import Event, UserDataErased, UserErased
 from stories_shared.events.ids import deterministic_id, new_id
@@ -40,7 +40,7 @@ async def test_external_erasure_derives_its_receipt_id() -> None:
     erase = EraseUserData(accounts, MemoryStories(), published, clock)
     await erase(request)
     await erase(request)
-    receipt = await ReadAccountReceipt(accounts)("ann")
+    receipt = await accounts.latest("ann")
     assert receipt is not None
     assert receipt.receipt_id == deterministic_id(request.identity)
     assert receipt.at == clock()
@@ -51,13 +51,13 @@ async def test_receipt_completes_when_all_services_have_confirmed() -> None:
     clock, accounts = HandClock(), MemoryAccounts()
     receipt = await EraseAccount(accounts, clock, lambda: None)("ann", new_id())
     for service in ("ingest", "feed", "engagement", "expiry"):
-        open_still = await ReadAccountReceipt(accounts)("ann")
+        open_still = await accounts.latest("ann")
         assert open_still is not None
         assert not open_still.complete
         published = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service=service, erased_at=clock())  # type: ignore[arg-type]
         await AcceptServiceAnswer(
             accounts, ResendUnanswered(accounts, clock, lambda: None), OutageDetector(clock), clock
         )(published)
-    closed = await ReadAccountReceipt(accounts)("ann")
+    closed = await accounts.latest("ann")
     assert closed is not None
     assert closed.complete

@@ -33,7 +33,7 @@ from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import NOON, posted, received
-from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, NoopRelay, RecordingPublisher
+from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryRelay, RecordingPublisher
 from stories_feed.usecases.edges import EDGE_EVENTS, ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.items import BuildItems
@@ -127,14 +127,14 @@ class Feed:
         build_items = BuildItems(visible_stories, stories, media, Tickets([("k", b"0" * 32)]), ttl_policy)
         self.apply_to_index = ApplyToIndex(self.index, MAX_LIFETIME, self.now, lambda _: None)
         self.store_stories = StoreStories(stories, user_data, self.now)
-        self.end = EndStories(stories, RecordingPublisher(), self.now)
-        self.mark_seen = MarkSeen(seen, stories, user_data, MAX_LIFETIME, self.now)
-        self.mark_seen_up_to = MarkSeenUpTo(self.index, visible_stories, stories, seen, self.now)
+        self.end = EndStories(stories.end, RecordingPublisher().publish_all, self.now)
+        self.mark_seen = MarkSeen(seen, stories.seen_keys, user_data, MAX_LIFETIME, self.now)
+        self.mark_seen_up_to = MarkSeenUpTo(self.index, visible_stories, stories.seen_keys, seen, self.now)
         self.reel = ReadReel(visible_stories, build_items, seen)
         self.story = ReadStory(visible_stories, build_items, seen)
         self.tray = ReadTray(visible_stories, self.edges, seen, stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, seen, stories)
-        self.change_edge = ChangeEdge(self.edges, NoopRelay(), self.now)
+        self.change_edge = ChangeEdge(self.edges, MemoryRelay(), self.now)
         self.apply_edge_events = ApplyEdgeEvents(self.edges)
 
 

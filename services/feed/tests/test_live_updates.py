@@ -10,10 +10,10 @@ from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import (
     FakeLogStatus,
     MemoryEdges,
+    MemoryRelay,
     MemorySeen,
     MemoryStories,
     MemoryUserData,
-    NoopRelay,
 )
 from stories_feed.usecases.edges import ChangeEdge
 from stories_feed.usecases.live_updates import MAX_UNREAD, Connection, LiveUpdates
@@ -42,7 +42,7 @@ class Live:
         )
         self.index.subscribe(self.updates.on_change)
         self.apply = ApplyToIndex(self.index, DAY, self.now, lambda _: None)
-        self.change_edge = ChangeEdge(self.edges, NoopRelay(), self.now)
+        self.change_edge = ChangeEdge(self.edges, MemoryRelay(), self.now)
 
     async def edge(self, kind: Kind, user: str, target: str, *, on: bool = True) -> None:
         self.now.forward(seconds=1)

@@ -25,7 +25,7 @@ class Announcing(UseCases):
             self.edges,
             self.edges,
             self.index,
-            self.publisher,
+            self.publisher.publish_all,
             self.may_view,
             per_second,
             lambda: self.ready,
@@ -153,7 +153,7 @@ async def test_a_crash_loses_no_batch_and_repeats_no_event_id(use_cases, publish
         if fails:
             raise ConnectionError
 
-    use_cases.publisher.publish_all = fail_once
+    use_cases.announce.publish_all = fail_once
     with pytest.raises(ConnectionError):
         await use_cases.announce()
     for _ in range(3):

@@ -454,7 +454,7 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
         for story in (known, unknown, other)
         for viewer in ("cho", "dee")
     ]
-    await MarkSeen(seen, stories, user_data, DAY, now)(views)
+    await MarkSeen(seen, stories.seen_keys, user_data, DAY, now)(views)
     keys = await stories.known_keys([known.story_id, unknown.story_id])
     assert set(keys.values()) < await seen.seen("cho", NOON)
 

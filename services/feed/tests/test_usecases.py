@@ -13,10 +13,10 @@ from stories_feed.testing.in_memory import (
     FakeLogStatus,
     FakeSigner,
     MemoryEdges,
+    MemoryRelay,
     MemorySeen,
     MemoryStories,
     MemoryUserData,
-    NoopRelay,
     RecordingPublisher,
 )
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge, shares_of
@@ -61,7 +61,7 @@ class UseCases:
         self.index, self.log_status = LiveIndex(), FakeLogStatus()
         self.ranked = RankedStories(FreshnessAndEngagement(4 * 3600, {"reaction": 1.0}))
         self.index.subscribe(self.ranked.on_change)
-        self.publisher, self.relay = RecordingPublisher(), NoopRelay()
+        self.publisher, self.relay = RecordingPublisher(), MemoryRelay()
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.user_data = MemoryUserData(self.stories, self.edges, self.seen)
         ttl_policy = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
@@ -73,8 +73,8 @@ class UseCases:
             self.index, DAY, self.now, lambda story: self.new_stories.append(story.story_id), self.ranked.engage
         )
         self.store_stories = StoreStories(self.stories, self.user_data, self.now)
-        self.end = EndStories(self.stories, self.publisher, self.now)
-        self.mark_seen = MarkSeen(self.seen, self.stories, self.user_data, DAY, self.now)
+        self.end = EndStories(self.stories.end, self.publisher.publish_all, self.now)
+        self.mark_seen = MarkSeen(self.seen, self.stories.seen_keys, self.user_data, DAY, self.now)
         self.tray = ReadTray(visible_stories, self.edges, self.seen, self.stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, self.seen, self.stories)
         self.reel = ReadReel(visible_stories, build_items, self.seen)
@@ -364,7 +364,7 @@ async def test_the_newest_engagement_of_each_kind_is_kept(use_cases) -> None:
         for seq in (3, 1, 2)
     ]
     for _ in range(2):
-        await StoreEngagement(use_cases.stories)([received(event) for event in events])
+        await StoreEngagement(use_cases.stories.save_engagement)([received(event) for event in events])
     assert use_cases.stories.engaged[story.story_id, "reaction"].total == 6
 
 

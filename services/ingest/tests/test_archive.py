@@ -17,7 +17,6 @@ from stories_ingest.usecases.archive import (
     EmptyArchive,
     EraseArchived,
     ExpireStory,
-    ListArchive,
     RepeatErasure,
 )
 from stories_ingest.usecases.delete import DeleteStory
@@ -42,7 +41,7 @@ class Env:
 
     def __post_init__(self):
         self.archive = self.stories.archive
-        stores = (self.stories, self.stories, self.bucket, MemoryRelay(self.stories))
+        stores = (self.stories, self.bucket, MemoryRelay(self.stories))
         end = ExpireStory(self.stories, self.archive, self.bucket, self.now, self.is_on)
         holds = MemoryHolds()
         unless_held = EraseUnlessHeld(self.bucket, holds, self.now)
@@ -58,8 +57,7 @@ class Env:
         self.deleted = EndDeleted(*stores, erase, self.now, new_id, self.erase_archived)
         self.delete_story = DeleteStory(*stores, self.now, new_id, self.archive, self.erase_archived)
         self.delete = DeleteArchived(self.archive, self.erase_archived)
-        self.list = ListArchive(self.archive)
-        self.erase_account = EraseAccount(*stores, let_go, self.now, new_id, self.erase_archived)
+        self.erase_account = EraseAccount(self.stories, *stores, let_go, self.now, new_id, self.erase_archived)
 
     async def add(self, author_id="ann", **fields):
         """A live story of an author who keeps stories."""
@@ -111,10 +109,10 @@ async def test_expired_story_moves_to_its_authors_archive(env):
     assert all(key.startswith(f"archive/ann/{story.id}/") for key in env.bucket.objects)
     assert await env.stories.find(story.id) is None
     assert env.erasures() == [(story.id, "media", True)]
-    [found] = (await env.list("ann", None, 10)).stories
+    [found] = await env.archive.archive_page("ann", None, 10)
     assert set(found.story.posted.media.keys) == kept_keys(story)
     assert (found.story.overlay, found.story.settings) == (story.overlay, story.settings)
-    assert (await env.list("bob", None, 10)).stories == []
+    assert await env.archive.archive_page("bob", None, 10) == []
 
 
 async def test_nothing_is_kept_for_an_author_who_did_not_ask(env):
@@ -266,7 +264,7 @@ async def test_deletion_that_could_not_erase_is_finished_by_the_sweep(env):
     with pytest.raises(Unavailable):
         await env.delete("ann", story.id)
     env.bucket.down = False
-    assert (await env.list("ann", None, 10)).stories == []
+    assert await env.archive.archive_page("ann", None, 10) == []
     await env.erase_archived.sweep()
     assert set(env.bucket.objects) == kept_keys(story)
     env.now.move(seconds=10)
@@ -404,7 +402,7 @@ async def test_archive_that_is_off_for_a_day_is_emptied(env):
 
 async def test_archive_is_paged_newest_first(env):
     stories = [await env.archived() for _ in range(3)]
-    first = await env.list("ann", None, 2)
-    assert ([each.story.id for each in first.stories], first.more) == ([stories[2].id, stories[1].id], True)
-    rest = await env.list("ann", stories[1].id, 2)
-    assert ([each.story.id for each in rest.stories], rest.more) == ([stories[0].id], False)
+    first = await env.archive.archive_page("ann", None, 2)
+    assert [each.story.id for each in first] == [stories[2].id, stories[1].id]
+    rest = await env.archive.archive_page("ann", stories[1].id, 2)
+    assert [each.story.id for each in rest] == [stories[0].id]

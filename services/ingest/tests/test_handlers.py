@@ -138,7 +138,7 @@ async def test_tombstones_reach_the_old_partition_of_a_moved_key(start, realm):
     async with start() as ingest:
 
         async def noted():
-            return await ingest.mongo["widths"].find_one({"_id": "story-posted"})
+            return await ingest.mongo["partition_counts"].find_one({"_id": "story-posted"})
 
         assert set((await eventually(noted))["last"]) == {"3"}
         story = await ingest.author().post()

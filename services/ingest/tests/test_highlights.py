@@ -31,7 +31,7 @@ class Env:
         self.highlights = MemoryHighlights(self.archive)
         self.write = WriteHighlights(self.highlights, lambda: NOW)
         self.find_hidden = FindHidden(self.recent, self.edges, self.edges)
-        self.read = ReadHighlights(self.highlights, self.highlights, self.find_hidden)
+        self.read = ReadHighlights(self.highlights, self.find_hidden)
         self.store_edge = StoreAccessEdge(self.edges)
 
     def archived(self, author_id="ann", **settings):

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from stories_ingest.app.background import counted_scratch_folder
+from stories_ingest.app.workers import counted_scratch_folder
 from stories_ingest.domain.errors import REASONS
 from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.metrics import IngestMetrics

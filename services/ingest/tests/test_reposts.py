@@ -33,7 +33,7 @@ def reposting(**settings):
     policy = UploadPolicy(max_bytes=10**9, form_ttl=DAY, draft_ttl=DAY, still_images=True)
     edges = MemoryAccessEdges()
     hidden = FindHidden(RecentEdges(), edges, edges)
-    repost = RepostStory(stories, stories, bucket, hidden, policy, BOUNDS, DAY, FakeClock(NOW))
+    repost = RepostStory(stories, bucket, hidden, policy, BOUNDS, DAY, FakeClock(NOW))
     return repost, original, stories, bucket
 
 
@@ -65,7 +65,7 @@ async def test_what_may_not_be_shared_is_not_reposted(settings, revision, refusa
 async def test_ticket_from_before_a_block_reposts_nothing(edge):
     repost, original, stories, _ = reposting()
     stories.add(replace(original, overlay=Overlay(layers=(MENTION,))))
-    await repost.edges.stored.put(edge, EdgeState(NOW, on=True))
+    await repost.find_hidden.stored.put(edge, EdgeState(NOW, on=True))
     with pytest.raises(NoSuchStory):
         await repost("copy", "bob", original.id, 1)
     assert "copy" not in stories.stories
@@ -74,7 +74,7 @@ async def test_ticket_from_before_a_block_reposts_nothing(edge):
 
 async def test_repost_waits_while_blocks_may_be_unread():
     repost, original, stories, _ = reposting()
-    repost.edges.stored.stale = True
+    repost.find_hidden.stored.stale = True
     with pytest.raises(Unavailable):
         await repost("copy", "bob", original.id, 1)
     assert "copy" not in stories.stories

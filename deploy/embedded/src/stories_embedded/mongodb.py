@@ -1,4 +1,4 @@
-"""mongod as a replica set of one, so that transactions work."""
+"""mongod as a replica set, usually of one, so that transactions work."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,17 +19,22 @@ NEVER_MS = 2**31 - 1
 
 @dataclass
 class Mongod(Server):
-    """One mongod. If `port` differs from the one in its data folder, the replica set is reconfigured."""
+    """One mongod. If `port` differs from the one in its data folder, the replica set is reconfigured.
+
+    `members`: the ports of a replica set of several, which the first one makes; alone, it is a replica set of one.
+    """
 
     data: Path
     port: int
+    members: Sequence[int] = ()
     _client: "MongoClient[dict[str, Any]] | None" = field(default=None, repr=False)
 
     name = "mongod"
 
     @property
     def url(self) -> str:
-        return f"mongodb://127.0.0.1:{self.port}/?replicaSet={REPLICA_SET}"
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.members or [self.port])
+        return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
 
     def prepare(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
@@ -44,7 +49,7 @@ class Mongod(Server):
         ]
 
     def ready(self) -> bool:
-        """Whether it is a writable primary. Initiates a new replica set, and reconfigures one whose port changed."""
+        """Whether it is a primary, or one of several. Initiates a new replica set, and follows a changed port."""
         from bson import CodecOptions
         from pymongo import MongoClient
         from pymongo.errors import PyMongoError
@@ -56,7 +61,7 @@ class Mongod(Server):
         admin = self._client.get_database("admin", CodecOptions(dict[str, Any]))
         try:
             hello = admin.command("hello")
-            if hello.get("isWritablePrimary"):
+            if hello.get("isWritablePrimary") or (self.members and hello.get("secondary")):
                 self._client.close()
                 self._client = None
                 return True
@@ -69,14 +74,17 @@ class Mongod(Server):
         from pymongo.errors import OperationFailure
 
         here = f"127.0.0.1:{self.port}"
+        ports = self.members or [self.port]
         try:
             config = admin.command("replSetGetConfig")["config"]
         except OperationFailure as error:
             if error.code != NOT_YET_INITIALIZED:
                 raise
-            admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [{"_id": 0, "host": here}]})
+            if self.port == ports[0]:
+                members = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(ports)]
+                admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
             return
-        if config["members"][0]["host"] != here:
+        if not self.members and config["members"][0]["host"] != here:
             config["members"][0]["host"] = here
             config["version"] += 1
             admin.command("replSetReconfig", config, force=True)

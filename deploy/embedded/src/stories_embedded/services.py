@@ -11,7 +11,7 @@ from stories_shared.events.cloudevents import SERVICES
 
 from . import paths
 from .http_probe import status
-from .ports import require_free
+from .ports import free_port, require_free
 from .server import Server
 
 DOCS = paths.CHECKOUT / "docs"
@@ -66,6 +66,7 @@ class Gateway(Server):
     """Where browsers load media from; empty: any https origin."""
     sign_in: str = ""
     """Address of the sign-in by name, for development; empty: none."""
+    metrics_port: int = field(default_factory=lambda: free_port(set()))
 
     name = "gateway"
     stop_seconds = 5.0
@@ -100,6 +101,7 @@ class Gateway(Server):
             **web,
             "GATEWAY_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
+            "GATEWAY_METRICS_PORT": str(self.metrics_port),
         }
 
     def ready(self) -> bool:

@@ -96,7 +96,8 @@ class Supervisor:
                 group.create_task(self._describe())
                 await up(self._servers)
             await self._init()
-            await up([*self._services, self._gateway, *self._monitoring])
+            await up([*self._services, self._gateway])
+            await up(self._monitoring)  # so that it sees no errors of the start
             for process in self._monitoring:
                 self._report(f"metrics and alerts: {process.server.url}/alerts")
         except BaseExceptionGroup as group:

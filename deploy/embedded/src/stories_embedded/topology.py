@@ -88,8 +88,10 @@ def plan_stack(folder: DataDir, options: Options, environ: Mapping[str, str] = o
         environ,
         media_origin=_media_origin(settings),
         sign_in=f"127.0.0.1:{sign_in_port}" if sign_in_port else "",
+        metrics_port=ports.choose("gateway-metrics"),
     )
-    monitoring = [_prometheus(folder.path, ports, upstreams)] if options.observe else []
+    scraped = {**upstreams, "gateway": [f"127.0.0.1:{gateway.metrics_port}"]}
+    monitoring = [_prometheus(folder.path, ports, scraped)] if options.observe else []
     ports.save()
     return StackTopology(servers, services, gateway, settings, monitoring, sign_in_port)
 

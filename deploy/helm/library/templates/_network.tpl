@@ -98,7 +98,7 @@ spec:
       app.kubernetes.io/name: {{ .Chart.Name }}
       app.kubernetes.io/instance: {{ .Release.Name }}
   podMetricsEndpoints:
-    - port: http
+    - port: {{ ternary "metrics" "http" (eq .Chart.Name "gateway") }}
       path: /metrics
       interval: {{ .Values.global.monitoring.interval }}
 {{- end -}}

@@ -1,15 +1,14 @@
 """The composition root of engagement."""
 
-from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
-from stories_shared.events import StoryErased, StoryViewed
+from stories_shared.events import StoryViewed
 from stories_shared.http.paging import Cursors
 from stories_shared.http.rate_limits import RateLimits
 from stories_shared.kafka.batches import BatchPublisher
-from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.mongo.leases import Leases
@@ -53,10 +52,10 @@ from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.answers import GiveAnswer, ListAnswers, WithdrawAnswer
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked, StoreBlock
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
-from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
-from stories_engagement.usecases.hidden_words import ApplyHiddenWords, ReadHiddenWords, SetHiddenWords
+from stories_engagement.usecases.engagements import React, Share, WithdrawReaction
+from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
 from stories_engagement.usecases.insights import ReadInsights
-from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy, Unlist
+from stories_engagement.usecases.privacy import SetPrivacy, Unlist
 from stories_engagement.usecases.reports import DecideReport, FileReport
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
@@ -70,28 +69,12 @@ ORPHAN_AFTER = timedelta(hours=24)
 """Added to the longest lifetime: longer than `story-posted` may lag behind the views of its story."""
 
 
-class EngagementPublisher:
-    """Publishes the events that do not go through the outbox."""
-
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
-        self._batches = BatchPublisher(publisher)
-
-    async def publish_views(self, views: Sequence[StoryViewed]) -> None:
-        """Publish views; return when all are acknowledged."""
-        await self._batches.publish_all(StoryViewed, views)
-
-    async def publish_erased(self, event: StoryErased) -> None:
-        """Publish the confirmation; return when it is acknowledged."""
-        await self._publisher.publish(event)
-
-
 def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     """Build one engagement process."""
     registry = MetricsRegistry()
     metrics = EngagementMetrics(registry)
     runtime = ServiceRuntime("engagement", settings, registry, now)
-    mongo, publisher = runtime.mongo, EngagementPublisher(runtime.publisher)
+    mongo = runtime.mongo
 
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
     sealed = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
@@ -135,14 +118,15 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
     access_reader = AccessReader(runtime.kafka, access_state, stories, stale_after, now)
     blocked = FindBlocked(access_state, blocks)
-    check_access = CheckAccess(runtime.tickets, access_state, blocked, access_reader, now)
+    check_access = CheckAccess(runtime.tickets.read, access_state, blocked, access_reader, now)
     cursors = Cursors(settings.ticket_secrets)
     idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
     erased_users = MongoErasedUsers(mongo, now)
     erase_user = EraseUser("engagement", erased_users, user_data.erase_user, runtime.publisher.publish, now)
-    end_stories = EndStories(stories, publisher, now)
-    unlist = Unlist(privacy, view_store, now)
+    end_stories = EndStories(stories, runtime.publisher.publish, now)
+    unlist = Unlist(privacy, view_store.unlist_some, now)
     apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
+    publish_views = partial(BatchPublisher(runtime.publisher).publish_all, StoryViewed)
     write = WriteComment(comments, blocked, now)
     delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
 
@@ -190,7 +174,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         TITLE,
         view_routes(
             check_access,
-            ReportViews(check_access, blocked, privacy, publisher, now),
+            ReportViews(check_access, blocked, privacy, publish_views, now),
             ListViewers(view_store, blocked),
             cursors,
             metrics,
@@ -199,7 +183,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             check_access,
             React(reactions, now),
             WithdrawReaction(reactions, check_access, now),
-            ReadReactions(reactions),
+            reactions,
         ),
         comment_routes(
             check_access,
@@ -218,18 +202,18 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             cursors,
         ),
         insight_routes(ReadInsights(insights, access_state, access_reader, settings.insights_floor, now), cursors, now),
-        share_routes(check_access, Share(shares, settings.share_link, now), idempotently),
-        count_routes(check_access, ReadCounts(counter_writer)),
+        share_routes(check_access, Share(shares.put, settings.share_link, now), idempotently),
+        count_routes(check_access, counter_writer.counts),
         me_routes(
-            ReadPrivacy(privacy),
+            privacy,
             SetPrivacy(privacy, unlist, now),
-            ReadHiddenWords(words),
+            words,
             SetHiddenWords(words, now, apply_words.wake),
         ),
         report_routes(
-            FileReport(reports, comments, runtime.tickets, access_state, now, decisions.wake),
+            FileReport(reports, comments, runtime.tickets.read, access_state, now, decisions.wake),
             reports,
-            DecideReport(reports, decisions, now),
+            DecideReport(reports, decisions.publish_now, now),
             cursors,
             metrics,
         ),

@@ -24,9 +24,9 @@ from stories_expiry.routes import http_routes
 from stories_expiry.settings import ExpirySettings
 from stories_expiry.store.accounts import user_erased_events
 from stories_expiry.store.stories import endings
-from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData, ReadAccountReceipt
+from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData
 from stories_expiry.usecases.endings import AcceptAnswers, OutageDetector, RecordDeletion, ResendUnanswered
-from stories_expiry.usecases.receipts import AuditErasure, CountTimers, ReadReceipt
+from stories_expiry.usecases.receipts import ReadReceipt
 from stories_expiry.usecases.timers import LOAD_EVERY, ArmTimers, FireDue, FireOverdue, Heartbeat, LoadAhead
 
 A_SECOND = timedelta(seconds=1)
@@ -48,10 +48,9 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     runtime.outbox(accounts_outbox)
 
     wheel = TimerWheel()
-    heartbeat = Heartbeat(store.MongoReplicas(runtime.mongo), new_id(), now)
+    heartbeat = Heartbeat(store.MongoReplicas(runtime.mongo).beat, new_id(), now)
     firing = FiringLoop(FireDue(stories, wheel, heartbeat.current, now), wheel, endings_outbox, metrics, now)
     overdue = OverdueSweep(FireOverdue(stories, heartbeat.current, now), endings_outbox, metrics)
-    audit = AuditErasure(stories, now)
     runtime.periodic("heartbeat", A_SECOND, heartbeat)
     runtime.periodic("load-ahead", LOAD_EVERY, LoadAhead(stories, wheel, now))
     runtime.periodic("fire-due", A_SECOND, firing.run_once)
@@ -67,7 +66,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
 
     resending = ResendSweep(resend_endings, resend_accounts, metrics, impaired)
     runtime.periodic("resend", A_SECOND, leases.exclusive("resend", resending.run_once))
-    runtime.periodic("count", COUNT_EVERY, Gauges(CountTimers(stories, now), audit, leases, metrics).run_once)
+    runtime.periodic("count", COUNT_EVERY, Gauges(stories, leases, metrics, now).run_once)
 
     handlers = event_handlers(
         ArmTimers(stories, wheel, now, firing.wake),
@@ -79,10 +78,11 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     )
     routes = http_routes(
         ReadReceipt(stories, content_record_age(Topics.for_settings(settings))),
-        audit,
         EraseAccount(accounts, now, accounts_outbox.wake),
-        ReadAccountReceipt(accounts),
+        stories,
+        accounts,
         IdempotencyStore(runtime.mongo[store.CLAIMS], now),
+        now,
     )
     limits = RateLimits(
         {"reads": settings.limit_reads, "writes": settings.limit_writes},

@@ -11,7 +11,7 @@ from stories_expiry.domain.endings import STORES, Audit, TimerCounts
 from stories_expiry.domain.timers import TimerWheel
 from stories_expiry.metrics import ExpiryMetrics
 from stories_expiry.usecases.endings import ResendUnanswered
-from stories_expiry.usecases.receipts import AuditErasure, CountTimers
+from stories_expiry.usecases.ports import StoryRepository
 from stories_expiry.usecases.timers import Fired, FireDue, FireOverdue
 
 # The longest sleep of the firing loop, so that its heartbeat is at least so frequent.
@@ -103,17 +103,18 @@ class ResendSweep:
 class Gauges:
     """Sets gauges from counts in MongoDB, on one replica; the others set zero."""
 
-    def __init__(self, timers: CountTimers, audit: AuditErasure, leases: Leases, metrics: ExpiryMetrics) -> None:
-        self.timers = timers
-        self.audit = audit
+    def __init__(self, stories: StoryRepository, leases: Leases, metrics: ExpiryMetrics, now: Clock) -> None:
+        self.stories = stories
         self.leases = leases
         self.metrics = metrics
+        self.now = now
 
     async def run_once(self) -> None:
         """Count once, if this replica holds the lease."""
         counts, audit = TimerCounts(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
         if await self.leases.acquire("count"):
-            counts, audit = await self.timers(), await self.audit()
+            now = self.now()
+            counts, audit = await self.stories.count_timers(now), await self.stories.audit(now)
         self.metrics.timers.set(counts.timers)
         self.metrics.timers_overdue.set(counts.overdue)
         self.metrics.oldest_overdue.set(counts.oldest_overdue_s)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
-from stories_shared.clock import rfc3339
+from stories_shared.clock import Clock, rfc3339
 from stories_shared.http.authentication import AdminCaller, CurrentCaller
 from stories_shared.http.bodies import StoryId, UserId
 from stories_shared.http.deadline import DeadlineRoute
@@ -16,8 +16,9 @@ from stories_shared.mongo.idempotency import IdempotencyStore
 
 from stories_expiry.domain.accounts import AccountReceipt, Service
 from stories_expiry.domain.endings import Ended, Receipt, Store
-from stories_expiry.usecases.accounts import EraseAccount, ReadAccountReceipt
-from stories_expiry.usecases.receipts import AuditErasure, ReadReceipt
+from stories_expiry.usecases.accounts import EraseAccount
+from stories_expiry.usecases.ports import AccountRepository, StoryRepository
+from stories_expiry.usecases.receipts import ReadReceipt
 
 ACCEPTED = 202
 
@@ -69,10 +70,11 @@ class UserErasureResponse(BaseModel):
 
 def http_routes(
     read_receipt: ReadReceipt,
-    audit_erasure: AuditErasure,
     erase_account: EraseAccount,
-    read_account_receipt: ReadAccountReceipt,
+    stories: StoryRepository,
+    accounts: AccountRepository,
     claims: IdempotencyStore,
+    now: Clock,
 ) -> APIRouter:
     """Every route of expiry."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Erasure"])
@@ -90,7 +92,7 @@ def http_routes(
     @router.get("/v1/admin/erasure", response_model=ErasureAuditResponse, dependencies=[rate_limited("reads")])
     async def get_erasure_audit(_caller: AdminCaller) -> dict[str, Any]:
         """What has ended and is not erased everywhere yet."""
-        audit = await audit_erasure()
+        audit = await stories.audit(now())
         return {"open": audit.open, "oldest_s": max(audit.oldest_s.values())}
 
     @router.post(
@@ -116,7 +118,7 @@ def http_routes(
     )
     async def get_user_erasure(user_id: UserId, _caller: AdminCaller) -> dict[str, Any]:
         """Which services have forgotten the user, by the newest demand."""
-        found = await read_account_receipt(user_id)
+        found = await accounts.latest(user_id)
         if found is None:
             raise not_found()
         return account_receipt_response(found)

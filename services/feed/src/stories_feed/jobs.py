@@ -13,7 +13,7 @@ from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.domain.ranking import RankedStories
 from stories_feed.metrics import FeedMetrics
 from stories_feed.usecases.live_updates import LiveUpdates
-from stories_feed.usecases.stories import ApplyToIndex, Committed, LoadIndex, Offsets, Snapshot
+from stories_feed.usecases.stories import ApplyToIndex, CommittedOffsets, LoadIndex, Offsets, StoryRepository
 
 INDEX = "feed-index"
 GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDeleted, StoryEngaged)}
@@ -33,7 +33,7 @@ class LiveIndexConsumer:
     def __init__(
         self,
         kafka: Kafka,
-        snapshot: Snapshot,
+        stories: StoryRepository,
         metrics: FeedMetrics,
         stale_after_s: float,
         max_lifetime: timedelta,
@@ -41,13 +41,13 @@ class LiveIndexConsumer:
         ranked: RankedStories,
     ) -> None:
         self.ranked = ranked
-        self.index = LiveIndex(snapshot.evict)
+        self.index = LiveIndex(stories.evict)
         self.metrics = metrics
         self.now = now
         self._frozen = False
         self.index.subscribe(ranked.on_change)
         apply = ApplyToIndex(self.index, max_lifetime, now, self._on_new_story, ranked.engage)
-        load = LoadIndex(self._committed(kafka), snapshot, apply)
+        load = LoadIndex(self._committed(kafka), stories, apply)
         self.tail = LogTail(
             kafka,
             [StoryPosted, StoryDeleted, StoryEngaged],
@@ -84,7 +84,7 @@ class LiveIndexConsumer:
             self.metrics.visible.observe(max(0.0, (self.now() - story.posted_at).total_seconds()))
 
     @staticmethod
-    def _committed(kafka: Kafka) -> Committed:
+    def _committed(kafka: Kafka) -> CommittedOffsets:
         async def committed() -> Offsets:
             return await committed_offsets(kafka, GROUPS)
 

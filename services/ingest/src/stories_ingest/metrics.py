@@ -20,7 +20,7 @@ class IngestMetrics:
             ["kind"],
         )
         self.media_jobs = registry.gauge(
-            "media_jobs", "Media jobs running here, and waiting for any worker (told by one replica).", ["state"]
+            "media_jobs", "Media jobs running here, and waiting for any worker (set by one replica).", ["state"]
         )
         self.renditions = registry.counter(
             "renditions_total",
@@ -37,11 +37,11 @@ class IngestMetrics:
         )
         self.archive_erasures_overdue = registry.gauge(
             "archive_erasures_overdue",
-            "Stories removed from the archive and not erased for 5 minutes (told by one replica): look at the bucket.",
+            "Stories removed from the archive and not erased for 5 minutes (set by one replica): look at the bucket.",
         )
         self.media_workers = registry.gauge("media_workers", "Media workers in this process.")
         self.held_stories = registry.gauge(
-            "held_stories", "Ended stories whose media is kept for a decision about a report (told by one replica)."
+            "held_stories", "Ended stories whose media is kept for a decision about a report (set by one replica)."
         )
         self.scheduled_lateness = registry.histogram(
             "scheduled_lateness_seconds",

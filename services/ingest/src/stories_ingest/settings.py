@@ -9,6 +9,9 @@ from pydantic_settings import NoDecode
 from stories_shared.rollout.file import PolicyError, read
 from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
 
+from stories_ingest.domain.quota import QuotaLimits
+from stories_ingest.domain.uploads import UploadPolicy
+
 
 def on_or_off(value: object) -> object:
     """Accept `on` and `off` besides the other spellings of a boolean."""
@@ -71,13 +74,28 @@ class IngestSettings(ObjectStoreSettings, Settings):
     limit_writes: int = Field(
         120, ge=1, description="upload forms, publishes, cancels, changes and deletions a user may ask for in a minute"
     )
-    limit_comments: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_reactions: int = Field(120, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_shares: int = Field(30, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_views: int = Field(6000, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    limit_edges: int = Field(120, ge=1, description="as feed reads it; told by `GET /v1/config`")
-    limit_reports: int = Field(10, ge=1, description="as engagement reads it; told by `GET /v1/config`")
-    follows: Literal["open", "events"] = Field("open", description="as feed reads it; told by `GET /v1/config`")
+    limit_comments: int = Field(30, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_reactions: int = Field(120, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_shares: int = Field(30, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_views: int = Field(6000, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    limit_edges: int = Field(120, ge=1, description="feed's setting of this name, for `GET /v1/config`")
+    limit_reports: int = Field(10, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
+    follows: Literal["open", "events"] = Field("open", description="feed's setting of this name, for `GET /v1/config`")
+
+    @property
+    def upload_policy(self) -> UploadPolicy:
+        """What may be uploaded, and for how long."""
+        return UploadPolicy(
+            max_bytes=self.max_upload_bytes,
+            form_ttl=self.upload_ttl,
+            draft_ttl=self.draft_ttl,
+            still_images=self.still_images,
+        )
+
+    @property
+    def quota_limits(self) -> QuotaLimits:
+        """How many drafts and stories a user may have."""
+        return QuotaLimits(drafts=self.max_drafts, live=self.max_live, posted_24h=self.max_posted_24h)
 
     @property
     def own_limits(self) -> dict[str, int]:

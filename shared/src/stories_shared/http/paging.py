@@ -1,6 +1,6 @@
 """Paging: limits, positions, and cursors that are bound to a user and a route."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -106,6 +106,19 @@ class Cursors:
             Problem: 422; it is no cursor of this list.
         """
         return None if page.cursor is None else self.decode(route, user_id, page.cursor, shape)
+
+    def cut(
+        self,
+        route: str,
+        user_id: str,
+        page: PageParams,
+        found: Sequence[T],
+        position_of: Callable[[T], Sequence[Any]],
+    ) -> tuple[Sequence[T], str | None]:
+        """The items of a page and the cursor of the next one; ``found`` has one item more if there is a next page."""
+        items = found[: page.limit]
+        more = len(found) > page.limit
+        return items, self.encode(route, user_id, position_of(items[-1])) if more else None
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Webhooks: who is told which events, when a delivery is tried again, and which addresses are refused."""
+"""Webhooks: which endpoints get which events, when a delivery is retried, and which addresses are refused."""
 
 import ipaddress
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """Background tasks: the reader of access events, deletion of orphans, pruning of the access state."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryExpired, StoryPosted, UserBlocked, UserErased, UserUnblocked
@@ -13,21 +13,13 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import LogTail, committed_offsets
 from stories_shared.runtime.wakeup import Wakeup
 
-from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState, LiveStory
+from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.blocks import DropStoredBlocks, block_state_of
-from stories_engagement.usecases.stories import live_story_of
+from stories_engagement.usecases.stories import StoryRepository, live_story_of
 
 ACCESS_EVENTS = (StoryPosted, StoryDeleted, StoryExpired, UserBlocked, UserUnblocked, UserErased)
 """The events that decide whether a ticket is valid."""
-
-
-class AccessSnapshot(Protocol):
-    """Reads the stored stories and endings."""
-
-    def live(self) -> AsyncIterator[tuple[str, LiveStory]]: ...
-
-    def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]: ...
 
 
 class AccessReader:
@@ -37,16 +29,16 @@ class AccessReader:
         self,
         kafka: Kafka,
         access_state: AccessState,
-        stored: AccessSnapshot,
+        stories: StoryRepository,
         stale_after: timedelta,
         now: Clock,
     ) -> None:
         self._kafka = kafka
         self._access_state = access_state
-        self._stored = stored
+        self._stories = stories
         self._now = now
         self.tail = LogTail(
-            kafka, ACCESS_EVENTS, self.apply, "engagement-standing", stale_after.total_seconds(), self.start
+            kafka, ACCESS_EVENTS, self.apply, "engagement-access", stale_after.total_seconds(), self.start
         )
 
     def is_stale(self, story_id: str, *user_ids: str) -> bool:
@@ -79,21 +71,11 @@ class AccessReader:
         offsets = await committed_offsets(
             self._kafka, {f"engagement.{event.topic}": event.topic for event in ACCESS_EVENTS}
         )
-        async for story_id, received_at in self._stored.ended_since(self._now() - ENDED_RETENTION):
+        async for story_id, received_at in self._stories.ended_since(self._now() - ENDED_RETENTION):
             self._access_state.end(story_id, received_at)
-        async for story_id, story in self._stored.live():
+        async for story_id, story in self._stories.live():
             self._access_state.post(story_id, story)
         return offsets
-
-
-class OrphanStore(Protocol):
-    """Finds stories that were viewed and never posted."""
-
-    async def find_orphans(self, before: datetime, limit: int) -> list[str]: ...
-
-    async def end(self, story_id: str, how: str) -> None: ...
-
-    async def erase_later(self, story_id: str, now: datetime) -> None: ...
 
 
 SWEEP_BATCH = 100
@@ -103,7 +85,7 @@ SWEEP_BATCH = 100
 class DeleteOrphanViews:
     """Deletes views of stories that were never posted: telemetry can name any id."""
 
-    def __init__(self, stories: OrphanStore, after: timedelta, now: Clock) -> None:
+    def __init__(self, stories: StoryRepository, after: timedelta, now: Clock) -> None:
         self._stories = stories
         self._after = after
         self._now = now

@@ -16,14 +16,14 @@ import httpcore
 from stories_engagement.domain.webhooks import Attempt, BadUrl, check_url, is_public
 
 DELIVERY_TIMEOUT_S = 8.0
-"""From resolving the name to the end of the answer; less than the lease that a round of deliveries holds."""
+"""From resolving the name to the end of the response; shorter than the lease under which a round delivers."""
 
-MAX_ANSWER_BYTES = 64 * 1024
-"""Of an answer read, so that its connection can be used again; a longer one costs the connection."""
+MAX_RESPONSE_BYTES = 64 * 1024
+"""The most that is read of a response so that its connection can be reused; a longer one closes the connection."""
 
 MAX_CONNECTIONS = 20
 MAX_ADDRESSES = 3
-"""Addresses of a name that are tried."""
+"""The most addresses of one host name that are tried."""
 
 SUCCESS = range(200, 300)
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -101,7 +101,7 @@ class WebhookClient:
         )
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        """POST once. A status of 2xx is a success; everything else is described in a word."""
+        """POST once. A status of 2xx is a success; every other outcome has a one-word reason."""
         try:
             check_url(url, allow_private=self._allow_private)
             async with asyncio.timeout(self._timeout_s):
@@ -123,18 +123,18 @@ class WebhookClient:
         await self._pool.aclose()
 
     async def _post(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
-        async with self._pool.stream("POST", url, headers=list(headers.items()), content=body) as answer:
-            status: int = answer.status
+        async with self._pool.stream("POST", url, headers=list(headers.items()), content=body) as response:
+            status: int = response.status
             if status in SUCCESS:
-                await self._read_some(answer)
+                await self._read_some(response)
                 return Attempt(status, None)
             return Attempt(status, "redirect" if 300 <= status < 400 else "status")
 
-    async def _read_some(self, answer: httpcore.Response) -> None:
-        """Read a short answer to its end. The status has decided, even if the answer breaks off."""
-        left = MAX_ANSWER_BYTES
+    async def _read_some(self, response: httpcore.Response) -> None:
+        """Read a short response to its end. Its status counts even if the rest of it is lost."""
+        left = MAX_RESPONSE_BYTES
         try:
-            async for part in answer.aiter_stream():
+            async for part in response.aiter_stream():
                 left -= len(part)
                 if left < 0:
                     return

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from stories_shared.errors import failed_dependency
 from stories_shared.mongo.leases import LEASE_FOR, Leases
@@ -13,7 +12,7 @@ from stories_shared.runtime.wakeup import Wakeup
 
 from stories_engagement.domain.webhooks import Webhook
 from stories_engagement.jobs.webhook_client import WebhookClient
-from stories_engagement.usecases.webhooks import DeliverDue
+from stories_engagement.usecases.webhooks import DeliverDue, WebhookRepository
 
 log = logger(__name__)
 
@@ -28,26 +27,18 @@ FAILURE_PAUSE_S = 2.0
 STOP_WITHIN_S = 1.0
 
 
-class Endpoints(Protocol):
-    """Lists endpoints, and removes what is left of deleted ones."""
-
-    async def all(self) -> list[Webhook]: ...
-
-    async def remove_deleted(self) -> bool: ...
-
-
 class WebhookSender:
     """Runs a task for each enabled endpoint. An endpoint that hangs or fails keeps only its own task busy."""
 
     def __init__(
         self,
-        endpoints: Endpoints,
+        webhooks: WebhookRepository,
         deliver: DeliverDue,
         leases: Leases,
         lease_of: Callable[[str], str],
         client: Callable[[], WebhookClient],
     ) -> None:
-        self._endpoints = endpoints
+        self._webhooks = webhooks
         self._deliver = deliver
         self._leases = leases
         self._lease_of = lease_of
@@ -65,12 +56,12 @@ class WebhookSender:
         """Keep the tasks equal to the endpoints, for ever; stop them at the end."""
         try:
             while True:
-                self._known = {webhook.id: webhook for webhook in await self._endpoints.all() if webhook.enabled}
+                self._known = {webhook.id: webhook for webhook in await self._webhooks.all() if webhook.enabled}
                 ended = [webhook_id for webhook_id, task in self._tasks.items() if task.done()]
                 await self._stop([*ended, *(self._tasks.keys() - self._known.keys())])
                 for webhook_id in self._known.keys() - self._tasks.keys():
                     self._tasks[webhook_id] = asyncio.create_task(self._serve(webhook_id), name=f"webhook-{webhook_id}")
-                if not await self._endpoints.remove_deleted():
+                if not await self._webhooks.remove_deleted():
                     await asyncio.sleep(POLL_S)
                 self.iterations += 1
         finally:
@@ -87,7 +78,7 @@ class WebhookSender:
                             await asyncio.sleep(STANDBY_S)
                             continue
                         leased_until = time.monotonic() + RENEW_AFTER_S
-                    if not await self._deliver(self._known[webhook_id], client):
+                    if not await self._deliver(self._known[webhook_id], client.send):
                         await self._wakeups[webhook_id].wait(POLL_S)
                 except Exception as error:  # noqa: BLE001  (the task of an endpoint goes on)
                     await self._pause_after(error)

@@ -14,7 +14,7 @@ from stories_shared.http.rate_limits import rate_limited
 
 from stories_engagement.routes.dependencies import IdempotentExecution, StoryTicket
 from stories_engagement.usecases.access import CheckAccess
-from stories_engagement.usecases.engagements import React, ReadCounts, ReadReactions, Share, WithdrawReaction
+from stories_engagement.usecases.engagements import React, ReactionRepository, ReadCounts, Share, WithdrawReaction
 
 
 class ReactionRequest(Body):
@@ -48,7 +48,7 @@ class CountsResponse(BaseModel):
 
 
 def reaction_routes(
-    check_access: CheckAccess, react: React, withdraw: WithdrawReaction, read: ReadReactions
+    check_access: CheckAccess, react: React, withdraw: WithdrawReaction, reactions: ReactionRepository
 ) -> APIRouter:
     """One's reaction to a story, and everybody's."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Engagement"])
@@ -75,7 +75,8 @@ def reaction_routes(
     @router.get("/v1/stories/{story_id}/reactions", dependencies=[rate_limited("reads")])
     async def get_reactions(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> ReactionsResponse:
         """How many reactions of each kind a story has."""
-        counts, mine = await read(await check_access(caller.user_id, story_id, ticket))
+        await check_access(caller.user_id, story_id, ticket)
+        counts, mine = await reactions.counts(story_id), await reactions.mine(story_id, caller.user_id)
         return ReactionsResponse(counts=dict(counts), total=sum(counts.values()), mine=mine)
 
     return router
@@ -111,14 +112,15 @@ def share_routes(check_access: CheckAccess, share: Share, idempotently: Idempote
     return router
 
 
-def count_routes(check_access: CheckAccess, read: ReadCounts) -> APIRouter:
+def count_routes(check_access: CheckAccess, read_counts: ReadCounts) -> APIRouter:
     """The counts of a story."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Insights"])
 
     @router.get("/v1/stories/{story_id}/counts", dependencies=[rate_limited("reads")])
     async def get_counts(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> CountsResponse:
         """Everything that is counted of one story."""
-        counts = await read(await check_access(caller.user_id, story_id, ticket))
+        await check_access(caller.user_id, story_id, ticket)
+        counts = await read_counts(story_id)
         return CountsResponse(
             views=counts.views,
             viewers=counts.viewers,

@@ -115,29 +115,29 @@ class InsightsPage(BaseModel):
 
 def insights_response(found: StoryInsights) -> InsightsResponse:
     """The response for one story."""
-    of, parts = found.insights, found.drop_off
-    others = None if of.followers is None else of.viewers - of.followers
+    figures, parts = found.insights, found.drop_off
+    others = None if figures.followers is None else figures.viewers - figures.followers
     return InsightsResponse(
-        story_id=of.story_id,
-        posted_at=rfc3339(of.posted_at),
-        sealed=of.sealed_at is not None,
-        sealed_at=rfc3339(of.sealed_at) if of.sealed_at is not None else None,
-        reach=ReachResponse(total=of.viewers, followers=of.followers, others=others),
-        plays=of.plays,
-        completion_rate=completion_rate(of),
-        mean_watch_ms=mean_watch_ms(of),
-        taps=taps_of(of),
+        story_id=figures.story_id,
+        posted_at=rfc3339(figures.posted_at),
+        sealed=figures.sealed_at is not None,
+        sealed_at=rfc3339(figures.sealed_at) if figures.sealed_at is not None else None,
+        reach=ReachResponse(total=figures.viewers, followers=figures.followers, others=others),
+        plays=figures.plays,
+        completion_rate=completion_rate(figures),
+        mean_watch_ms=mean_watch_ms(figures),
+        taps=taps_of(figures),
         drop_off=None if parts is None else [PartViewersResponse(part=p, viewers=n) for p, n in parts.items()],
-        reactions=None if of.emoji is None else dict(of.emoji),
-        comments=of.comments,
-        shares=of.shares,
+        reactions=None if figures.emoji is None else dict(figures.emoji),
+        comments=figures.comments,
+        shares=figures.shares,
         answers=[
             LayerTalliesResponse(
                 layer_id=layer.layer_id,
                 kind=layer.kind,
                 tallies=None if layer.tallies is None else list(layer.tallies),
             )
-            for layer in of.layers
+            for layer in figures.layers
         ],
     )
 
@@ -158,9 +158,9 @@ def totals_response(totals: Totals) -> InsightsTotals:
     )
 
 
-def taps_of(of: Insights | Totals) -> TapSumsResponse:
+def taps_of(figures: Insights | Totals) -> TapSumsResponse:
     """The sums of taps."""
-    return TapSumsResponse(forward=of.forward, back=of.back, exit=of.exit)
+    return TapSumsResponse(forward=figures.forward, back=figures.back, exit=figures.exit)
 
 
 def insight_routes(read: ReadInsights, cursors: Cursors, now: Clock) -> APIRouter:

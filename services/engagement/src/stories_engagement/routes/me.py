@@ -9,8 +9,8 @@ from stories_shared.http.bodies import Body, Text
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.rate_limits import rate_limited
 
-from stories_engagement.usecases.hidden_words import ReadHiddenWords, SetHiddenWords
-from stories_engagement.usecases.privacy import ReadPrivacy, SetPrivacy
+from stories_engagement.usecases.hidden_words import HiddenWordsRepository, SetHiddenWords
+from stories_engagement.usecases.privacy import PrivacyRepository, SetPrivacy
 
 MAX_WORDS = 500
 """Hidden words of an author: each comment is compared with all of them."""
@@ -50,7 +50,7 @@ class HiddenWordsResponse(BaseModel):
 
 
 def me_routes(
-    read_privacy: ReadPrivacy, change_privacy: SetPrivacy, read_words: ReadHiddenWords, set_words: SetHiddenWords
+    privacy: PrivacyRepository, change_privacy: SetPrivacy, hidden: HiddenWordsRepository, set_words: SetHiddenWords
 ) -> APIRouter:
     """The caller's own settings."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Privacy"])
@@ -58,7 +58,7 @@ def me_routes(
     @router.get("/v1/me/privacy", dependencies=[rate_limited("reads")])
     async def get_privacy(caller: CurrentCaller) -> PrivacyResponse:
         """Whether one is listed as a viewer."""
-        return PrivacyResponse(view_history=await read_privacy(caller.user_id))
+        return PrivacyResponse(view_history=await privacy.listed(caller.user_id))
 
     @router.put("/v1/me/privacy", dependencies=[rate_limited("writes")])
     async def set_privacy(body: PrivacyRequest, caller: CurrentCaller) -> PrivacyResponse:
@@ -69,7 +69,7 @@ def me_routes(
     @router.get("/v1/me/hidden-words", dependencies=[rate_limited("reads")])
     async def get_hidden_words(caller: CurrentCaller) -> HiddenWordsResponse:
         """The words that hide comments under one's stories."""
-        return HiddenWordsResponse(words=list(await read_words(caller.user_id)))
+        return HiddenWordsResponse(words=list(await hidden.words(caller.user_id)))
 
     @router.put("/v1/me/hidden-words", dependencies=[rate_limited("writes")])
     async def set_hidden_words(body: HiddenWordsRequest, caller: CurrentCaller) -> HiddenWordsResponse:

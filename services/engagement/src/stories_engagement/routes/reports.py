@@ -17,7 +17,7 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_engagement.domain.reports import AuditEntry, Decision, Report
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.dependencies import StoryTicket
-from stories_engagement.usecases.reports import DecideReport, FileReport, Reports
+from stories_engagement.usecases.reports import DecideReport, FileReport, ReportRepository
 
 ACCEPTED = 202
 MAX_SUSPENSION_DAYS = 3_650
@@ -136,7 +136,7 @@ def audit_response(entry: AuditEntry) -> AuditEntryResponse:
 
 
 def report_routes(
-    file: FileReport, reports: Reports, decide: DecideReport, cursors: Cursors, metrics: EngagementMetrics
+    file: FileReport, reports: ReportRepository, decide: DecideReport, cursors: Cursors, metrics: EngagementMetrics
 ) -> APIRouter:
     """Reporting, and the queue of reports for admins."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Moderation"])
@@ -175,9 +175,8 @@ def report_routes(
         name = f"reports {state}"
         after = cursors.position(name, caller.user_id, page, tuple[str])
         found = await reports.page(state, after[0] if after else None, page.limit + 1)
-        more, found = len(found) > page.limit, found[: page.limit]
-        cursor = cursors.encode(name, caller.user_id, [found[-1].id]) if more else None
-        return Page(items=[report_response(report) for report in found], next_cursor=cursor)
+        shown, cursor = cursors.cut(name, caller.user_id, page, found, lambda report: [report.id])
+        return Page(items=[report_response(report) for report in shown], next_cursor=cursor)
 
     @router.post(
         "/v1/admin/reports/{report_id}/decision",
@@ -195,8 +194,7 @@ def report_routes(
         """Every decision with who and when, the newest first."""
         before = cursors.position("audit", caller.user_id, page, tuple[str])
         found = await reports.audit(before[0] if before else None, page.limit + 1)
-        more, found = len(found) > page.limit, found[: page.limit]
-        cursor = cursors.encode("audit", caller.user_id, [found[-1].id]) if more else None
-        return Page(items=[audit_response(entry) for entry in found], next_cursor=cursor)
+        shown, cursor = cursors.cut("audit", caller.user_id, page, found, lambda entry: [entry.id])
+        return Page(items=[audit_response(entry) for entry in shown], next_cursor=cursor)
 
     return router

@@ -5,7 +5,7 @@ import binascii
 import secrets
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -30,7 +30,7 @@ from stories_engagement.domain.webhooks import (
 )
 from stories_engagement.routes.dependencies import IdempotentExecution
 from stories_engagement.routes.reports import Moment
-from stories_engagement.usecases.webhooks import delivery_for_test
+from stories_engagement.usecases.webhooks import DeliveryRepository, WebhookRepository, delivery_for_test
 
 SECRET_BYTES = 32
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
@@ -94,30 +94,6 @@ class DeliveryResponse(BaseModel):
     delivered_at: Annotated[Moment | None, Field(description="when the endpoint accepted it")]
 
 
-class Webhooks(Protocol):
-    """Stores endpoints."""
-
-    async def add(self, webhook: Webhook) -> bool: ...
-
-    async def all(self) -> list[Webhook]: ...
-
-    async def get(self, webhook_id: str) -> Webhook: ...
-
-    async def change(self, webhook_id: str, changes: dict[str, Any]) -> Webhook: ...
-
-    async def delete(self, webhook_id: str) -> None: ...
-
-
-class Deliveries(Protocol):
-    """Stores deliveries."""
-
-    async def add(self, deliveries: list[Delivery]) -> None: ...
-
-    async def page(self, webhook_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Delivery]: ...
-
-    async def retry(self, webhook_id: str, delivery_id: str, now: datetime) -> Delivery: ...
-
-
 def new_secret() -> str:
     """A random secret."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
@@ -167,8 +143,8 @@ def delivery_response(delivery: Delivery) -> DeliveryResponse:
 
 
 def webhook_routes(
-    webhooks: Webhooks,
-    deliveries: Deliveries,
+    webhooks: WebhookRepository,
+    deliveries: DeliveryRepository,
     wake: Callable[[str], None],
     idempotently: IdempotentExecution,
     cursors: Cursors,
@@ -213,9 +189,8 @@ def webhook_routes(
         """The endpoints, the oldest first; at most 50 of them exist."""
         after = cursors.position("webhooks", caller.user_id, page, tuple[str])
         found = [webhook for webhook in await webhooks.all() if after is None or webhook.id > after[0]]
-        more, found = len(found) > page.limit, found[: page.limit]
-        cursor = cursors.encode("webhooks", caller.user_id, [found[-1].id]) if more else None
-        return Page(items=[webhook_response(webhook) for webhook in found], next_cursor=cursor)
+        shown, cursor = cursors.cut("webhooks", caller.user_id, page, found, lambda webhook: [webhook.id])
+        return Page(items=[webhook_response(webhook) for webhook in shown], next_cursor=cursor)
 
     @router.get("/v1/admin/webhooks/{webhook_id}", dependencies=[rate_limited("reads")])
     async def get_webhook(webhook_id: StoryId, _caller: AdminCaller) -> WebhookResponse:
@@ -258,9 +233,8 @@ def webhook_routes(
         name = f"deliveries {webhook_id}"
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found = await deliveries.page(webhook_id, after, page.limit + 1)
-        more, found = len(found) > page.limit, found[: page.limit]
-        cursor = cursors.encode(name, caller.user_id, [found[-1].created_at, found[-1].id]) if more else None
-        return Page(items=[delivery_response(delivery) for delivery in found], next_cursor=cursor)
+        shown, cursor = cursors.cut(name, caller.user_id, page, found, lambda each: [each.created_at, each.id])
+        return Page(items=[delivery_response(delivery) for delivery in shown], next_cursor=cursor)
 
     @router.post(
         "/v1/admin/webhooks/{webhook_id}/deliveries/{delivery_id}/retry",

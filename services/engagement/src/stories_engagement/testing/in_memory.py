@@ -47,7 +47,7 @@ BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class InMemoryDatabase:
+class MemoryDatabase:
     """The data of all fakes."""
 
     counters: dict[str, StoryCounter] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class InMemoryDatabase:
 class MemoryViews:
     """Counts views and stores who viewed."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
         database = self.database
@@ -169,7 +169,7 @@ class MemoryViews:
 class MemoryStories:
     """Stores and ends stories."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def put(self, story: StoryPosted) -> None:
         database, story_id, live_story = self.database, story.story_id, live_story_of(story)
@@ -231,7 +231,7 @@ class MemoryStories:
 class MemoryBlocks:
     """Stores blocks."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def block_states(self, pairs: Iterable[Pair]) -> dict[Pair, BlockState]:
         return {pair: self.database.block_states[pair] for pair in pairs if pair in self.database.block_states}
@@ -268,7 +268,7 @@ class MemoryBlocks:
 class MemoryPrivacy:
     """Stores privacy settings."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def listed(self, user_id: str) -> bool:
         return self.database.privacy.get(user_id, (True, FAR, None))[0]
@@ -302,7 +302,7 @@ class MemoryPrivacy:
 class MemoryReactions:
     """Stores reactions."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def put(self, access: StoryAccess, emoji: str, at: datetime) -> None:
         self.database.live(access.story_id, access.author_id)
@@ -326,7 +326,7 @@ class MemoryReactions:
 class MemoryShares:
     """Stores shares."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def put(self, access: StoryAccess, at: datetime) -> None:
         self.database.live(access.story_id, access.author_id)
@@ -337,7 +337,7 @@ class MemoryShares:
 class MemoryAnswers:
     """Stores answers to stickers."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def put(self, access: StoryAccess, layer: AnswerableLayer, answer: Answer, at: datetime) -> Answer | None:
         self.database.live(access.story_id, access.author_id)
@@ -382,7 +382,7 @@ FLOOR = 5
 class MemoryInsights:
     """Computes insights from all rows."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def live(self, story_id: str) -> Insights | None:
         database, story = self.database, self.database.content.get(story_id)
@@ -449,7 +449,7 @@ class MemoryInsights:
 class MemoryComments:
     """Stores comments and hidden words."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def add(
         self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
@@ -540,7 +540,7 @@ class MemoryComments:
 class MemoryReports:
     """Stores reports and decisions."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def add(self, report: NewReport) -> bool:
         database, target = self.database, report.target
@@ -610,7 +610,7 @@ class MemoryReports:
 class MemoryCounters:
     """Reads counts."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def counts(self, story_id: str) -> Counts:
         database = self.database
@@ -627,7 +627,7 @@ class MemoryCounters:
 class MemoryUserErasure:
     """Erases all data of users."""
 
-    database: InMemoryDatabase
+    database: MemoryDatabase
 
     async def erase_user(self, user_id: str, until: datetime) -> None:
         database = self.database

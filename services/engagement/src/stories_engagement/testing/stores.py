@@ -20,11 +20,11 @@ from stories_engagement.store.views import MongoViews
 from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks
 from stories_engagement.testing.in_memory import (
     FLOOR,
-    InMemoryDatabase,
     MemoryAnswers,
     MemoryBlocks,
     MemoryComments,
     MemoryCounters,
+    MemoryDatabase,
     MemoryInsights,
     MemoryPrivacy,
     MemoryReactions,
@@ -60,7 +60,7 @@ class Stores:
 
 def in_memory() -> Stores:
     """Fakes that share one in-memory database."""
-    database = InMemoryDatabase()
+    database = MemoryDatabase()
     comments = MemoryComments(database)
     return Stores(
         view_store=MemoryViews(database),

@@ -1,5 +1,6 @@
 """Access control: checks a ticket against the access state of this replica."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -16,10 +17,8 @@ TICKET_READ_GRACE = timedelta(days=30)
 """How long after its expiry a ticket is still decoded, to tell `ended` from `expired`."""
 
 
-class TicketReader(Protocol):
-    """Verifies and decodes tickets."""
-
-    def read(self, text: str | None, viewer_id: str, now: datetime, grace: timedelta) -> Ticket: ...
+ReadTicket = Callable[[str | None, str, datetime, timedelta], Ticket]
+"""Decodes the ticket of a user at a time, also for a grace period after its end. Raises `TicketRefused`."""
 
 
 class Freshness(Protocol):
@@ -57,7 +56,7 @@ class CheckAccess:
         ReplicaStale: this replica has fallen behind.
     """
 
-    tickets: TicketReader
+    read_ticket: ReadTicket
     access_state: AccessState
     blocks: FindBlocked
     freshness: Freshness
@@ -109,7 +108,7 @@ class CheckAccess:
         """The ticket, if it is valid for this caller, of this story if given, which is live. Does not check blocks."""
         now = self.now()
         try:
-            ticket = self.tickets.read(text, user_id, now, TICKET_READ_GRACE)
+            ticket = self.read_ticket(text, user_id, now, TICKET_READ_GRACE)
         except TicketRefused as refused:
             raise AccessDenied(refused.reason) from refused
         if ticket.expires_at <= now or self.access_state.has_ended(ticket.story_id, now):

@@ -16,7 +16,7 @@ Position = tuple[datetime, str]
 """Where a page of answers starts: after this time and user."""
 
 
-class Answers(Protocol):
+class AnswerRepository(Protocol):
     """Stores one answer per viewer and layer, and counts them by option."""
 
     async def put(self, access: StoryAccess, layer: AnswerableLayer, answer: Answer, at: datetime) -> Answer | None:
@@ -62,7 +62,7 @@ def check_answer(layer: AnswerableLayer, answer: Answer) -> None:
 class GiveAnswer:
     """Answer a layer, replacing an earlier answer. A quiz keeps the first one, also after it was withdrawn."""
 
-    answers: Answers
+    answers: AnswerRepository
     now: Clock
 
     async def __call__(self, access: StoryAccess, layer_id: str, answer: Answer) -> tuple[AnswerableLayer, Tallies]:
@@ -78,7 +78,7 @@ class GiveAnswer:
 class WithdrawAnswer:
     """Withdraw the caller's answer. No ticket needed: the viewer may have lost access since answering."""
 
-    answers: Answers
+    answers: AnswerRepository
     check_access: CheckAccess
     now: Clock
 
@@ -94,7 +94,7 @@ class WithdrawAnswer:
 class ListAnswers:
     """List the answers to a layer for the author, newest first, without users with a block."""
 
-    answers: Answers
+    answers: AnswerRepository
     blocks: FindBlocked
 
     async def __call__(

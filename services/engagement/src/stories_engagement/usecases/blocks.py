@@ -18,29 +18,10 @@ COMPARE_BATCH = 500
 """Blocks compared with MongoDB in one step."""
 
 
-class Blocks(Protocol):
+class BlockRepository(Protocol):
     """Stores the newest state of each block."""
 
     async def put(self, user_id: str, target_id: str, state: BlockState) -> None: ...
-
-
-def block_state_of(record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> BlockState:
-    """The state that the event sets. External times are capped at the append time (docs/events.md)."""
-    return BlockState(on=isinstance(record.event, UserBlocked), at=clamp_to_append_time(record, record.event.at))
-
-
-@dataclass(frozen=True, slots=True)
-class StoreBlock:
-    """Store a block or its lifting, unless a newer state is stored."""
-
-    blocks: Blocks
-
-    async def __call__(self, record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> None:
-        await self.blocks.put(record.event.user_id, record.event.target_id, block_state_of(record))
-
-
-class StoredBlocks(Protocol):
-    """Reads the newest state of each block, as the consumers have stored it."""
 
     async def block_states(self, pairs: Iterable[Pair]) -> Mapping[Pair, BlockState]:
         """The states of these pairs. Absent: never set, or lifted and expired."""
@@ -55,12 +36,27 @@ class StoredBlocks(Protocol):
         ...
 
 
+def block_state_of(record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> BlockState:
+    """The state that the event sets. External times are capped at the append time (docs/events.md)."""
+    return BlockState(on=isinstance(record.event, UserBlocked), at=clamp_to_append_time(record, record.event.at))
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBlock:
+    """Store a block or its lifting, unless a newer state is stored."""
+
+    blocks: BlockRepository
+
+    async def __call__(self, record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> None:
+        await self.blocks.put(record.event.user_id, record.event.target_id, block_state_of(record))
+
+
 @dataclass(frozen=True, slots=True)
 class FindBlocked:
     """Finds users with a block between them and a user, in either direction."""
 
     access_state: AccessState
-    stored: StoredBlocks
+    stored: BlockRepository
 
     async def among(self, user_id: str, others: Collection[str]) -> frozenset[str]:
         """Those of these users with a block between them and the user."""
@@ -95,7 +91,7 @@ class DropStoredBlocks:
     """Drops blocks from memory once MongoDB has them."""
 
     access_state: AccessState
-    stored: StoredBlocks
+    stored: BlockRepository
     now: Clock
 
     async def __call__(self) -> bool:

@@ -13,6 +13,7 @@ from stories_engagement.domain.errors import AccessDenied, FeatureDisabled, Frie
 from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
+from stories_engagement.usecases.hidden_words import HiddenWordsRepository
 
 HasHidden = Callable[[Sequence[str]], bool]
 """Whether a text contains one of the author's hidden words, which are its argument."""
@@ -24,7 +25,7 @@ MAX_PAGE_READS = 10
 """Reads of the store for one page. A page among very many hidden comments may be short."""
 
 
-class Comments(Protocol):
+class CommentRepository(Protocol):
     """Stores comments and counts those that are not hidden."""
 
     async def add(
@@ -40,12 +41,6 @@ class Comments(Protocol):
     async def page(self, story_id: str, reply_to: str | None, after: Position | None, limit: int) -> list[Comment]: ...
 
 
-class HiddenWordsInForce(Protocol):
-    """An author's words that are not applied to all comments yet."""
-
-    async def unapplied(self, author_id: str) -> Sequence[str] | None: ...
-
-
 async def reader_of(
     access: StoryAccess, blocks: FindBlocked, comments: Sequence[Comment], *, wants_hidden: bool = False
 ) -> Reader:
@@ -58,7 +53,7 @@ async def reader_of(
 class WriteComment:
     """Comment on a story, or reply to a comment. A reply to a reply belongs to the top-level comment."""
 
-    comments: Comments
+    comments: CommentRepository
     blocks: FindBlocked
     now: Clock
 
@@ -91,7 +86,7 @@ class WriteComment:
 class FindComment:
     """Find a comment by its id."""
 
-    comments: Comments
+    comments: CommentRepository
 
     async def __call__(self, comment_id: str) -> Comment:
         """Raises `NotFound` where it no longer exists."""
@@ -109,8 +104,8 @@ class ReadComments:
     reader never sees what the author has hidden. Counts follow in the background.
     """
 
-    comments: Comments
-    words: HiddenWordsInForce
+    comments: CommentRepository
+    words: HiddenWordsRepository
     blocks: FindBlocked
 
     async def __call__(
@@ -155,7 +150,7 @@ def with_words_applied(comment: Comment, top: Comment | None, words: Sequence[st
 class DeleteComment:
     """Delete a comment with its replies. Its writer, the story's author and admins may, without a ticket."""
 
-    comments: Comments
+    comments: CommentRepository
     access_state: AccessState
     now: Clock
 

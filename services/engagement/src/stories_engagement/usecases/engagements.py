@@ -1,6 +1,6 @@
 """Reactions, shares and counts; at most one reaction and one share per viewer and story."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +11,7 @@ from stories_engagement.domain.errors import AccessDenied, FeatureDisabled
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
 
 
-class Reactions(Protocol):
+class ReactionRepository(Protocol):
     """Stores one reaction per viewer and story, and counts them by emoji."""
 
     async def put(self, access: StoryAccess, emoji: str, at: datetime) -> None: ...
@@ -27,7 +27,7 @@ class Reactions(Protocol):
 class React:
     """Set the caller's reaction to a story, replacing an earlier one."""
 
-    reactions: Reactions
+    reactions: ReactionRepository
     now: Clock
 
     async def __call__(self, access: StoryAccess, emoji: str) -> None:
@@ -41,7 +41,7 @@ class React:
 class WithdrawReaction:
     """Withdraw the caller's reaction. No ticket needed: the viewer may have lost access since reacting."""
 
-    reactions: Reactions
+    reactions: ReactionRepository
     check_access: CheckAccess
     now: Clock
 
@@ -54,27 +54,10 @@ class WithdrawReaction:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadReactions:
-    """The number of reactions of each kind, and the caller's own."""
-
-    reactions: Reactions
-
-    async def __call__(self, access: StoryAccess) -> tuple[Mapping[str, int], str | None]:
-        counts = await self.reactions.counts(access.story_id)
-        return counts, await self.reactions.mine(access.story_id, access.user_id)
-
-
-class Shares(Protocol):
-    """Stores who shared a story."""
-
-    async def put(self, access: StoryAccess, at: datetime) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
 class Share:
     """Share a story: a link that grants nothing, counted once per viewer."""
 
-    shares: Shares
+    store_share: Callable[[StoryAccess, datetime], Awaitable[None]]
     url: str
     """The setting `SHARE_URL`, with `{id}` in it."""
     now: Clock
@@ -83,7 +66,7 @@ class Share:
         """The link. Raises `FeatureDisabled` where sharing is off, `NotFound` where the story has just ended."""
         if not access.sharing:
             raise FeatureDisabled("sharing")
-        await self.shares.put(access, truncate_to_ms(self.now()))
+        await self.store_share(access, truncate_to_ms(self.now()))
         return self.link(access.story_id)
 
     def link(self, story_id: str) -> str:
@@ -101,17 +84,5 @@ class Counts:
     shares: int = 0
 
 
-class Counters(Protocol):
-    """Reads the counts of a story."""
-
-    async def counts(self, story_id: str) -> Counts: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ReadCounts:
-    """The exact counts of a story."""
-
-    counters: Counters
-
-    async def __call__(self, access: StoryAccess) -> Counts:
-        return await self.counters.counts(access.story_id)
+ReadCounts = Callable[[str], Awaitable[Counts]]
+"""The exact counts of a story by its id."""

@@ -28,12 +28,16 @@ class Rehiding:
     comment_id: str | None = None
 
 
-class HiddenWords(Protocol):
+class HiddenWordsRepository(Protocol):
     """Stores the hidden words of authors, and hides comments by them."""
 
     async def words(self, author_id: str) -> tuple[str, ...]: ...
 
     async def set_words(self, author_id: str, words: Sequence[str], at: datetime) -> None: ...
+
+    async def unapplied(self, author_id: str) -> Sequence[str] | None:
+        """The words while they are not applied to every comment yet, else None."""
+        ...
 
     async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
         """Lease the oldest unapplied change until `until`."""
@@ -49,20 +53,10 @@ class HiddenWords(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadHiddenWords:
-    """The caller's hidden words, as they wrote them."""
-
-    hidden: HiddenWords
-
-    async def __call__(self, author_id: str) -> tuple[str, ...]:
-        return await self.hidden.words(author_id)
-
-
-@dataclass(frozen=True, slots=True)
 class SetHiddenWords:
     """Change an author's hidden words. Existing comments are hidden or shown in the background."""
 
-    hidden: HiddenWords
+    hidden: HiddenWordsRepository
     now: Clock
     changed: Callable[[], None]
 
@@ -88,7 +82,7 @@ REHIDE_STEPS = 20
 class ApplyHiddenWords:
     """Applies changed words to the comments on an author's live stories."""
 
-    hidden: HiddenWords
+    hidden: HiddenWordsRepository
     now: Clock
 
     async def __call__(self) -> bool:

@@ -30,7 +30,7 @@ class Period:
         return self.begin <= at < self.end
 
 
-class InsightsStore(Protocol):
+class InsightsRepository(Protocol):
     """Reads the running sums of live stories, and the sealed figures of expired ones."""
 
     async def live(self, story_id: str) -> Insights | None:
@@ -71,7 +71,7 @@ class ReadInsights:
     Between its expiry and its sealing a story has the figures that will be sealed.
     """
 
-    store: InsightsStore
+    store: InsightsRepository
     access_state: AccessState
     freshness: Freshness
     floor: int

@@ -1,28 +1,11 @@
 """Privacy: whether a user's views are listed."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
-
-
-class Privacy(Protocol):
-    """Stores whether a user's views are listed."""
-
-    async def listed(self, user_id: str) -> bool: ...
-
-    async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPrivacy:
-    """Whether the caller's views are listed from now on."""
-
-    privacy: Privacy
-
-    async def __call__(self, user_id: str) -> bool:
-        return await self.privacy.listed(user_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +22,12 @@ class Unlisting:
     after: str = ""
 
 
-class UnlistingQueue(Privacy, Protocol):
-    """Stores who is to be unlisted with their setting."""
+class PrivacyRepository(Protocol):
+    """Stores whether a user's views are listed, and who is still to be removed from lists."""
+
+    async def listed(self, user_id: str) -> bool: ...
+
+    async def set_listed(self, user_id: str, listed: bool, at: datetime) -> None: ...
 
     async def claim_unlisting(self, now: datetime, until: datetime) -> Unlisting | None:
         """Lease the oldest one until `until`."""
@@ -55,14 +42,6 @@ class UnlistingQueue(Privacy, Protocol):
         ...
 
 
-class ListedRows(Protocol):
-    """The rows of viewers."""
-
-    async def unlist_some(self, user_id: str, until: datetime, after: str) -> str | None:
-        """Unlist a batch of a user's rows; the position that was reached, None where no more are left."""
-        ...
-
-
 UNLIST_STEPS = 5
 """Batches of rows unlisted within a request, or in one iteration: milliseconds each."""
 
@@ -72,26 +51,30 @@ UNLIST_FOR = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Unlist:
-    """Removes users from lists of viewers, in bounded steps. Lists leave them out before that (usecases/views.py)."""
+    """Removes users from lists of viewers, in bounded steps. Lists leave them out before that (usecases/views.py).
 
-    queue: UnlistingQueue
-    rows: ListedRows
+    `unlist_some` unlists a batch of a user's rows up to a time, after a position, and returns the position that was
+    reached, None where no more are left.
+    """
+
+    privacy: PrivacyRepository
+    unlist_some: Callable[[str, datetime, str], Awaitable[str | None]]
     now: Clock
 
     async def some(self, work: Unlisting) -> None:
         """A bounded number of steps for one user."""
         for _ in range(UNLIST_STEPS):
-            after = await self.rows.unlist_some(work.user_id, work.until, work.after)
+            after = await self.unlist_some(work.user_id, work.until, work.after)
             if after is None:
-                await self.queue.unlisted(work)
+                await self.privacy.unlisted(work)
                 return
             work = replace(work, after=after)
-        await self.queue.keep_progress(work, self.now())
+        await self.privacy.keep_progress(work, self.now())
 
     async def __call__(self) -> bool:
         """Continue with one user; whether there was one."""
         now = self.now()
-        work = await self.queue.claim_unlisting(now, now + UNLIST_FOR)
+        work = await self.privacy.claim_unlisting(now, now + UNLIST_FOR)
         if work is not None:
             await self.some(work)
         return work is not None
@@ -101,7 +84,7 @@ class Unlist:
 class SetPrivacy:
     """Turn the caller's view history on or off. Off removes them from every list at once and for good."""
 
-    privacy: Privacy
+    privacy: PrivacyRepository
     unlist: Unlist
     now: Clock
 

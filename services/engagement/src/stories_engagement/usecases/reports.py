@@ -1,6 +1,6 @@
 """Reports: file one, list them, decide about what was reported."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,6 @@ from stories_shared.auth.tickets import TicketRefused
 from stories_shared.clock import Clock, truncate_to_ms
 
 from stories_engagement.domain.access_state import AccessState
-from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import AccessDenied, NotFound, OwnContent
 from stories_engagement.domain.reports import (
     DEFAULT_SUSPENSION_DAYS,
@@ -21,10 +20,11 @@ from stories_engagement.domain.reports import (
     State,
     Target,
 )
-from stories_engagement.usecases.access import TicketReader
+from stories_engagement.usecases.access import ReadTicket
+from stories_engagement.usecases.comments import CommentRepository
 
 
-class Reports(Protocol):
+class ReportRepository(Protocol):
     """Stores reports, decisions and the audit log."""
 
     async def add(self, report: NewReport) -> bool: ...
@@ -38,18 +38,6 @@ class Reports(Protocol):
     async def audit(self, before: str | None, limit: int) -> Sequence[AuditEntry]: ...
 
 
-class FindsComments(Protocol):
-    """Finds comments."""
-
-    async def get(self, comment_id: str) -> Comment | None: ...
-
-
-class PublishesDecisions(Protocol):
-    """Carries out a decision: removes what was reported and publishes the events."""
-
-    async def publish_now(self, document_id: str) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class FileReport:
     """Report a story or a comment: one report for each reporter and target, further ones change nothing.
@@ -58,9 +46,9 @@ class FileReport:
     its audience. The author needs none to report comments.
     """
 
-    reports: Reports
-    comments: FindsComments
-    tickets: TicketReader
+    reports: ReportRepository
+    comments: CommentRepository
+    read_ticket: ReadTicket
     access_state: AccessState
     now: Clock
     wake: Callable[[], None] = lambda: None
@@ -92,7 +80,7 @@ class FileReport:
         if text is None:
             raise AccessDenied("missing")
         try:
-            ticket = self.tickets.read(text, user_id, now, REPORT_GRACE)
+            ticket = self.read_ticket(text, user_id, now, REPORT_GRACE)
         except TicketRefused as refused:
             raise AccessDenied("expired" if refused.reason == "ended" else refused.reason) from refused
         if ticket.story_id != story_id:
@@ -115,8 +103,8 @@ class DecideReport:
     carried out, after a crash by the relay.
     """
 
-    reports: Reports
-    decisions: PublishesDecisions
+    reports: ReportRepository
+    carry_out: Callable[[str], Awaitable[None]]
     now: Clock
 
     async def __call__(self, admin_id: str, report_id: str, action: Action, days: int | None) -> Report:
@@ -126,7 +114,7 @@ class DecideReport:
         """
         suspended_for = (days or DEFAULT_SUSPENSION_DAYS) if action == "remove_and_suspend" else None
         decision = Decision(action, admin_id, truncate_to_ms(self.now()), suspended_for)
-        await self.decisions.publish_now(await self.reports.decide(report_id, decision))
+        await self.carry_out(await self.reports.decide(report_id, decision))
         decided = await self.reports.get(report_id)
         if decided is None:
             raise NotFound

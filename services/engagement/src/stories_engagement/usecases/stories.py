@@ -1,14 +1,14 @@
 """Stories: stored while they are live, ended once, then erased."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.errors import InvalidMessage, Unavailable
-from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
+from stories_shared.events import Event, StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import is_authorized_deletion
 from stories_shared.events.ids import is_id
@@ -32,7 +32,7 @@ ERASE_FOR = timedelta(seconds=30)
 """The lease of a replica on an erasure. Each iteration renews it."""
 
 
-class Stories(Protocol):
+class StoryRepository(Protocol):
     """Stores live stories, ended marks and the rows that belong to a story."""
 
     async def put(self, story: StoryPosted) -> None: ...
@@ -55,11 +55,17 @@ class Stories(Protocol):
         """Mark the erasure as complete."""
         ...
 
+    async def find_orphans(self, before: datetime, limit: int) -> list[str]:
+        """Stories that were viewed before a time and never posted."""
+        ...
 
-class ErasurePublisher(Protocol):
-    """Publishes `story-erased`."""
+    def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
+        """All live stories by id."""
+        ...
 
-    async def publish_erased(self, event: StoryErased) -> None: ...
+    def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:
+        """The ids of ended stories, and when this service received each ending."""
+        ...
 
 
 ANSWERABLE: Mapping[type, AnswerableKind] = {
@@ -110,7 +116,7 @@ def reject_unauthorized_deletion(record: ReceivedEvent[StoryDeleted]) -> None:
 class StoreStories:
     """Store the highest revision of each story, unless the story has ended."""
 
-    stories: Stories
+    stories: StoryRepository
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryPosted]]) -> None:
         newest: dict[str, StoryPosted] = {}
@@ -125,8 +131,8 @@ class StoreStories:
 class EndStories:
     """End stories, erase their rows, and publish `story-erased` every time, for unknown stories too."""
 
-    stories: Stories
-    publisher: ErasurePublisher
+    stories: StoryRepository
+    publish: Callable[[Event], Awaitable[None]]
     now: Clock
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
@@ -187,4 +193,4 @@ class EndStories:
             await self.stories.erase_later(story_id, self.now())
 
     async def _publish_erased(self, story_id: str) -> None:
-        await self.publisher.publish_erased(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))
+        await self.publish(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from base64 import urlsafe_b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -21,18 +21,7 @@ from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.domain.views import CountingResult, CountingRule, Play, View, count_views
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
-
-
-class ViewHistorySettings(Protocol):
-    """Whether users are listed as viewers."""
-
-    async def listed(self, user_id: str) -> bool: ...
-
-
-class ViewPublisher(Protocol):
-    """Publishes views; returns when they are acknowledged."""
-
-    async def publish_views(self, views: Sequence[StoryViewed]) -> None: ...
+from stories_engagement.usecases.privacy import PrivacyRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +54,8 @@ class ReportViews:
 
     check_access: CheckAccess
     blocks: FindBlocked
-    view_history: ViewHistorySettings
-    publisher: ViewPublisher
+    privacy: PrivacyRepository
+    publish: Callable[[Sequence[StoryViewed]], Awaitable[None]]
     now: Clock
 
     async def __call__(self, viewer_id: str, entries: Sequence[ReportedView]) -> ReportResult:
@@ -89,8 +78,8 @@ class ReportViews:
             refusals += ["blocked"] * len(refused_now)
             valid = [entry for entry in valid if entry[2].author_id not in blocked]
         if valid:
-            listed, at = await self.view_history.listed(viewer_id), truncate_to_ms(self.now())
-            await self.publisher.publish_views(
+            listed, at = await self.privacy.listed(viewer_id), truncate_to_ms(self.now())
+            await self.publish(
                 [
                     StoryViewed(
                         story_id=ticket.story_id,
@@ -110,6 +99,31 @@ class ReportViews:
         return ReportResult(len(valid), rejected, refusals)
 
 
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """One viewer, as shown to the author."""
+
+    viewer_id: str
+    viewed_at: datetime
+    plays: int
+    reaction: str | None
+
+
+Position = tuple[datetime, str]
+"""Where a page of viewers starts: after this time and viewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerPage:
+    """A page of viewers; `total` counts all, `hidden` those that no page shows."""
+
+    viewers: Sequence[Viewer]
+    total: int
+    hidden: int
+    next_position: Position | None = None
+    """The position of the next page, if there is one."""
+
+
 class ViewRepository(Protocol):
     """The rows of viewers and the counters of stories."""
 
@@ -122,6 +136,10 @@ class ViewRepository(Protocol):
     async def erase_viewer(self, user_id: str, until: datetime) -> None: ...
 
     async def unlist(self, user_id: str, until: datetime) -> None: ...
+
+    async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage: ...
+
+    async def total(self, story_id: str) -> int: ...
 
 
 TRANSACTION_VIEWS = 1_000
@@ -207,58 +225,23 @@ def view_of(record: ReceivedEvent[StoryViewed]) -> View:
 
 
 @dataclass(frozen=True, slots=True)
-class Viewer:
-    """One viewer, as shown to the author."""
-
-    viewer_id: str
-    viewed_at: datetime
-    plays: int
-    reaction: str | None
-
-
-Position = tuple[datetime, str]
-"""Where a page of viewers starts: after this time and viewer."""
-
-
-@dataclass(frozen=True, slots=True)
-class ViewerPage:
-    """A page of viewers; `total` counts all, `hidden` those that no page shows."""
-
-    viewers: Sequence[Viewer]
-    total: int
-    hidden: int
-    next_position: Position | None = None
-    """The position of the next page, if there is one."""
-
-
-class Viewers(Protocol):
-    """Reads who has viewed a story."""
-
-    async def page(self, story_id: str, after: Position | None, limit: int, excluded: Set[str]) -> ViewerPage: ...
-
-    async def total(self, story_id: str) -> int: ...
-
-    async def marks(self, user_ids: Iterable[str]) -> tuple[Mapping[str, datetime], Mapping[str, datetime]]: ...
-
-
-@dataclass(frozen=True, slots=True)
 class ListViewers:
     """List viewers for the author, newest first, without unlisted users and users with a block."""
 
-    viewers: Viewers
+    view_store: ViewRepository
     blocks: FindBlocked
 
     async def __call__(self, access: StoryAccess, after: Position | None, limit: int) -> ViewerPage:
         """A page of at most `limit`. `access` is the author's."""
         if not access.view_list:
-            total = await self.viewers.total(access.story_id)
+            total = await self.view_store.total(access.story_id)
             return ViewerPage((), total, total)
         excluded = await self.blocks.of(access.author_id)
-        page = await self.viewers.page(access.story_id, after, limit + 1, excluded)
+        page = await self.view_store.page(access.story_id, after, limit + 1, excluded)
         # The lookup of all blocks is bounded, and so is unlisting in a request: the page itself is checked too.
         people = {viewer.viewer_id for viewer in page.viewers}
         blocked = await self.blocks.among(access.author_id, people)
-        _, unlisted_until = await self.viewers.marks(people)
+        _, unlisted_until = await self.view_store.marks(people)
         listed = [v for v in page.viewers[:limit] if v.viewed_at > unlisted_until.get(v.viewer_id, NEVER)]
         page = replace(page, hidden=page.hidden + len(page.viewers[:limit]) - len(listed))
         visible = [viewer for viewer in listed if viewer.viewer_id not in blocked]

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -33,13 +33,27 @@ USER_FIELDS = ("author_id", "user_id")
 decode = msgspec.json.Decoder(type=dict[str, Any]).decode
 
 
-class Webhooks(Protocol):
+class WebhookRepository(Protocol):
     """Stores endpoints."""
+
+    async def add(self, webhook: Webhook) -> bool: ...
+
+    async def all(self) -> list[Webhook]: ...
 
     async def of_event(self, event: str) -> Sequence[Webhook]: ...
 
+    async def get(self, webhook_id: str) -> Webhook: ...
 
-class Deliveries(Protocol):
+    async def change(self, webhook_id: str, changes: dict[str, Any]) -> Webhook: ...
+
+    async def delete(self, webhook_id: str) -> None: ...
+
+    async def remove_deleted(self) -> bool:
+        """Remove a batch of what is left of deleted endpoints; whether there may be more."""
+        ...
+
+
+class DeliveryRepository(Protocol):
     """Stores deliveries."""
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
@@ -62,30 +76,32 @@ class Deliveries(Protocol):
 
     async def died(self, delivery: Delivery, attempt: Attempt, now: datetime) -> None: ...
 
+    async def page(self, webhook_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Delivery]: ...
 
-class Sender(Protocol):
-    """Sends a request to one endpoint; within a bounded time, and never raises for what the endpoint does."""
+    async def retry(self, webhook_id: str, delivery_id: str, now: datetime) -> Delivery: ...
 
-    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt: ...
+
+Send = Callable[[str, dict[str, str], bytes], Awaitable[Attempt]]
+"""Sends headers and a body to a URL; within a bounded time, and never raises for what the endpoint does."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDeliveries:
     """Queue each event for every endpoint that asked for it. A redelivered event finds its deliveries stored."""
 
-    webhooks: Webhooks
-    deliveries: Deliveries
+    webhooks: WebhookRepository
+    deliveries: DeliveryRepository
     wake: Callable[[str], None]
     now: Clock
 
     async def __call__(self, records: Sequence[ReceivedEvent[Any]]) -> None:
         """Store the deliveries. Deletions from outside are left out: ingest publishes them again."""
-        told = [record for record in records if record.is_internal or not isinstance(record.event, StoryDeleted)]
-        webhooks = await self.webhooks.of_event(told[0].event.topic) if told else ()
+        queued = [record for record in records if record.is_internal or not isinstance(record.event, StoryDeleted)]
+        webhooks = await self.webhooks.of_event(queued[0].event.topic) if queued else ()
         if not webhooks:
             return
         now = truncate_to_ms(self.now())
-        await self.deliveries.add([delivery_of(record, webhook.id, now) for record in told for webhook in webhooks])
+        await self.deliveries.add([delivery_of(record, webhook.id, now) for record in queued for webhook in webhooks])
         for webhook in webhooks:
             self.wake(webhook.id)
 
@@ -94,27 +110,27 @@ class QueueDeliveries:
 class DeliverDue:
     """Deliver what is due at one endpoint: stories concurrently, the events of one story in their order."""
 
-    deliveries: Deliveries
+    deliveries: DeliveryRepository
     count: Callable[[str], None]
     now: Clock
 
-    async def __call__(self, webhook: Webhook, sender: Sender) -> bool:
+    async def __call__(self, webhook: Webhook, send: Send) -> bool:
         """One bounded round; whether there was anything to do."""
         due = await self.deliveries.due(webhook.id, self.now())
 
         async def deliver(delivery: Delivery) -> None:
-            await self._deliver(webhook, delivery, sender)
+            await self._deliver(webhook, delivery, send)
 
         await gather_limited(deliver, due)
         return bool(due)
 
-    async def _deliver(self, webhook: Webhook, delivery: Delivery, sender: Sender) -> None:
+    async def _deliver(self, webhook: Webhook, delivery: Delivery, send: Send) -> None:
         data = await self._data(delivery)
         if data is None:
             await self.deliveries.postpone(delivery, self.now() + CONTENT_RETRY)
             return
         body = cloudevent(delivery, data)
-        attempt = await sender.send(webhook.url, signed_headers(webhook.secret, delivery.id, self.now(), body), body)
+        attempt = await send(webhook.url, signed_headers(webhook.secret, delivery.id, self.now(), body), body)
         now = truncate_to_ms(self.now())
         if attempt.succeeded:
             await self.deliveries.delivered(delivery, attempt, now)

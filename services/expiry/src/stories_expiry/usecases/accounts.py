@@ -1,9 +1,7 @@
 """Erasure of accounts: the request, confirmations of services, the receipt."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import Event, UserDataErased, UserErased
@@ -13,58 +11,21 @@ from stories_shared.events.ids import deterministic_id, new_id
 
 from stories_expiry.domain.accounts import AccountReceipt, ErasureRequest, ServiceAnswer
 from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
-
-
-class ErasureRequests(Protocol):
-    """Stores erasure requests."""
-
-    async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
-        """Open the receipt unless it exists, pending unless the event was published; the current receipt."""
-        ...
-
-
-class Authors(Protocol):
-    """The receipts of one author's stories."""
-
-    async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
-        """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
-        ...
-
-
-class ServiceAnswers(Protocol):
-    """Stores confirmations of services."""
-
-    async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
-        """Record the first confirmation of each service; the last one completes the receipt."""
-        ...
-
-
-class AccountReceipts(Protocol):
-    """Reads receipts of account erasures."""
-
-    async def latest(self, user_id: str) -> AccountReceipt | None:
-        """The receipt of the latest request for the user, or None."""
-        ...
-
-
-class PublishEvent(Protocol):
-    """Publishes one event; returns when it is acknowledged."""
-
-    async def __call__(self, event: Event) -> None: ...
+from stories_expiry.usecases.ports import AccountRepository, StoryRepository
 
 
 @dataclass(frozen=True, slots=True)
 class EraseAccount:
     """Request the erasure of a user; ``notify`` wakes the outbox."""
 
-    requests: ErasureRequests
+    accounts: AccountRepository
     now: Clock
     notify: Callable[[], None]
 
     async def __call__(self, user_id: str, receipt_id: str) -> AccountReceipt:
         """Open the receipt, or find it by this id. Returns when it is durable; the outbox publishes the event."""
         now = truncate_to_ms(self.now())
-        receipt = await self.requests.open_receipt(
+        receipt = await self.accounts.open_receipt(
             ErasureRequest(receipt_id, user_id, now, new_id()), now, published=False
         )
         self.notify()
@@ -75,9 +36,9 @@ class EraseAccount:
 class EraseUserData:
     """Erase a user's data in expiry, and open the receipt of external requests."""
 
-    requests: ErasureRequests
-    authors: Authors
-    publish: PublishEvent
+    accounts: AccountRepository
+    stories: StoryRepository
+    publish: Callable[[Event], Awaitable[None]]
     now: Clock
 
     async def __call__(self, record: ReceivedEvent[UserErased]) -> None:
@@ -90,8 +51,8 @@ class EraseUserData:
             event_id=record.id or deterministic_id(record.identity),
         )
         now = truncate_to_ms(self.now())
-        await self.requests.open_receipt(erasure, now, published=True)
-        await self.authors.forget_author(erasure.user_id, erasure.at, now)
+        await self.accounts.open_receipt(erasure, now, published=True)
+        await self.stories.forget_author(erasure.user_id, erasure.at, now)
         answer = UserDataErased(receipt_id=erasure.receipt_id, user_id=erasure.user_id, service="expiry", erased_at=now)
         await self.publish(answer)
 
@@ -100,26 +61,15 @@ class EraseUserData:
 class AcceptServiceAnswer:
     """Record a service's confirmation. After an outage of the service its open requests are republished at once."""
 
-    answers: ServiceAnswers
+    accounts: AccountRepository
     resend: ResendUnanswered
     outages: OutageDetector
     now: Clock
 
     async def __call__(self, event: UserDataErased) -> None:
         """Record it in the receipt."""
-        await self.answers.accept(
+        await self.accounts.accept(
             ServiceAnswer(event.receipt_id, event.user_id, event.service, event.erased_at), self.now()
         )
         for service in self.outages.ended_by([event.service]):
             await self.resend.hasten(service)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadAccountReceipt:
-    """Read the receipt of an account erasure."""
-
-    receipts: AccountReceipts
-
-    async def __call__(self, user_id: str) -> AccountReceipt | None:
-        """The receipt of the latest request for the user, or None."""
-        return await self.receipts.latest(user_id)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.errors import InvalidMessage
@@ -13,44 +12,17 @@ from stories_shared.events.external_producers import clamp_to_append_time, is_au
 from stories_shared.events.ids import deterministic_id
 
 from stories_expiry.domain.endings import ARCHIVE, FIRST_RESEND_DELAY, Deletion, ErasureConfirmation, NewConfirmation
+from stories_expiry.usecases.ports import StoryRepository, Unanswered
 
 RESEND_BATCH = 1_000
 """Endings republished per iteration, so that a store is not flooded after a long outage."""
-
-
-class Deletions(Protocol):
-    """Stores deletions."""
-
-    async def delete(self, deletion: Deletion, now: datetime) -> None:
-        """Remove the timer and open the receipt; an earlier ending is final."""
-        ...
-
-
-class Answers(Protocol):
-    """Stores confirmations of stores."""
-
-    async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
-        """Record first confirmations and complete receipts; the new confirmations of ended stories."""
-        ...
-
-
-class Unanswered(Protocol):
-    """Finds endings or account erasures that a party has not confirmed in time."""
-
-    async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark due ones as pending, each once across replicas; how many."""
-        ...
-
-    async def hasten(self, now: datetime, limit: int, party: Any = None, /) -> int:
-        """Make those with a long delay due now, for one party or for any; how many."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
 class RecordDeletion:
     """Record the deletion of a story."""
 
-    deletions: Deletions
+    stories: StoryRepository
     now: Clock
 
     async def __call__(self, record: ReceivedEvent[StoryDeleted]) -> None:
@@ -69,7 +41,7 @@ class RecordDeletion:
             by=event.by,
             event_id=record.id or deterministic_id(record.identity),
         )
-        await self.deletions.delete(deletion, self.now())
+        await self.stories.delete(deletion, self.now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +89,7 @@ class OutageDetector:
 class AcceptAnswers:
     """Record confirmations. After an outage of a store its open endings are republished at once."""
 
-    answers: Answers
+    stories: StoryRepository
     resend: ResendUnanswered
     outages: OutageDetector
     now: Clock
@@ -128,7 +100,7 @@ class AcceptAnswers:
             ErasureConfirmation(event.story_id, event.store, event.erased_at, event.archived, event.held_until)
             for event in (record.event for record in records)
         ]
-        new = await self.answers.accept(confirmations, self.now())
+        new = await self.stories.accept(confirmations, self.now())
         for store in self.outages.ended_by(answer.store for answer in confirmations if answer.store != ARCHIVE):
             await self.resend.hasten(store)
         return [confirmation for confirmation in new if confirmation.store != ARCHIVE]

@@ -5,16 +5,16 @@ Firing is one conditional update, so it does not matter which replica comes firs
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
 
 from stories_expiry.domain.timers import Due, LiveReplicas, Timer, TimerWheel
+from stories_expiry.usecases.ports import StoryRepository
 
 # The wheel contains the next minute, and a margin for a late refill every LOAD_EVERY.
 AHEAD = timedelta(seconds=75)
@@ -36,44 +36,6 @@ FIRE_LIMIT = 40_000
 """The most that one iteration of the overdue sweep fires."""
 
 
-class Timers(Protocol):
-    """One timer for every live story."""
-
-    async def arm(self, timers: Sequence[Timer]) -> set[str]:
-        """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
-        ...
-
-
-class DueTimers(Protocol):
-    """Reads timers by due time."""
-
-    async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Timers due in [``since``, ``before``), earliest first."""
-        ...
-
-
-class Firing(DueTimers, Protocol):
-    """Ends stories."""
-
-    async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
-        """End stories whose timers are due, each marked as pending; the ids that this call ended."""
-        ...
-
-
-class CurrentReplicas(Protocol):
-    """The replicas that share the firing now."""
-
-    def __call__(self) -> LiveReplicas: ...
-
-
-class ReplicaRegistry(Protocol):
-    """Stores heartbeats of replicas."""
-
-    async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
-        """Record a heartbeat and return the names of all replicas with a recent one."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Fired:
     """A story ended by this replica, and its lateness in seconds."""
@@ -84,9 +46,12 @@ class Fired:
 
 @dataclass(slots=True)
 class Heartbeat:
-    """Sends heartbeats and tracks live replicas. A replica that misses another one only fires more than its share."""
+    """Sends heartbeats and tracks live replicas. A replica that misses another one only fires more than its share.
 
-    registry: ReplicaRegistry
+    ``beat`` records a heartbeat of this replica and returns the names of all replicas with a recent one.
+    """
+
+    beat: Callable[[str, datetime], Awaitable[tuple[str, ...]]]
     me: str
     now: Clock
     replicas: LiveReplicas = field(init=False)
@@ -96,7 +61,7 @@ class Heartbeat:
 
     async def __call__(self) -> None:
         """Send a heartbeat and update the live replicas."""
-        self.replicas = LiveReplicas(self.me, await self.registry.beat(self.me, self.now()))
+        self.replicas = LiveReplicas(self.me, await self.beat(self.me, self.now()))
 
     def current(self) -> LiveReplicas:
         """The live replicas as of the last call."""
@@ -107,7 +72,7 @@ class Heartbeat:
 class ArmTimers:
     """Set timers of posted stories. ``notify`` is called when one is due soon and was added to the wheel."""
 
-    timers: Timers
+    timers: StoryRepository
     wheel: TimerWheel
     now: Clock
     notify: Callable[[], None]
@@ -135,7 +100,7 @@ def timer_of(story: StoryPosted) -> Timer:
 class LoadAhead:
     """Loads the next minute into the wheel. What does not fit is loaded later, or fired by the overdue sweep."""
 
-    timers: DueTimers
+    timers: StoryRepository
     wheel: TimerWheel
     now: Clock
     loaded_until: datetime | None = None
@@ -159,9 +124,9 @@ class LoadAhead:
 class FireDue:
     """Ends due stories of this replica's share, and local ones."""
 
-    timers: Firing
+    timers: StoryRepository
     wheel: TimerWheel
-    replicas: CurrentReplicas
+    replicas: Callable[[], LiveReplicas]
     now: Clock
 
     async def __call__(self) -> list[Fired]:
@@ -174,8 +139,8 @@ class FireDue:
 class FireOverdue:
     """Ends stories that are overdue by a second, the own share first."""
 
-    timers: Firing
-    replicas: CurrentReplicas
+    timers: StoryRepository
+    replicas: Callable[[], LiveReplicas]
     now: Clock
 
     async def __call__(self) -> list[Fired]:
@@ -193,7 +158,7 @@ class FireOverdue:
         return fired
 
 
-async def fire(timers: Firing, dues: Sequence[Due], now: Clock) -> list[Fired]:
+async def fire(timers: StoryRepository, dues: Sequence[Due], now: Clock) -> list[Fired]:
     """End the stories in batches; those ended here and their lateness."""
     parts = [dues[start : start + FIRE_BATCH] for start in range(0, len(dues), FIRE_BATCH)]
     fired: list[Fired] = []
@@ -208,7 +173,7 @@ async def fire(timers: Firing, dues: Sequence[Due], now: Clock) -> list[Fired]:
     return fired
 
 
-async def fire_part(timers: Firing, dues: Sequence[Due], at: datetime) -> list[Fired]:
+async def fire_part(timers: StoryRepository, dues: Sequence[Due], at: datetime) -> list[Fired]:
     """End stories by one command; those ended here and their lateness."""
     ended = await timers.fire([due.story_id for due in dues], at)
     return [Fired(due.story_id, (at - due.at).total_seconds()) for due in dues if due.story_id in ended]

@@ -21,7 +21,7 @@ from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
 from stories_feed.routes.responses import Edge, EdgePage, Followed, FollowedPage, as_json
-from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeLists, NotifyChoice
+from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeRepository, NotifyChoice
 
 PATHS = {
     Kind.FOLLOW: "following",
@@ -58,7 +58,7 @@ class FollowOptions(Body):
     notify: bool = Field(False, description="announce this author's new stories to the caller (`story-notified`)")
 
 
-def edge_routes(change_edge: ChangeEdge, lists: EdgeLists, cursors: Cursors, *, open_graph: bool) -> APIRouter:
+def edge_routes(change_edge: ChangeEdge, lists: EdgeRepository, cursors: Cursors, *, open_graph: bool) -> APIRouter:
     """Routes of the caller's edges.
 
     Args:
@@ -98,7 +98,7 @@ def add_edge_routes(
     kind: Kind,
     name: str,
     change_edge: ChangeEdge,
-    lists: EdgeLists,
+    lists: EdgeRepository,
     cursors: Cursors,
     *,
     editable: bool,
@@ -162,9 +162,7 @@ async def set_edge(
 
 def listing(found: Sequence[EdgeListEntry], page: PageParams, cursors: Cursors, route: str, user_id: str) -> Response:
     """A page of a list; ``found`` has one entry more if there is a next page."""
-    entries = found[: page.limit]
-    last = entries[-1] if len(found) > page.limit else None
-    cursor = cursors.encode(route, user_id, (last.since, last.user_id)) if last else None
+    entries, cursor = cursors.cut(route, user_id, page, found, lambda entry: entry.position)
     if route == PATHS[Kind.FOLLOW]:
         followed = [Followed(user_id=each.user_id, since=rfc3339(each.since), notify=each.notify) for each in entries]
         return as_json(FollowedPage(items=followed, next_cursor=cursor))

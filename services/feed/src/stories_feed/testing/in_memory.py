@@ -332,7 +332,7 @@ class RecordingPublisher:
         self.ids += [outgoing.event_id for outgoing in events]
 
 
-class NoopRelay:
+class MemoryRelay:
     """Records what is published at once."""
 
     def __init__(self) -> None:

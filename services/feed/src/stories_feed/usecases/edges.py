@@ -59,8 +59,26 @@ class NotifyChoice:
     country: str | None = None
 
 
-class Edges(Protocol):
-    """The repository of edges."""
+EdgeListPosition = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeListEntry:
+    """A user on a list of edges, and since when. `country`: of who is notified, as of their choice."""
+
+    user_id: str
+    since: datetime
+    notify: bool = False
+    country: str | None = None
+
+    @property
+    def position(self) -> EdgeListPosition:
+        """The entry's position in its list."""
+        return self.since, self.user_id
+
+
+class EdgeRepository(Protocol):
+    """The repository of edges. Lists hold edges that are in force, newest first."""
 
     async def change(
         self,
@@ -84,6 +102,24 @@ class Edges(Protocol):
         """Whether a follower is notified of the target's new stories, if the edge is in force."""
         ...
 
+    async def targets(
+        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """The targets of a user's edges of this kind."""
+        ...
+
+    async def users(
+        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """The users who have an edge of this kind to a target."""
+        ...
+
+    async def notified_followers(
+        self, author_id: str, after: EdgeListPosition | None, limit: int
+    ) -> Sequence[EdgeListEntry]:
+        """Followers of an author who want to be notified, after a position, in the order of their follows."""
+        ...
+
 
 class OutboxRelay(Protocol):
     """Publishes pending changes."""
@@ -101,7 +137,7 @@ class OutboxRelay(Protocol):
 class ChangeEdge:
     """Switch an edge of a user on or off."""
 
-    edges: Edges
+    edges: EdgeRepository
     relay: OutboxRelay
     now: Clock
 
@@ -131,7 +167,7 @@ class ChangeEdge:
 class ApplyEdgeEvents:
     """Apply edge events: our own, which are stored already, or those of external producers."""
 
-    edges: Edges
+    edges: EdgeRepository
 
     async def __call__(self, records: Sequence[ReceivedEvent[UserEdge]]) -> None:
         """Apply a batch, each event at its time; an external producer's at the latest when it was appended.
@@ -181,37 +217,3 @@ def edge_change_of(record: ReceivedEvent[UserEdge]) -> EdgeChange:
 def event_of(key: EdgeKey, change: EdgeChange) -> UserEdge:
     """The event that reports a change."""
     return EDGE_EVENTS[key.kind, change.on](user_id=key.user, target_id=key.target, at=change.at)
-
-
-EdgeListPosition = tuple[datetime, str]
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeListEntry:
-    """A user on a list of edges, and since when. `country`: of who is notified, as of their choice."""
-
-    user_id: str
-    since: datetime
-    notify: bool = False
-    country: str | None = None
-
-    @property
-    def position(self) -> EdgeListPosition:
-        """The entry's position in its list."""
-        return self.since, self.user_id
-
-
-class EdgeLists(Protocol):
-    """Lists of edges that are in force, newest first."""
-
-    async def targets(
-        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """The targets of a user's edges of this kind."""
-        ...
-
-    async def users(
-        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """The users who have an edge of this kind to a target."""
-        ...

@@ -1,10 +1,10 @@
 """The end of stories: everything is erased except their id and the time of the end."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import InvalidMessage
@@ -27,28 +27,22 @@ class Ending:
     how: How
 
 
-class Endings(Protocol):
-    """The repository of ended stories."""
-
-    async def end(self, endings: Sequence[Ending]) -> None:
-        """Set the permanent ended mark of each, and erase its document."""
-        ...
-
-
-class EventPublisher(Protocol):
-    """Publishes events."""
-
-    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
-        """Return when all of them are acknowledged."""
-        ...
+PublishAll = Callable[[Iterable[OutgoingEvent]], Awaitable[None]]
+"""Publishes events, and returns when all of them are acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndStories:
-    """Erase ended stories, known or not, and publish each erasure, also on redelivery."""
+    """Erase ended stories, known or not, and publish each erasure, also on redelivery.
 
-    endings: Endings
-    publisher: EventPublisher
+    Args:
+        end: sets the permanent ended mark of each, and erases its document.
+        publish_all: publishes the confirmations.
+        now: the clock.
+    """
+
+    end: Callable[[Sequence[Ending]], Awaitable[None]]
+    publish_all: PublishAll
     now: Clock
 
     async def expired(self, records: Sequence[ReceivedEvent[StoryExpired]]) -> None:
@@ -76,7 +70,7 @@ class EndStories:
         await self._end([Ending(record.event.story_id, record.event.deleted_at, "deleted") for record in records])
 
     async def _end(self, endings: Sequence[Ending]) -> None:
-        await self.endings.end(endings)
+        await self.end(endings)
         at = truncate_to_ms(self.now())
         erased: list[Event] = [StoryErased(story_id=end.story_id, store="feed", erased_at=at) for end in endings]
-        await self.publisher.publish_all(OutgoingEvent(event) for event in erased)
+        await self.publish_all(OutgoingEvent(event) for event in erased)

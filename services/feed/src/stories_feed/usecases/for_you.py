@@ -7,7 +7,6 @@ one.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from stories_shared.clock import epoch_ms
 
@@ -16,18 +15,10 @@ from stories_feed.domain.ranking import BLOCK, Diversify, Place, RankedStories, 
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.items import BuildItems, ItemWithAccess
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, MAX_SCANNED
-from stories_feed.usecases.visible_stories import FRIENDSHIP, FollowList, SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import FRIENDSHIP, FollowList, Relations, SeenBy, VisibleStories
 
 # Candidates for which relations are loaded together, for each story that a block still takes.
 PER_STORY = 2
-
-
-class FollowLists(Protocol):
-    """Follow lists of viewers."""
-
-    async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes, and who hides from the viewer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class ReadForYou:
     visible_stories: VisibleStories
     build_items: BuildItems
     marks: SeenBy
-    follow_lists: FollowLists
+    follow_lists: Relations
 
     async def __call__(
         self, viewer_id: str, place: Place | None, limit: int

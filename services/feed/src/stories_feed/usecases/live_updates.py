@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import Protocol
 
 import msgspec
 from stories_shared.clock import Clock
@@ -28,9 +27,10 @@ from stories_feed.domain.edges import Kind
 from stories_feed.domain.live import Appeared, Change, Changed, Ended
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
 from stories_feed.usecases.explain import ViewPolicy
+from stories_feed.usecases.seen import SeenRepository
 from stories_feed.usecases.stories import ErasedUsers
 from stories_feed.usecases.trays import Previews
-from stories_feed.usecases.visible_stories import FollowList, SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import Relations, VisibleStories
 
 MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
@@ -44,26 +44,6 @@ RETRY_MS = 2_000
 Message = tuple[str, Mapping[str, str]]
 """The event and data of a message."""
 encode = msgspec.json.Encoder().encode
-
-
-class FollowLists(Protocol):
-    """Follow lists of viewers, and the versions of their edges."""
-
-    async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes."""
-        ...
-
-    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
-        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
-        ...
-
-
-class SeenVersions(SeenBy, Protocol):
-    """Seen marks, and their versions."""
-
-    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
-        """The number of each viewer's marks of stories that may still be live; none without marks."""
-        ...
 
 
 class Connection:
@@ -179,8 +159,8 @@ class LiveUpdates:
     def __init__(
         self,
         visible_stories: VisibleStories,
-        follow_lists: FollowLists,
-        marks: SeenVersions,
+        follow_lists: Relations,
+        marks: SeenRepository,
         stories: Previews,
         users: ErasedUsers,
         now: Clock,

@@ -19,8 +19,8 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_feed.domain.edges import Kind
 from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.domain.visibility import NO_ACCESS, may_see
-from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition
-from stories_feed.usecases.endings import EventPublisher
+from stories_feed.usecases.edges import EdgeListPosition, EdgeRepository
+from stories_feed.usecases.endings import PublishAll
 from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.visible_stories import AUDIENCE_EDGES, Relations
 
@@ -73,16 +73,6 @@ class Announcements(Protocol):
         ...
 
 
-class NotifiedFollowers(Protocol):
-    """Followers who want to be notified."""
-
-    async def notified_followers(
-        self, author_id: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """Those of an author after a position, in the order of their follows."""
-        ...
-
-
 @dataclass(slots=True)
 class AnnounceStories:
     """Announces a bounded number of users' stories in each iteration, one batch of each story in turn.
@@ -92,7 +82,7 @@ class AnnounceStories:
         followers: whom to announce them to.
         relations: who may see them.
         index: stories that are not in it are not announced.
-        publisher: publishes the events.
+        publish_all: publishes the events.
         may_view: the rollout, by the country that users had when they asked to be notified.
         per_second: how many users at most.
         ready: whether Kafka answers.
@@ -100,10 +90,10 @@ class AnnounceStories:
     """
 
     announcements: Announcements
-    followers: NotifiedFollowers
+    followers: EdgeRepository
     relations: Relations
     index: LiveIndex
-    publisher: EventPublisher
+    publish_all: PublishAll
     may_view: ViewPolicy
     per_second: int
     ready: Callable[[], bool]
@@ -147,7 +137,7 @@ class AnnounceStories:
             event = StoryNotified(
                 story_id=story.story_id, author_id=story.author_id, user_ids=tuple(users), at=batch.at
             )
-            await self.publisher.publish_all([OutgoingEvent(event, batch.id, batch.at)])
+            await self.publish_all([OutgoingEvent(event, batch.id, batch.at)])
         await self.announcements.published(announcement)
 
     async def _allowed(self, story: LiveStory, users: Sequence[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Seen marks of viewers, from view events or requested over HTTP; engagement totals of stories."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -11,6 +11,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 
 from stories_feed.domain.live import LiveIndex
 from stories_feed.usecases.stories import ErasedUsers
+from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,15 @@ class Seen:
     until: datetime
 
 
-class SeenMarks(Protocol):
+class SeenRepository(SeenBy, Protocol):
     """The repository of seen marks."""
 
     async def mark(self, marks: Collection[Seen]) -> None:
         """Set each mark, once."""
+        ...
+
+    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
+        """The number of each viewer's marks of stories that may still be live; none without marks."""
         ...
 
 
@@ -41,20 +46,16 @@ class SeenKey:
     until: datetime
 
 
-class SeenKeys(Protocol):
-    """The repository of seen keys."""
-
-    async def seen_keys(self, ends: Mapping[str, datetime]) -> Mapping[str, SeenKey]:
-        """The keys of stories that have not ended; an unknown story gets a key with the given end."""
-        ...
+ReadSeenKeys = Callable[[Mapping[str, datetime]], Awaitable[Mapping[str, SeenKey]]]
+"""The keys of those of the stories that have not ended; an unknown story gets a key with the given end."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkSeen:
     """Set seen marks from view events."""
 
-    marks: SeenMarks
-    stories: SeenKeys
+    marks: SeenRepository
+    seen_keys: ReadSeenKeys
     users: ErasedUsers
     max_lifetime: timedelta
     now: Clock
@@ -74,9 +75,7 @@ class MarkSeen:
             return
         erased = await self.users.erased({view.viewer_id for view in views})
         views = [view for view in views if view.viewer_id not in erased or view.viewed_at > erased[view.viewer_id]]
-        found = await self.stories.seen_keys(
-            {view.story_id: min(view.viewed_at, now) + self.max_lifetime for view in views}
-        )
+        found = await self.seen_keys({view.story_id: min(view.viewed_at, now) + self.max_lifetime for view in views})
         keys = {story_id: each for story_id, each in found.items() if each.until > now}
         marks = {
             Seen(view.viewer_id, keys[view.story_id].key, keys[view.story_id].until)
@@ -86,22 +85,14 @@ class MarkSeen:
         await self.marks.mark(marks)
 
 
-class VisibleReel(Protocol):
-    """The reel of an author for a viewer."""
-
-    async def story_ids(self, viewer_id: str, author_id: str) -> Sequence[str]:
-        """Ids of the stories that the viewer may see, in the order of the reel."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class MarkSeenUpTo:
     """Mark an author's stories as seen, up to one and including it."""
 
     index: LiveIndex
-    reel: VisibleReel
-    stories: SeenKeys
-    marks: SeenMarks
+    visible_stories: VisibleStories
+    seen_keys: ReadSeenKeys
+    marks: SeenRepository
     now: Clock
 
     async def __call__(self, viewer_id: str, author_id: str, up_to: str) -> bool:
@@ -110,12 +101,12 @@ class MarkSeenUpTo:
         Returns:
             Whether ``up_to`` is a story of this author that the viewer may see.
         """
-        visible = await self.reel.story_ids(viewer_id, author_id)
+        visible = await self.visible_stories.story_ids(viewer_id, author_id)
         if up_to not in visible:
             return False
         now = self.now()
         found = [self.index.get(story_id, now) for story_id in visible[: visible.index(up_to) + 1]]
-        keys = await self.stories.seen_keys({story.story_id: story.expires_at for story in found if story})
+        keys = await self.seen_keys({story.story_id: story.expires_at for story in found if story})
         await self.marks.mark([Seen(viewer_id, each.key, each.until) for each in keys.values()])
         return True
 
@@ -130,19 +121,14 @@ class Engagement:
     seq: int
 
 
-class Engagements(Protocol):
-    """The repository of engagement totals."""
-
-    async def save_engagement(self, engagements: Collection[Engagement]) -> None:
-        """Store each with its story, unless a newer one is stored or the story has ended."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class StoreEngagement:
-    """Store engagement totals of stories."""
+    """Store engagement totals of stories.
 
-    engagements: Engagements
+    ``save`` stores each with its story, unless a newer one is stored or the story has ended.
+    """
+
+    save: Callable[[Collection[Engagement]], Awaitable[None]]
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryEngaged]]) -> None:
         """Store the newest total of each story and kind."""
@@ -151,4 +137,4 @@ class StoreEngagement:
             known = newest.get((event.story_id, event.kind))
             if known is None or known.seq < event.seq:
                 newest[event.story_id, event.kind] = Engagement(event.story_id, event.kind, event.total, event.seq)
-        await self.engagements.save_engagement(list(newest.values()))
+        await self.save(list(newest.values()))

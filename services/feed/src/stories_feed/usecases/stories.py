@@ -1,7 +1,7 @@
 """New and ended stories: stored once by the consumer group, applied to the live index on every replica."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -19,11 +19,23 @@ MAX_CLOCK_SKEW = timedelta(minutes=1)
 LOAD_BATCH = 1_000
 
 
-class Stories(Protocol):
+class StoryRepository(Protocol):
     """The repository of stories."""
 
     async def put(self, stories: Sequence[StoryPosted]) -> None:
         """Store each, unless it has ended or the same or a newer revision is stored."""
+        ...
+
+    def evict(self, story_id: str) -> None:
+        """Drop a story from the caches of this process."""
+        ...
+
+    async def live(self, now: datetime) -> Sequence[LiveStory]:
+        """Every story that has not expired."""
+        ...
+
+    async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
+        """Ids and times of deletions since a time. Expired stories need no mark: their ``expires_at`` refuses them."""
         ...
 
 
@@ -39,7 +51,7 @@ class ErasedUsers(Protocol):
 class StoreStories:
     """Store the content of stories."""
 
-    stories: Stories
+    stories: StoryRepository
     users: ErasedUsers
     now: Clock
 
@@ -108,31 +120,9 @@ def live_story_from_event(story: StoryPosted) -> LiveStory:
     )
 
 
-class Snapshot(Protocol):
-    """The stored live stories, and those that were deleted."""
-
-    def evict(self, story_id: str) -> None:
-        """Drop a story from the caches of this process."""
-        ...
-
-    async def live(self, now: datetime) -> Sequence[LiveStory]:
-        """Every story that has not expired."""
-        ...
-
-    async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Ids and times of deletions since a time. Expired stories need no mark: their ``expires_at`` refuses them."""
-        ...
-
-
 Offsets = Mapping[tuple[str, int], int]
-
-
-class Committed(Protocol):
-    """The committed offsets of the group that stores stories."""
-
-    async def __call__(self) -> Offsets:
-        """Offsets by topic and partition."""
-        ...
+CommittedOffsets = Callable[[], Awaitable[Offsets]]
+"""The offsets by topic and partition that the group which stores stories has committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +134,16 @@ class LoadIndex:
     be in neither.
     """
 
-    committed: Committed
-    snapshot: Snapshot
+    committed: CommittedOffsets
+    stories: StoryRepository
     apply: ApplyToIndex
 
     async def __call__(self) -> Offsets:
         """Load, and return the offsets."""
         offsets = await self.committed()
         now = self.apply.now()
-        stories = await self.snapshot.live(now)
-        for story_id, at in await self.snapshot.deleted_since(now - self.apply.max_lifetime - MAX_CLOCK_SKEW):
+        stories = await self.stories.live(now)
+        for story_id, at in await self.stories.deleted_since(now - self.apply.max_lifetime - MAX_CLOCK_SKEW):
             self.apply.end(story_id, at)
         # In the order of the index, so that each is appended. A million stories take seconds.
         for number, story in enumerate(sorted(stories, key=lambda story: story.recency_key)):

@@ -13,7 +13,7 @@ from stories_feed.domain.live import Audience, LiveStory
 from stories_feed.domain.ttl import MIN_REMAINING, TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, Ring, ring_of
 from stories_feed.usecases.items import Media
-from stories_feed.usecases.visible_stories import FollowList, SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import FollowList, Relations, SeenBy, VisibleStories
 
 MAX_RINGS = 100
 # Rings kept ready beyond those of live authors, before all are dropped and made again.
@@ -26,14 +26,6 @@ Reels = Mapping[str, Sequence[LiveStory]]
 
 RingState = Literal["unseen", "seen", "none"]
 """Of an author for a viewer."""
-
-
-class Follows(Protocol):
-    """Follow lists of viewers."""
-
-    async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +88,7 @@ class ReadTray:
     """The rings of the authors whom a viewer follows: unseen first, then newest."""
 
     visible_stories: VisibleStories
-    follows: Follows
+    follows: Relations
     marks: SeenBy
     stories: Previews
     media: Media

@@ -38,7 +38,7 @@ class FollowList:
 
 
 class Relations(Protocol):
-    """Relations of viewers to authors."""
+    """Relations of viewers to authors, and follow lists of viewers."""
 
     async def relations(
         self, viewer_id: str, authors: Mapping[str, Collection[Kind]], follow_list: FollowList | None = None
@@ -47,6 +47,14 @@ class Relations(Protocol):
 
         What the viewer's follow list says, if it was read for the same request, need not be read again.
         """
+        ...
+
+    async def follow_list(self, viewer_id: str) -> FollowList:
+        """The users whom a viewer follows and mutes, and who hides from the viewer."""
+        ...
+
+    async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
+        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
         ...
 
 

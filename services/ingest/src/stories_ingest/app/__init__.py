@@ -23,11 +23,12 @@ from stories_ingest.app.background import (
     start_access_reader,
     start_rollout,
     start_sweeps,
-    start_workers,
     watch_bucket,
 )
 from stories_ingest.app.entrypoints import handlers, http_routes
-from stories_ingest.app.parts import Parts, objects_of
+from stories_ingest.app.stores import Stores, objects_of
+from stories_ingest.app.usecases import SharedUseCases
+from stories_ingest.app.workers import start_workers
 from stories_ingest.domain.keys import FINAL, HELD, STAGING
 from stories_ingest.handlers import SERVICE
 from stories_ingest.metrics import IngestMetrics
@@ -50,20 +51,21 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     registry = MetricsRegistry()
     metrics = IngestMetrics(registry)
     runtime = ServiceRuntime(SERVICE, settings, registry, now)
-    parts = Parts(settings, runtime, now, partial(report_reload, metrics, now))
-    runtime.outbox(parts.posted)
-    runtime.outbox(parts.endings)
+    stores = Stores(settings, runtime, now)
+    usecases = SharedUseCases(stores, settings, runtime, now, partial(report_reload, metrics, now))
+    runtime.outbox(stores.posted)
+    runtime.outbox(stores.endings)
     routers: list[APIRouter | KafkaRouter] = []
     if settings.role in ("all", "worker"):
-        start_workers(settings, runtime, parts, metrics)
+        start_workers(settings, runtime, stores, usecases.wakeups, metrics, now)
     if settings.role in ("all", "api"):
-        start_sweeps(runtime, parts, metrics, sweep_every)
-        start_rollout(runtime, parts, metrics)
-        start_access_reader(runtime, parts)
-        routers = [*http_routes(settings, parts), handlers(parts, metrics)]
-    watch_bucket(runtime, parts)
-    runtime.on_stop(parts.wakeups.close)
-    runtime.on_close(parts.close)
+        start_sweeps(runtime, stores, usecases, metrics, sweep_every, now)
+        start_rollout(runtime, stores, usecases, metrics, now)
+        start_access_reader(runtime, stores, usecases, now)
+        routers = [*http_routes(settings, stores, usecases, now), handlers(stores, usecases, metrics, now)]
+    watch_bucket(runtime, stores.objects)
+    runtime.on_stop(usecases.wakeups.close)
+    runtime.on_close(stores.close)
     limits = RateLimits(settings.own_limits, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now)
     return runtime.app("Stories: ingest", *routers, limits=limits)
 

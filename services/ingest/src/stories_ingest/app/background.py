@@ -1,36 +1,26 @@
-"""Wiring of media workers and sweeps."""
+"""Wiring of the background tasks beside the media workers."""
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 from stories_shared.clock import Clock
 from stories_shared.errors import S3, Unavailable
 from stories_shared.events import StoryPosted
-from stories_shared.events.ids import new_id
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.user_erasure import RESUME_EVERY
+from stories_shared.s3.objects import Objects
 
-from stories_ingest import media
-from stories_ingest.app.parts import Parts
+from stories_ingest.app.stores import Stores
+from stories_ingest.app.usecases import SharedUseCases
 from stories_ingest.domain.keys import ARCHIVE, FINAL, STAGING
-from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.domain.story import State
-from stories_ingest.jobs.media_worker import run_renditions, run_worker
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.settings import IngestSettings
-from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
 from stories_ingest.usecases.access_edges import DropStoredEdges
-from stories_ingest.usecases.add_renditions import AddRenditions
-from stories_ingest.usecases.media_ports import Downscaler, Transcoder
+from stories_ingest.usecases.archive import EraseArchived
 from stories_ingest.usecases.post_scheduled import PAGE, PostScheduled
 from stories_ingest.usecases.rollout import WatchPause
-from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 
 log = logger(__name__)
@@ -41,8 +31,6 @@ LATE = timedelta(seconds=1)
 ROLLOUT_EVERY = timedelta(seconds=2)
 """A changed rollout file is in force within 5 s, as docs/http.md promises."""
 
-CPU_SHARE = 3
-"""CPU seconds of all threads of a media worker, for each second of MEDIA_TIMEOUT."""
 PARTITION_COUNTS_EVERY = timedelta(seconds=30)
 """Interval of recording partition counts; they seldom change, and old counts matter for days."""
 
@@ -52,127 +40,51 @@ MEDIA_PAGES = 10
 """Pages of media per iteration: a million stories in about an hour, with little load on the store."""
 
 
-def start_workers(settings: IngestSettings, runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics) -> None:
-    """Start the media workers of this process."""
-    metrics.media_workers.set(settings.media_workers)
-    scratch = Scratch()
-    if settings.role == "worker":
-        runtime.readiness_check("scratch", lambda: scratch.fault)
-    else:  # the API in the same process needs no disk
-        runtime.degraded_check("scratch", lambda: scratch.fault)
-    for number in range(1, settings.media_workers + 1):
-        work = RunMediaJob(
-            worker=new_id(),
-            jobs=parts.jobs,
-            stories=parts.stories,
-            bucket=parts.bucket,
-            transcode=transcoder(settings),
-            scratch=partial(counted_scratch_folder, metrics),
-            split_captions=media.cut_captions,
-            posted=parts.posted,
-            wakeups=parts.wakeups,
-            now=parts.now,
-            new_id=new_id,
-            trace=lambda parent: runtime.tracer.span("run media job", "consumer", [parent]),
-        )
-        worker = partial(run_worker, work, scratch, parts.wakeups, metrics, count_job=parts.signals.count_job)
-        runtime.background_task(f"media-{number}", worker)
-    if settings.renditions:
-        add = AddRenditions(
-            worker=new_id(),
-            jobs=parts.rendition_jobs,
-            stories=parts.stories,
-            bucket=parts.bucket,
-            downscale=downscaler(settings),
-            scratch=work_folder,
-            posted=parts.posted,
-            now=parts.now,
-            new_id=new_id,
-        )
-        runtime.background_task("renditions", partial(run_renditions, add, metrics))
-    runtime.periodic("left-behind", timedelta(minutes=10), remove_abandoned)
-
-
-@asynccontextmanager
-async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
-    """A job's folder; the gauge counts the job as running while the folder exists."""
-    with metrics.media_jobs.labels("running").track_inprogress():
-        async with work_folder() as scratch:
-            yield scratch
-
-
-def limits(settings: IngestSettings) -> media.MediaLimits:
-    """This installation's limits of media workers."""
-    return media.MediaLimits(
-        max_clip_ms=settings.max_clip_ms,
-        max_parts=settings.max_parts,
-        max_bytes=settings.max_upload_bytes,
-        still_images=settings.still_images,
-        renditions=settings.renditions,
-        wall_seconds=settings.media_timeout.total_seconds(),
-        cpu_seconds=math.ceil(CPU_SHARE * settings.media_timeout.total_seconds()),
-    )
-
-
-def downscaler(settings: IngestSettings) -> Downscaler:
-    """The downscaler with this installation's limits."""
-    bounds = limits(settings)
-
-    async def downscale(source: Path, into: Path) -> Sequence[Rendition]:
-        return await media.make_smaller(source, bounds, into)
-
-    return downscale
-
-
-def transcoder(settings: IngestSettings) -> Transcoder:
-    """The transcoder with this installation's limits."""
-    bounds = limits(settings)
-
-    async def transcode(
-        source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
-    ) -> Sequence[MediaPart]:
-        return await media.make(source, claimed, split, bounds, into, progress)
-
-    return transcode
-
-
-def start_sweeps(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics, sweep_every: timedelta) -> None:
+def start_sweeps(
+    runtime: ServiceRuntime,
+    stores: Stores,
+    usecases: SharedUseCases,
+    metrics: IngestMetrics,
+    sweep_every: timedelta,
+    now: Clock,
+) -> None:
     """Start the sweeps, each on one replica at a time; every upload is checked within a minute."""
-    discard = DiscardOverdue(parts.cleanup, parts.stories, parts.bucket, parts.now)
-    uploads = SweepObjects(parts.bucket, STAGING, parts.cleanup.referenced_uploads, parts.now, UPLOAD_PAGES)
+    discard = DiscardOverdue(stores.cleanup, stores.stories, stores.bucket, now)
+    uploads = SweepObjects(stores.bucket, STAGING, stores.cleanup.referenced_uploads, now, UPLOAD_PAGES)
     media_objects = SweepObjects(
-        parts.bucket, FINAL, parts.cleanup.referenced_keys, parts.now, MEDIA_PAGES, always_pause=True
+        stores.bucket, FINAL, stores.cleanup.referenced_keys, now, MEDIA_PAGES, always_pause=True
     )
     archived_objects = SweepObjects(
-        parts.bucket, ARCHIVE, parts.archive.referenced_archived, parts.now, MEDIA_PAGES, always_pause=True
+        stores.bucket, ARCHIVE, stores.archive.referenced_archived, now, MEDIA_PAGES, always_pause=True
     )
-    recheck = RecheckErasures(parts.cleanup, parts.bucket, parts.now)
-    missed_expiries = EraseMissedExpiries(parts.cleanup, parts.expire, parts.erase, parts.now)
-    exclusive, resumable = parts.leases.exclusive, parts.leases.resumable
-    post_scheduled = PostScheduled(
-        parts.cleanup, parts.stories, parts.bucket, parts.posted, parts.wakeups, parts.bounds, parts.now
-    )
-    runtime.periodic("scheduled", SCHEDULED_EVERY, partial(count_scheduled, post_scheduled, metrics))
-    runtime.periodic("deletions", timedelta(seconds=1), exclusive("deletions", parts.delete_all.sweep))
-    runtime.periodic("vanish", timedelta(seconds=5), exclusive("vanish", discard))
+    recheck = RecheckErasures(stores.cleanup, stores.bucket, now)
+    missed_expiries = EraseMissedExpiries(stores.cleanup, usecases.expire, usecases.erase, now)
+    exclusive, resumable = stores.leases.exclusive, stores.leases.resumable
+    runtime.periodic("scheduled", SCHEDULED_EVERY, partial(count_scheduled, usecases.post_scheduled, metrics))
+    runtime.periodic("deletions", timedelta(seconds=1), exclusive("deletions", usecases.delete_all.sweep))
+    runtime.periodic("discard-drafts", timedelta(seconds=5), exclusive("discard-drafts", discard))
     runtime.periodic("uploads", sweep_every, resumable("uploads", uploads))
     runtime.periodic("objects", sweep_every, resumable("objects", media_objects))
     runtime.periodic("archived-objects", sweep_every, resumable("archived-objects", archived_objects))
-    runtime.periodic("archive-erasures", timedelta(seconds=5), exclusive("archive", parts.erase_archived.sweep))
-    runtime.periodic("archive-switch", timedelta(seconds=60), exclusive("archive-switch", parts.empty_archive))
-    runtime.periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", parts.bucket.abort_uploads))
-    runtime.periodic("unheard-of", timedelta(seconds=60), exclusive("unheard-of", missed_expiries))
-    runtime.periodic("let-go", timedelta(seconds=1), exclusive("let-go", parts.let_go))
-    runtime.periodic("erase-users", RESUME_EVERY, parts.erase_user.resume)
-    runtime.periodic("look-again", timedelta(seconds=5), exclusive("look-again", recheck))
-    runtime.periodic("widths", PARTITION_COUNTS_EVERY, partial(parts.publisher.record_partition_count, StoryPosted))
-    runtime.periodic("count-jobs", timedelta(seconds=5), partial(count_waiting_jobs, parts, metrics))
+    runtime.periodic("archive-erasures", timedelta(seconds=5), exclusive("archive", usecases.erase_archived.sweep))
+    runtime.periodic("archive-switch", timedelta(seconds=60), exclusive("archive-switch", usecases.empty_archive))
+    runtime.periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", stores.bucket.abort_uploads))
+    runtime.periodic("missed-expiries", timedelta(seconds=60), exclusive("missed-expiries", missed_expiries))
+    runtime.periodic("release-holds", timedelta(seconds=1), exclusive("release-holds", usecases.let_go))
+    runtime.periodic("erase-users", RESUME_EVERY, usecases.erase_user.resume)
+    runtime.periodic("recheck-erasures", timedelta(seconds=5), exclusive("recheck-erasures", recheck))
+    runtime.periodic(
+        "partition-counts", PARTITION_COUNTS_EVERY, partial(stores.publisher.record_partition_count, StoryPosted)
+    )
+    runtime.periodic(
+        "count-jobs", timedelta(seconds=5), partial(count_waiting_jobs, stores, usecases.erase_archived, metrics, now)
+    )
 
 
-def start_access_reader(runtime: ServiceRuntime, parts: Parts) -> None:
+def start_access_reader(runtime: ServiceRuntime, stores: Stores, usecases: SharedUseCases, now: Clock) -> None:
     """Follow blocks and hiding, by which highlights are shown and stories are reposted."""
-    runtime.tail(parts.access_reader.tail)
-    drop_stored = DropStoredEdges(parts.recent_edges, parts.access_edges, parts.now)
+    runtime.tail(usecases.access_reader.tail)
+    drop_stored = DropStoredEdges(usecases.recent_edges, stores.access_edges, now)
     runtime.periodic("recent-edges", timedelta(seconds=5), drop_stored)
 
 
@@ -188,12 +100,12 @@ async def count_scheduled(post_scheduled: PostScheduled, metrics: IngestMetrics)
     return len(done) == PAGE
 
 
-async def count_waiting_jobs(parts: Parts, metrics: IngestMetrics) -> None:
+async def count_waiting_jobs(stores: Stores, erase_archived: EraseArchived, metrics: IngestMetrics, now: Clock) -> None:
     """Set the gauges of waiting jobs, held media and overdue erasures on one replica; 0 on the others."""
-    holds = await parts.leases.acquire("count")
-    metrics.media_jobs.labels("waiting").set(await parts.jobs.waiting(parts.now()) if holds else 0)
-    metrics.held_stories.set(await parts.holds.kept() if holds else 0)
-    metrics.archive_erasures_overdue.set(await parts.erase_archived.overdue() if holds else 0)
+    holds = await stores.leases.acquire("count")
+    metrics.media_jobs.labels("waiting").set(await stores.jobs.waiting(now()) if holds else 0)
+    metrics.held_stories.set(await stores.holds.kept() if holds else 0)
+    metrics.archive_erasures_overdue.set(await erase_archived.overdue() if holds else 0)
 
 
 def report_reload(metrics: IngestMetrics, now: Clock, succeeded: bool, changed: bool) -> None:
@@ -203,37 +115,39 @@ def report_reload(metrics: IngestMetrics, now: Clock, succeeded: bool, changed: 
         metrics.rollout_reload_timestamp.set(now().timestamp())
 
 
-def start_rollout(runtime: ServiceRuntime, parts: Parts, metrics: IngestMetrics) -> None:
+def start_rollout(
+    runtime: ServiceRuntime, stores: Stores, usecases: SharedUseCases, metrics: IngestMetrics, now: Clock
+) -> None:
     """Reload the rollout file, and pause `create` where the policy says so."""
-    watch = WatchPause(parts.rollout, parts.signals, parts.now)
+    watch = WatchPause(usecases.rollout, stores.signals, now)
 
     async def reload() -> None:
-        await asyncio.to_thread(parts.policy_file.reload)
+        await asyncio.to_thread(usecases.policy_file.reload)
 
     async def watch_pause() -> None:
-        was_paused = parts.rollout.paused
+        was_paused = usecases.rollout.paused
         await watch()
-        metrics.rollout_paused.labels("create").set(parts.rollout.paused)
-        if parts.rollout.paused != was_paused:
-            log.warning("rollout_paused" if parts.rollout.paused else "rollout_resumed", causes=list(watch.causes))
+        metrics.rollout_paused.labels("create").set(usecases.rollout.paused)
+        if usecases.rollout.paused != was_paused:
+            log.warning("rollout_paused" if usecases.rollout.paused else "rollout_resumed", causes=list(watch.causes))
 
     runtime.periodic("rollout-file", ROLLOUT_EVERY, reload)
     runtime.periodic("rollout-pause", ROLLOUT_EVERY, watch_pause)
-    forget_old = parts.leases.exclusive("job-counts", parts.signals.forget_old)
+    forget_old = stores.leases.exclusive("job-counts", stores.signals.forget_old)
     runtime.periodic("job-counts", timedelta(minutes=10), forget_old)
 
 
-def watch_bucket(runtime: ServiceRuntime, parts: Parts) -> None:
+def watch_bucket(runtime: ServiceRuntime, objects: Objects) -> None:
     """Report unready while the bucket does not exist, and degraded while S3 does not respond."""
     exists, unreachable = True, False
 
     async def check() -> None:
         nonlocal exists, unreachable
         try:
-            exists, unreachable = await parts.objects.ready(), False
+            exists, unreachable = await objects.ready(), False
         except Unavailable:
             unreachable = True
 
     runtime.periodic("bucket", timedelta(seconds=2), check)
     runtime.degraded_check(S3, lambda: "no answer" if unreachable else None)
-    runtime.readiness_check("bucket", lambda: None if exists else f"missing bucket: {parts.objects.bucket}")
+    runtime.readiness_check("bucket", lambda: None if exists else f"missing bucket: {objects.bucket}")

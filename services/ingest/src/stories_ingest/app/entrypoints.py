@@ -3,12 +3,15 @@
 from fastapi import APIRouter
 from faststream.kafka import KafkaRouter
 from stories_shared.auth.tickets import Tickets
+from stories_shared.clock import Clock
 from stories_shared.events.ids import new_id
 from stories_shared.events.layers import KINDS as LAYER_KINDS
+from stories_shared.http.paging import Cursors
 from stories_shared.runtime.service import version_of
 from stories_shared.runtime.settings import duration_text
 
-from stories_ingest.app.parts import Parts
+from stories_ingest.app.stores import Stores
+from stories_ingest.app.usecases import SharedUseCases
 from stories_ingest.domain.media import AUDIO_CODECS, VIDEO_CODECS
 from stories_ingest.domain.story import AUDIENCES, COMMENTS, PHOTOS, VIDEOS
 from stories_ingest.handlers import event_handlers
@@ -21,7 +24,7 @@ from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
 from stories_ingest.usecases.access_edges import StoreAccessEdge
-from stories_ingest.usecases.archive import DeleteArchived, ListArchive, RepeatErasure
+from stories_ingest.usecases.archive import DeleteArchived, RepeatErasure
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
@@ -35,74 +38,72 @@ from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
 
-def http_routes(settings: IngestSettings, parts: Parts) -> list[APIRouter]:
+def http_routes(settings: IngestSettings, stores: Stores, usecases: SharedUseCases, now: Clock) -> list[APIRouter]:
     """All HTTP routes of ingest."""
-    form = UploadForm(parts.bucket, parts.policy, parts.now)
+    bounds, policy, cursors = settings.quota_limits, settings.upload_policy, Cursors(settings.ticket_secrets)
+    form = UploadForm(stores.bucket, policy, now)
     draft_router = draft_routes(
-        CreateStory(parts.stories, parts.policy, parts.bounds, parts.now),
-        RenewForm(parts.stories, form, parts.now),
+        CreateStory(stores.stories, policy, bounds, now),
+        RenewForm(stores.stories, form, now),
         form,
-        parts.read,
-        parts.claims,
+        usecases.read,
+        stores.claims,
         settings.story_lifetimes,
         new_id,
-        parts.rollout,
+        usecases.rollout,
         RepostStory(
-            parts.stories,
-            parts.stories,
-            parts.bucket,
-            parts.find_hidden,
-            parts.policy,
-            parts.bounds,
+            stores.stories,
+            stores.bucket,
+            usecases.find_hidden,
+            policy,
+            bounds,
             settings.story_lifetimes[0],
-            parts.now,
+            now,
         ),
         Tickets(settings.ticket_secrets),
-        parts.now,
+        now,
     )
     story_router = story_routes(
-        PublishStory(parts.stories, parts.bucket, parts.wakeups, parts.bounds, parts.rollout, parts.now),
-        CancelStory(parts.stories, parts.bucket, parts.cleanup, parts.now),
-        ChangeStory(parts.stories, parts.read, parts.posted, parts.now),
+        PublishStory(stores.stories, stores.bucket, usecases.wakeups, bounds, usecases.rollout, now),
+        CancelStory(stores.stories, stores.bucket, stores.cleanup, now),
+        ChangeStory(stores.stories, usecases.read, stores.posted, now),
         DeleteStory(
-            parts.stories,
-            parts.stories,
-            parts.unless_held,
-            parts.endings,
-            parts.now,
+            stores.stories,
+            usecases.unless_held,
+            stores.endings,
+            now,
             new_id,
-            parts.archive,
-            parts.erase_archived,
+            stores.archive,
+            usecases.erase_archived,
         ),
-        parts.delete_all,
-        parts.read,
+        usecases.delete_all,
+        usecases.read,
     )
     me_router = me_routes(
-        parts.read,
-        ListStories(parts.stories, parts.stories, parts.bucket, parts.now),
-        ReadQuota(parts.stories, parts.bounds, parts.now),
-        parts.cursors,
-        parts.bounds,
-        parts.rollout,
+        usecases.read,
+        ListStories(stores.stories, stores.bucket.media_url, now),
+        ReadQuota(stores.stories, bounds, now),
+        cursors,
+        bounds,
+        usecases.rollout,
     )
     archive_router = archive_routes(
         settings.archive,
-        parts.archive,
-        ListArchive(parts.archive),
-        DeleteArchived(parts.archive, parts.erase_archived),
-        parts.bucket,
-        parts.cursors,
-        parts.now,
+        stores.archive,
+        DeleteArchived(stores.archive, usecases.erase_archived),
+        stores.bucket,
+        cursors,
+        now,
     )
     highlight_router = highlight_routes(
         settings.archive,
-        WriteHighlights(parts.highlights, parts.now),
-        ReadHighlights(parts.highlights, parts.highlights, parts.find_hidden),
-        parts.bucket,
-        parts.cursors,
-        parts.claims,
-        parts.rollout,
-        parts.now,
+        WriteHighlights(stores.highlights, now),
+        ReadHighlights(stores.highlights, usecases.find_hidden),
+        stores.bucket,
+        cursors,
+        stores.claims,
+        usecases.rollout,
+        now,
     )
     config = config_route(config_of(settings))
     return [draft_router, story_router, me_router, archive_router, highlight_router, config]
@@ -129,25 +130,24 @@ def config_of(settings: IngestSettings) -> ConfigResponse:
     )
 
 
-def handlers(parts: Parts, metrics: IngestMetrics) -> KafkaRouter:
+def handlers(stores: Stores, usecases: SharedUseCases, metrics: IngestMetrics, now: Clock) -> KafkaRouter:
     """All Kafka handlers of ingest."""
     return event_handlers(
-        EndExpired(parts.expire, parts.erase, parts.now),
+        EndExpired(usecases.expire, usecases.erase, now),
         EndDeleted(
-            parts.stories,
-            parts.stories,
-            parts.bucket,
-            parts.endings,
-            parts.erase,
-            parts.now,
+            stores.stories,
+            stores.bucket,
+            stores.endings,
+            usecases.erase,
+            now,
             new_id,
-            parts.erase_archived,
+            usecases.erase_archived,
         ),
-        RepublishIfStale(parts.stories, parts.publisher),
-        parts.erase_user,
-        SuspendUser(parts.cleanup, parts.now),
-        StoreAccessEdge(parts.access_edges),
-        HoldMedia(parts.holds, parts.let_go, parts.now),
-        RepeatErasure(parts.stories, parts.erase_archived, parts.now),
+        RepublishIfStale(stores.stories, stores.publisher),
+        usecases.erase_user,
+        SuspendUser(stores.cleanup.suspend, now),
+        StoreAccessEdge(stores.access_edges),
+        HoldMedia(stores.holds, usecases.let_go, now),
+        RepeatErasure(stores.stories, usecases.erase_archived, now),
         metrics,
     )

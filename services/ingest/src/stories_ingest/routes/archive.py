@@ -18,9 +18,8 @@ from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import Audience
 from stories_ingest.routes.errors import translate_errors
 from stories_ingest.routes.responses import Layer, MediaKind, RepostedFromResponse, SoundResponse
-from stories_ingest.store.archive import MongoArchive
 from stories_ingest.store.bucket import MAX_URL_TTL, Bucket
-from stories_ingest.usecases.archive import DeleteArchived, ListArchive
+from stories_ingest.usecases.archive import ArchiveRepository, DeleteArchived
 
 ROUTE = "me/archive"
 
@@ -102,8 +101,7 @@ def require_archive(is_on: bool) -> Callable[[], None]:
 
 def archive_routes(
     is_on: bool,
-    archive: MongoArchive,
-    list_archive: ListArchive,
+    archive: ArchiveRepository,
     delete: DeleteArchived,
     bucket: Bucket,
     cursors: Cursors,
@@ -129,9 +127,9 @@ def archive_routes(
     async def list_archived(caller: CurrentCaller, page: Paged) -> Page[ArchivedItemResponse]:
         """The caller's expired stories, newest first; nobody else gets them here."""
         position = cursors.position(ROUTE, caller.user_id, page, tuple[str])
-        found = await list_archive(caller.user_id, position[0] if position else None, page.limit)
-        cursor = cursors.encode(ROUTE, caller.user_id, [found.stories[-1].story.id]) if found.more else None
-        return Page(items=[archived_item(each, bucket, now) for each in found.stories], next_cursor=cursor)
+        found = await archive.archive_page(caller.user_id, position[0] if position else None, page.limit + 1)
+        shown, cursor = cursors.cut(ROUTE, caller.user_id, page, found, lambda archived: [archived.story.id])
+        return Page(items=[archived_item(each, bucket, now) for each in shown], next_cursor=cursor)
 
     @router.delete("/v1/me/archive/{story_id}", status_code=204, dependencies=writes)
     async def delete_archived(story_id: StoryId, caller: CurrentCaller) -> Response:

@@ -1,7 +1,7 @@
 """Stories, records of ended ones, and quotas in MongoDB: each transition is one transaction."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Collection as Ids
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +9,8 @@ from weakref import WeakValueDictionary
 
 from pymongo import DESCENDING
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.events.ids import deterministic_id
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
 from stories_shared.mongo.outbox import pending_mark
 
@@ -29,6 +31,7 @@ from stories_ingest.store.documents import (
     story_document,
     story_of,
 )
+from stories_ingest.usecases.event_mapping import story_deleted, story_posted, users_mentioned
 
 
 class KeyedLock:
@@ -204,3 +207,21 @@ class MongoStories:
     async def _write_quota(self, author_id: str, quota: Quota, session: Session) -> None:
         written = {"$set": quota_document(quota), "$inc": {"writes": 1}}
         await self.mongo[QUOTAS].update_one({"_id": author_id}, written, upsert=True, session=session)
+
+
+def posted_events(document: Document) -> Sequence[OutgoingEvent]:
+    """The events of a story's document. Mentions have the same ids in each revision: they are published once more."""
+    story = story_of(document)
+    if story.posted is None:
+        return []
+    mentions = [
+        OutgoingEvent(event, deterministic_id(f"user-mentioned/{event.story_id}/{event.user_id}"), event.at)
+        for event in users_mentioned(story)
+    ]
+    return [OutgoingEvent(story_posted(story)), *mentions]
+
+
+def deleted_events(document: Document) -> Sequence[OutgoingEvent]:
+    """The event of an ended story's document; its id and time are the same on each retry."""
+    ended = ended_of(document)
+    return [OutgoingEvent(story_deleted(ended), event_id=ended.event_id, at=ended.at)]

@@ -21,14 +21,10 @@ COMPARE_BATCH = 500
 
 
 class AccessEdgeRepository(Protocol):
-    """The newest state of each edge."""
+    """The newest state of each edge, as the consumers have stored it."""
 
     async def put(self, edge: Edge, state: EdgeState) -> None:
         """Store a state unless a newer one is stored, or one of the two users was erased since."""
-
-
-class StoredEdges(Protocol):
-    """Reads the newest state of each edge, as the consumers have stored it."""
 
     async def states(self, edges: Collection[Edge]) -> Mapping[Edge, EdgeState]:
         """The states of these edges. Absent: never on, or off and forgotten."""
@@ -68,7 +64,7 @@ class FindHidden:
     """Finds whether an author is hidden from a viewer: stored edges, merged with those read from the log since."""
 
     recent: RecentEdges
-    stored: StoredEdges
+    stored: AccessEdgeRepository
     freshness: Freshness
 
     async def is_hidden(self, author_id: str, viewer_id: str) -> bool:
@@ -86,7 +82,7 @@ class DropStoredEdges:
     """Drops states from memory once MongoDB has them."""
 
     recent: RecentEdges
-    stored: StoredEdges
+    stored: AccessEdgeRepository
     now: Clock
 
     async def __call__(self) -> bool:

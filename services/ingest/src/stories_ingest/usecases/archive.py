@@ -5,7 +5,7 @@ story and keeps it in the archive, and its public objects are erased. A copy wit
 and the sweep removes it.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,18 +49,14 @@ class Outcome:
     objects: int = 0
 
 
-class ArchiveSettings(Protocol):
-    """Which authors keep their stories, and what they keep."""
+class ArchiveRepository(Protocol):
+    """Archived stories, which authors keep them, and since when the installation's archive is off."""
 
     async def enabled(self, user_id: str) -> bool:
         """Whether the user keeps expired stories."""
 
-    async def kept(self, story_id: str) -> bool:
-        """Whether the story is in the archive."""
-
-
-class ArchivedStories(Protocol):
-    """Archived stories."""
+    async def set_enabled(self, user_id: str, at: datetime, *, enabled: bool) -> None:
+        """Set whether the user keeps stories that expire from now on."""
 
     async def owner(self, story_id: str) -> str | None:
         """The author of an archived story, also of one that is being erased."""
@@ -89,12 +85,20 @@ class ArchivedStories(Protocol):
     async def forget_archived(self, story_id: str) -> None:
         """Delete the record of a removed story."""
 
-
-class ArchivePages(Protocol):
-    """Lists archived stories."""
-
     async def archive_page(self, author_id: str, before: str | None, limit: int) -> list[ArchivedStory]:
         """An author's archived stories, newest first, older than the id `before`."""
+
+    async def any_archived(self, limit: int) -> list[str]:
+        """Ids of archived stories of anyone."""
+
+    async def off_since(self, now: datetime) -> datetime:
+        """Since when the archive is off; from now on if it was on."""
+
+    async def record_on(self) -> None:
+        """Record that the archive is on."""
+
+    async def forget_settings(self) -> None:
+        """Delete the settings of all authors."""
 
 
 class ArchiveObjects(Protocol):
@@ -112,7 +116,7 @@ class ExpireStory:
     """Ends a story whose time has passed; keeps it where the installation and its author do (`is_on`)."""
 
     stories: StoryRepository
-    archive: ArchiveSettings
+    archive: ArchiveRepository
     objects: ArchiveObjects
     now: Clock
     is_on: bool
@@ -164,7 +168,7 @@ def _archive(story: Story) -> Expire:
 class EraseArchived:
     """Erases archived stories and publishes that. What was removed once is erased, even if the request fails."""
 
-    archive: ArchivedStories
+    archive: ArchiveRepository
     objects: ArchiveObjects
     publisher: EventPublisher
     now: Clock
@@ -226,27 +230,11 @@ class RepeatErasure:
         return transitions.expire(snapshot) if is_over else transitions.no_change(snapshot)
 
 
-class ArchiveSwitch(Protocol):
-    """Since when the installation's archive is off, and what it still keeps."""
-
-    async def off_since(self, now: datetime) -> datetime:
-        """Since when it is off; from now on if it was on."""
-
-    async def record_on(self) -> None:
-        """Record that it is on."""
-
-    async def any_archived(self, limit: int) -> list[str]:
-        """Ids of archived stories of anyone."""
-
-    async def forget_settings(self) -> None:
-        """Delete the settings of all authors."""
-
-
 @dataclass(frozen=True, slots=True)
 class EmptyArchive:
     """Erases all that is kept once the installation's archive has been off for a day."""
 
-    switch: ArchiveSwitch
+    archive: ArchiveRepository
     erase: EraseArchived
     now: Clock
     is_on: bool
@@ -254,13 +242,13 @@ class EmptyArchive:
     async def __call__(self) -> bool:
         """Erase one page where it is off; return whether there may be more. Raises Unavailable."""
         if self.is_on:
-            await self.switch.record_on()
+            await self.archive.record_on()
             return False
         now = truncate_to_ms(self.now())
-        if now - await self.switch.off_since(now) < OFF_GRACE:
+        if now - await self.archive.off_since(now) < OFF_GRACE:
             return False
-        await self.switch.forget_settings()
-        story_ids = await self.switch.any_archived(PAGE)
+        await self.archive.forget_settings()
+        story_ids = await self.archive.any_archived(PAGE)
         await self.erase(*story_ids)
         return len(story_ids) == PAGE
 
@@ -269,7 +257,7 @@ class EmptyArchive:
 class DeleteArchived:
     """Deletes a story from its author's archive."""
 
-    archive: ArchivedStories
+    archive: ArchiveRepository
     erase: EraseArchived
 
     async def __call__(self, user_id: str, story_id: str) -> None:
@@ -277,23 +265,3 @@ class DeleteArchived:
         if await self.archive.owner(story_id) != user_id:
             raise NoSuchStory(story_id)
         await self.erase(story_id)
-
-
-@dataclass(frozen=True, slots=True)
-class ArchivePage:
-    """Archived stories; `more` is whether older ones exist."""
-
-    stories: Sequence[ArchivedStory]
-    more: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ListArchive:
-    """Pages through an author's archive, newest first."""
-
-    archive: ArchivePages
-
-    async def __call__(self, author_id: str, before: str | None, limit: int) -> ArchivePage:
-        """At most `limit` stories."""
-        found = await self.archive.archive_page(author_id, before, limit + 1)
-        return ArchivePage(found[:limit], len(found) > limit)

@@ -1,32 +1,16 @@
 """Create drafts and sign their upload forms."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol
+from datetime import timedelta
 
 from stories_shared.clock import Clock, truncate_to_ms
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, WrongState
 from stories_ingest.domain.keys import staging_key
-from stories_ingest.domain.quota import Quota, QuotaLimits
+from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import PHOTOS, Background, Overlay, Requester, State, Story, StorySettings
 from stories_ingest.domain.uploads import PresignedPost, UploadPolicy
-from stories_ingest.usecases.ports import StoryRepository
-
-
-class UploadForms(Protocol):
-    """Presigns upload forms."""
-
-    def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
-        """A form for exactly this key, type and size."""
-
-
-class Drafts(Protocol):
-    """Storage of new drafts."""
-
-    async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
-        """Store a draft and the quota that `admit` returns in one transaction; an existing draft is kept."""
+from stories_ingest.usecases.ports import StoryRepository, Uploads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +30,7 @@ class DraftRequest:
 class UploadForm:
     """Signs the form for a draft's upload. The form expires no later than the draft."""
 
-    forms: UploadForms
+    uploads: Uploads
     policy: UploadPolicy
     now: Clock
 
@@ -55,14 +39,14 @@ class UploadForm:
         until = self.now() + self.policy.form_ttl
         if draft.vanishes_at is not None:
             until = min(until, draft.vanishes_at)
-        return self.forms.form(staging_key(draft.id), draft.content_type, draft.size, truncate_to_ms(until))
+        return self.uploads.form(staging_key(draft.id), draft.content_type, draft.size, truncate_to_ms(until))
 
 
 @dataclass(frozen=True, slots=True)
 class CreateStory:
     """Creates a draft."""
 
-    drafts: Drafts
+    stories: StoryRepository
     policy: UploadPolicy
     bounds: QuotaLimits
     now: Clock
@@ -92,7 +76,7 @@ class CreateStory:
             background=request.background,
             vanishes_at=vanishes_at,
         )
-        await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
+        await self.stories.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
         return draft
 
 

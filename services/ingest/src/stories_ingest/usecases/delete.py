@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 
@@ -13,9 +12,9 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.story import Ended, EndReason, Requester
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.archive import ArchivedStories, EraseArchived
-from stories_ingest.usecases.endings import RECHECK_AFTER, ErasureLog
-from stories_ingest.usecases.ports import OutboxRelay, SeriesRepository, StoryObjects, StoryRepository
+from stories_ingest.usecases.archive import ArchiveRepository, EraseArchived
+from stories_ingest.usecases.endings import RECHECK_AFTER
+from stories_ingest.usecases.ports import CleanupRepository, OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
 """Stories, or authors, per query."""
@@ -29,7 +28,7 @@ class CancelStory:
 
     stories: StoryRepository
     objects: StoryObjects
-    erasure_log: ErasureLog
+    cleanup: CleanupRepository
     now: Clock
 
     async def __call__(self, requester: Requester, story_id: str) -> None:
@@ -48,7 +47,7 @@ class CancelStory:
         await self.objects.erase(*ended_ids)
         at = truncate_to_ms(self.now())
         for ended_id in ended_ids:
-            await self.erasure_log.record_erasure(ended_id, at, at + RECHECK_AFTER)
+            await self.cleanup.record_erasure(ended_id, at, at + RECHECK_AFTER)
 
     async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
         """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""
@@ -63,12 +62,11 @@ class DeleteStory:
     """Deletes a story; returns only when that is durable, published, and the media are erased."""
 
     stories: StoryRepository
-    series: SeriesRepository
     objects: StoryObjects
     endings: OutboxRelay
     now: Clock
     new_id: Callable[[], str]
-    archive: ArchivedStories
+    archive: ArchiveRepository
     erase_archived: EraseArchived
 
     async def __call__(self, requester: Requester, story_id: str, *, series: bool) -> None:
@@ -97,9 +95,9 @@ class DeleteStory:
             raise NoSuchStory(story_id)
         if not series or ended.series_id is None:
             return (ended,)
-        for part_ids in (await self.series.part_ids([ended.series_id])).values():
+        for part_ids in (await self.stories.part_ids([ended.series_id])).values():
             await self._delete(requester, part_ids[0], series=True)
-        return tuple(await self.series.ended_parts(ended.series_id))
+        return tuple(await self.stories.ended_parts(ended.series_id))
 
     async def _delete(self, requester: Requester, story_id: str, *, series: bool) -> tuple[Ended, ...]:
         def transition(snapshot: StorySnapshot) -> StoryChange:
@@ -114,27 +112,11 @@ class DeleteStory:
         return (await self.stories.transact(story_id, transition)).ended
 
 
-class DeletionLog(Protocol):
-    """Requests to delete all of a user's live stories."""
-
-    async def request_deletion(self, user_id: str, until: datetime) -> int:
-        """Record that a user's stories posted until then are to be deleted; returns how many those are."""
-
-    async def requested_deletions(self, limit: int) -> list[tuple[str, datetime]]:
-        """Users whose stories are to be deleted, and until when those were posted."""
-
-    async def live_until(self, user_id: str, until: datetime, limit: int) -> list[str]:
-        """Ids of a user's live stories that were posted until then."""
-
-    async def finish_deletion(self, user_id: str, until: datetime) -> None:
-        """Record that no such story is left, unless a later deletion was requested."""
-
-
 @dataclass(frozen=True, slots=True)
 class DeleteAllStories:
     """Deletes all live stories of an author. The request is durable before anything is deleted."""
 
-    log: DeletionLog
+    cleanup: CleanupRepository
     stories: StoryRepository
     endings: OutboxRelay
     now: Clock
@@ -143,7 +125,7 @@ class DeleteAllStories:
     async def __call__(self, author_id: str) -> int:
         """How many stories are being deleted; each is published as deleted, and its media erased after that."""
         until = truncate_to_ms(self.now())
-        found = await self.log.request_deletion(author_id, until)
+        found = await self.cleanup.request_deletion(author_id, until)
         with suppress(TimeoutError):  # the sweep does the rest
             async with asyncio.timeout(DELETE_WITHIN_S):
                 await self.delete(author_id, until)
@@ -151,7 +133,7 @@ class DeleteAllStories:
 
     async def sweep(self) -> bool:
         """Continue what requests did not finish; return whether there may be more."""
-        requested = await self.log.requested_deletions(PAGE)
+        requested = await self.cleanup.requested_deletions(PAGE)
         for author_id, until in requested:
             await self.delete(author_id, until)
         return len(requested) == PAGE
@@ -164,9 +146,9 @@ class DeleteAllStories:
                 snapshot, by="author", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
             )
 
-        while story_ids := await self.log.live_until(author_id, until, PAGE):
+        while story_ids := await self.cleanup.live_until(author_id, until, PAGE):
             for story_id in story_ids:
                 with suppress(NoSuchStory):
                     await self.stories.transact(story_id, transition)
             self.endings.wake()
-        await self.log.finish_deletion(author_id, until)
+        await self.cleanup.finish_deletion(author_id, until)

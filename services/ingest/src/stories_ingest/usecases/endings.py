@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import InvalidMessage
@@ -15,9 +14,9 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.story import EndReason
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.archive import EraseArchived, ExpireStory, Outcome
+from stories_ingest.usecases.archive import ArchiveRepository, EraseArchived, ExpireStory, Outcome
 from stories_ingest.usecases.holds import EraseUnlessHeld
-from stories_ingest.usecases.ports import EventPublisher, OutboxRelay, StoryObjects, StoryRepository
+from stories_ingest.usecases.ports import CleanupRepository, EventPublisher, OutboxRelay, StoryObjects, StoryRepository
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 """An event further ahead than any tolerated clock skew is rejected."""
@@ -27,34 +26,13 @@ RECHECK_AFTER = timedelta(seconds=60)
 """Delay of the second erasure: longer than any worker's lease and any request."""
 
 
-class Reposts(Protocol):
-    """Stories that copy another."""
-
-    async def reposts(self, story_id: str, limit: int) -> list[str]:
-        """Ids of the stories in any state that copy this one."""
-
-
-class ErasureLog(Protocol):
-    """Records of erasures."""
-
-    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
-        """Record when the media were erased, and when to erase again."""
-
-
-class Archive(Protocol):
-    """Archived stories."""
-
-    async def kept(self, story_id: str) -> bool:
-        """Whether the story is in the archive."""
-
-
 @dataclass(frozen=True, slots=True)
 class EraseMedia:
     """Erases a story's objects, publishes that, and writes tombstones for the story."""
 
     objects: EraseUnlessHeld
-    erasure_log: ErasureLog
-    archive: Archive
+    cleanup: CleanupRepository
+    archive: ArchiveRepository
     publisher: EventPublisher
     now: Clock
 
@@ -62,7 +40,7 @@ class EraseMedia:
         """Erase and publish, even if the story is unknown. Raises Unavailable."""
         hold = await self.objects.erase_one(story_id)
         at = truncate_to_ms(self.now())
-        await self.erasure_log.record_erasure(story_id, at, at + RECHECK_AFTER)
+        await self.cleanup.record_erasure(story_id, at, at + RECHECK_AFTER)
         archived, held_until = await self.archive.kept(story_id), hold.until if hold else None
         await self.publisher.publish(
             StoryErased(story_id=story_id, store="media", erased_at=at, archived=archived, held_until=held_until)
@@ -114,7 +92,6 @@ class EndDeleted:
     """Handles `story-deleted` from this service, from engagement (reports) or from external moderation."""
 
     stories: StoryRepository
-    reposts: Reposts
     objects: StoryObjects
     endings: OutboxRelay
     erase: EraseMedia
@@ -159,7 +136,7 @@ class EndDeleted:
                 snapshot, by=event.by, series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
             )
 
-        while repost_ids := await self.reposts.reposts(event.story_id, PAGE):
+        while repost_ids := await self.stories.reposts(event.story_id, PAGE):
             for repost_id in repost_ids:
                 with suppress(NoSuchStory):
                     ended = (await self.stories.transact(repost_id, transition)).ended

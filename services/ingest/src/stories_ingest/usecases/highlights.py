@@ -10,6 +10,7 @@ from stories_ingest.domain.archive import ArchivedStory
 from stories_ingest.domain.errors import NoSuchHighlight, NotInHighlight
 from stories_ingest.domain.highlights import Highlight, changed, cover_of
 from stories_ingest.domain.story import Requester
+from stories_ingest.usecases.access_edges import FindHidden
 
 
 class HighlightRepository(Protocol):
@@ -30,22 +31,11 @@ class HighlightRepository(Protocol):
     async def delete(self, author_id: str, highlight_id: str) -> bool:
         """Delete an author's highlight; False if there is none."""
 
-
-class VisibleStories(Protocol):
-    """Archived stories as a viewer may see them."""
-
     async def posters(self, story_ids: Collection[str], viewer_id: str | None) -> Mapping[str, str]:
         """Keys of the posters of those archived stories that the viewer may see; None may see all."""
 
     async def archived(self, story_ids: Collection[str]) -> Mapping[str, ArchivedStory]:
         """These archived stories."""
-
-
-class AccessEdges(Protocol):
-    """Who hides from whom."""
-
-    async def is_hidden(self, author_id: str, viewer_id: str) -> bool:
-        """Whether one of the two blocks the other, or the author hides all stories from the viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +92,7 @@ class ReadHighlights:
     """Reads highlights as one viewer may see them: without blocks, and without stories that were not for everyone."""
 
     highlights: HighlightRepository
-    stories: VisibleStories
-    edges: AccessEdges
+    find_hidden: FindHidden
 
     async def page(
         self, requester: Requester, author_id: str, before: str | None, limit: int
@@ -128,16 +117,16 @@ class ReadHighlights:
     async def items(self, highlight: Highlight, start: int, limit: int) -> list[ArchivedStory]:
         """The stories of a shown highlight from a position on, in order."""
         story_ids = highlight.story_ids[start : start + limit]
-        found = await self.stories.archived(story_ids)
+        found = await self.highlights.archived(story_ids)
         return [found[story_id] for story_id in story_ids if story_id in found]
 
     async def _shown(self, requester: Requester, highlights: Sequence[Highlight]) -> list[ShownHighlight]:
         story_ids = {story_id for each in highlights for story_id in each.story_ids}
-        posters = await self.stories.posters(story_ids, None if requester.is_admin else requester.user_id)
+        posters = await self.highlights.posters(story_ids, None if requester.is_admin else requester.user_id)
         visible = [left for each in highlights if (left := each.of(posters.keys()))]
         return [ShownHighlight(each, posters[each.cover_story_id]) for each in visible]
 
     async def _is_hidden(self, requester: Requester, author_id: str) -> bool:
         if requester.may_see(author_id):
             return False
-        return await self.edges.is_hidden(author_id, requester.user_id)
+        return await self.find_hidden.is_hidden(author_id, requester.user_id)

@@ -31,7 +31,7 @@ class Hold:
         return self.until is not None and self.until > now
 
 
-class Holds(Protocol):
+class HoldRepository(Protocol):
     """Stores holds."""
 
     async def put(self, event: StoryHeld) -> None:
@@ -68,7 +68,7 @@ class EraseUnlessHeld:
     """Erases the media of stories. What is held is kept where nobody can read it."""
 
     objects: HeldObjects
-    holds: Holds
+    holds: HoldRepository
     now: Clock
 
     async def erase(self, *story_ids: str) -> None:
@@ -101,7 +101,7 @@ class LetGo:
     """Erases what was kept, and confirms that as the store `moderation`."""
 
     objects: HeldObjects
-    holds: Holds
+    holds: HoldRepository
     publisher: EventPublisher
     now: Clock
 
@@ -130,7 +130,7 @@ class LetGo:
 class HoldMedia:
     """Handles `story-held`."""
 
-    holds: Holds
+    holds: HoldRepository
     let_go: LetGo
     now: Clock
 

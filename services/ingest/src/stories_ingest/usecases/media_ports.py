@@ -1,6 +1,6 @@
 """Ports of media jobs: queue, bucket, transcoder, scratch folder, caption splitter."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from pathlib import Path
@@ -52,28 +52,21 @@ class MediaBucket(Protocol):
         """Remove objects; missing ones are ignored."""
 
 
-class Transcoder(Protocol):
-    """Transcodes an upload. Raises MediaRefused, MachineFault, WorkerCrashed."""
-
-    async def __call__(
-        self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
-    ) -> Sequence[MediaPart]:
-        """The finished parts, in order; the keys of their media are names of files in `into`."""
-
-
-class Downscaler(Protocol):
-    """Makes smaller renditions. Raises MediaRefused, MachineFault, WorkerCrashed."""
-
-    async def __call__(self, source: Path, into: Path) -> Sequence[Rendition]:
-        """The smaller renditions of a finished clip; their keys are names of files in `into`."""
-
-
-class ScratchFolder(Protocol):
-    """Creates a temporary folder for a job."""
-
-    def __call__(self) -> AbstractAsyncContextManager[Path]:
-        """The folder; it is removed when the context exits."""
-
-
 CaptionSplitter = Callable[[str, int, int], str | None]
 """Cuts a WebVTT text to the span between two times in milliseconds."""
+
+Transcoder = Callable[[Path, str, bool, Path, Callable[[float], None]], Awaitable[Sequence[MediaPart]]]
+"""Transcodes an upload of a claimed type, in parts if it may be split, into a folder, and reports its progress.
+
+The finished parts come in order; the keys of their media are names of files in the folder. Raises MediaRefused,
+MachineFault, WorkerCrashed.
+"""
+
+Downscaler = Callable[[Path, Path], Awaitable[Sequence[Rendition]]]
+"""Makes smaller renditions of a finished clip in a folder; their keys are names of files there.
+
+Raises MediaRefused, MachineFault, WorkerCrashed.
+"""
+
+ScratchFolder = Callable[[], AbstractAsyncContextManager[Path]]
+"""Creates a temporary folder for a job; it is removed when the context exits."""

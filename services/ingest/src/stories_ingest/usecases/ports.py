@@ -1,12 +1,15 @@
 """Ports that several use cases share; the others are next to their use case."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from stories_shared.events import Event
 
+from stories_ingest.domain.quota import Quota
 from stories_ingest.domain.story import Ended, State, Story
 from stories_ingest.domain.transitions import StoryChange, Transition
+from stories_ingest.domain.uploads import PresignedPost
 
 
 class StoryRepository(Protocol):
@@ -30,15 +33,78 @@ class StoryRepository(Protocol):
         The transition may be called several times. Raises NoSuchStory, and what the transition raises.
         """
 
+    async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
+        """Store a draft and the quota that `admit` returns in one transaction; an existing draft is kept."""
 
-class SeriesRepository(Protocol):
-    """The parts of split clips."""
+    async def page(
+        self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
+    ) -> list[Story]:
+        """An author's stories, newest first, older than the id `before`, without expired stories."""
+
+    async def quota(self, author_id: str) -> Quota:
+        """The author's quota, including expired slots."""
+
+    async def reposts(self, story_id: str, limit: int) -> list[str]:
+        """Ids of the stories in any state that copy this one."""
 
     async def part_ids(self, series_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
         """The ids of the live parts of each series, in order; a series without live parts is omitted."""
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
-        """The records of its ended parts."""
+        """The records of the ended parts of a series."""
+
+
+class CleanupRepository(Protocol):
+    """What is left to erase or delete, of stories and of users."""
+
+    async def discardable(self, now: datetime, limit: int) -> list[str]:
+        """Ids of drafts and refused stories whose `vanishes_at` has passed."""
+
+    async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
+        """Ids of live stories that should have expired before `before`, but whose `story-expired` was not received."""
+
+    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+        """Record when the media were erased, and when to erase again."""
+
+    async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
+        """Ids of ended stories whose second erasure is due."""
+
+    async def clear_recheck(self, story_id: str) -> None:
+        """Record that the second erasure is done."""
+
+    async def request_deletion(self, user_id: str, until: datetime) -> int:
+        """Record that a user's stories posted until then are to be deleted; returns how many those are."""
+
+    async def requested_deletions(self, limit: int) -> list[tuple[str, datetime]]:
+        """Users whose stories are to be deleted, and until when those were posted."""
+
+    async def live_until(self, user_id: str, until: datetime, limit: int) -> list[str]:
+        """Ids of a user's live stories that were posted until then."""
+
+    async def finish_deletion(self, user_id: str, until: datetime) -> None:
+        """Record that no such story is left, unless a later deletion was requested."""
+
+    async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of the user's stories in any state, created no later than `at`."""
+
+    async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
+        """Ids of the user's ended stories, ended until `at` or by the erasure, whose media are not yet erased."""
+
+    async def delete_user_records(self, user_id: str, at: datetime) -> None:
+        """Delete a user's records until `at`, and the author id of ended stories that are published."""
+
+
+class Uploads(Protocol):
+    """What clients upload, before a media job has read it."""
+
+    def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
+        """A form for exactly this key, type and size."""
+
+    async def etag(self, key: str) -> str | None:
+        """The ETag of the object, None when it does not exist."""
+
+    async def copy_to_staging(self, key: str, story_id: str) -> None:
+        """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
 
 
 class StoryObjects(Protocol):

@@ -1,8 +1,8 @@
 """Post scheduled stories when they are due."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 
@@ -21,13 +21,6 @@ CONCURRENCY = 4
 """Stories that are posted concurrently."""
 
 
-class ScheduledStories(Protocol):
-    """Scheduled stories."""
-
-    async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
-        """Ids of scheduled stories whose media is finished and whose time has come."""
-
-
 @dataclass(frozen=True, slots=True)
 class PostedLate:
     """What became of a scheduled story: `live` or `refused`, and how long after its time."""
@@ -38,9 +31,12 @@ class PostedLate:
 
 @dataclass(frozen=True, slots=True)
 class PostScheduled:
-    """Posts what is due. Every replica does so: a transaction decides which one posts a story."""
+    """Posts what is due. Every replica does so: a transaction decides which one posts a story.
 
-    scheduled: ScheduledStories
+    `due_scheduled` finds the ids of scheduled stories whose media is finished and whose time has come.
+    """
+
+    due_scheduled: Callable[[datetime, int], Awaitable[list[str]]]
     stories: StoryRepository
     objects: StoryObjects
     posted: OutboxRelay
@@ -50,7 +46,7 @@ class PostScheduled:
 
     async def __call__(self) -> list[PostedLate]:
         """Post one page of stories, and return what became of those that this replica decided."""
-        story_ids = await self.scheduled.due_scheduled(self.now(), PAGE)
+        story_ids = await self.due_scheduled(self.now(), PAGE)
         return [done for done in await for_each(story_ids, self._post, CONCURRENCY) if done is not None]
 
     async def _post(self, story_id: str) -> PostedLate | None:

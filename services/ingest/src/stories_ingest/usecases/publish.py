@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.tracing import current_traceparent
@@ -13,7 +12,7 @@ from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import Requester, State, Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.ports import StoryRepository
+from stories_ingest.usecases.ports import StoryRepository, Uploads
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.wakeups import Wakeups
 
@@ -23,19 +22,12 @@ POLL_EVERY_S = 0.5
 """Poll interval of waiting requests, aligned to the clock so that they share queries."""
 
 
-class UploadStore(Protocol):
-    """Uploads of clients."""
-
-    async def etag(self, key: str) -> str | None:
-        """The ETag of the object, None when it does not exist."""
-
-
 @dataclass(frozen=True, slots=True)
 class PublishStory:
     """Starts the media job of a draft. Idempotent."""
 
     stories: StoryRepository
-    uploads: UploadStore
+    uploads: Uploads
     wakeups: Wakeups
     bounds: QuotaLimits
     rollout: Rollout

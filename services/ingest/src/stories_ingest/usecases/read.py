@@ -1,16 +1,18 @@
 """Read one's own stories and quota."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from stories_shared.clock import Clock
 
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.quota import Quota, QuotaLimits
+from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import Requester, State, Story
-from stories_ingest.usecases.ports import SeriesRepository, StoryRepository
+from stories_ingest.usecases.ports import StoryRepository
+
+SignUrl = Callable[[str, datetime, datetime], str | None]
+"""A URL of a key that ends before the story does, as of now; None with less than a second left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,36 +25,12 @@ class StoryWithParts:
     poster_url: str | None = None
 
 
-class StoriesByAuthor(Protocol):
-    """An author's stories."""
-
-    async def page(
-        self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
-    ) -> list[Story]:
-        """Newest first, older than the id `before`, without expired stories."""
-
-
-class MediaUrls(Protocol):
-    """Signs URLs of media."""
-
-    def media_url(self, key: str, expires_at: datetime, now: datetime) -> str | None:
-        """A URL that ends before the story does; None with less than a second left."""
-
-
-class QuotaRepository(Protocol):
-    """Authors' quotas."""
-
-    async def quota(self, author_id: str) -> Quota:
-        """The author's quota, including expired slots."""
-
-
 @dataclass(frozen=True, slots=True)
 class ReadStory:
     """Returns one story to its author or an admin, in any state until it ends."""
 
     stories: StoryRepository
-    series: SeriesRepository
-    urls: MediaUrls
+    sign_url: SignUrl
     now: Clock
 
     async def __call__(self, requester: Requester, story_id: str) -> StoryWithParts:
@@ -75,16 +53,16 @@ class ReadStory:
 
     async def with_parts(self, story: Story) -> StoryWithParts:
         """The story with the ids of its series."""
-        [own] = await with_parts(self.series, [story], self.urls, self.now())
+        [own] = await with_parts(self.stories, [story], self.sign_url, self.now())
         return own
 
 
 async def with_parts(
-    series: SeriesRepository, stories: Sequence[Story], urls: MediaUrls, now: datetime
+    repository: StoryRepository, stories: Sequence[Story], sign_url: SignUrl, now: datetime
 ) -> list[StoryWithParts]:
     """Each story with the ids of its series, one query for all, and its URLs."""
     series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
-    parts = await series.part_ids(series_ids) if series_ids else {}
+    parts = await repository.part_ids(series_ids) if series_ids else {}
 
     def page(story: Story) -> Sequence[str]:
         if story.posted is None:
@@ -95,7 +73,7 @@ async def with_parts(
         if story.posted is None:
             return None, None
         media, ends = story.posted.media, story.posted.expires_at
-        return urls.media_url(media.key, ends, now), urls.media_url(media.poster_key, ends, now)
+        return sign_url(media.key, ends, now), sign_url(media.poster_key, ends, now)
 
     return [StoryWithParts(story, tuple(page(story)), *signed(story)) for story in stories]
 
@@ -112,16 +90,15 @@ class StoryPage:
 class ListStories:
     """Pages through an author's own stories, newest first."""
 
-    stories: StoriesByAuthor
-    series: SeriesRepository
-    urls: MediaUrls
+    stories: StoryRepository
+    sign_url: SignUrl
     now: Clock
 
     async def __call__(self, author_id: str, state: State | None, before: str | None, limit: int) -> StoryPage:
         """At most `limit` stories."""
         now = self.now()
         found = await self.stories.page(author_id, state, before, now, limit + 1)
-        return StoryPage(await with_parts(self.series, found[:limit], self.urls, now), len(found) > limit)
+        return StoryPage(await with_parts(self.stories, found[:limit], self.sign_url, now), len(found) > limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +114,13 @@ class QuotaUsage:
 class ReadQuota:
     """Returns an author's quota usage; only stories that went live count."""
 
-    quotas: QuotaRepository
+    stories: StoryRepository
     bounds: QuotaLimits
     now: Clock
 
     async def __call__(self, author_id: str) -> QuotaUsage:
         """The current usage."""
         now = self.now()
-        quota = (await self.quotas.quota(author_id)).pruned(now)
+        quota = (await self.stories.quota(author_id)).pruned(now)
         wait = quota.retry_after(now, self.bounds).total_seconds()
         return QuotaUsage(len(quota.live), len(quota.posted), int(-(-wait // 1)))

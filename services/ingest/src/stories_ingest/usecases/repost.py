@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events.layers import mentions_of
@@ -11,32 +10,17 @@ from stories_ingest.domain.errors import MediaRefused, NoSuchStory, SharingOff
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import PHOTOS, Overlay, Posted, RepostedFrom, State, Story, StorySettings
 from stories_ingest.domain.uploads import UploadPolicy
-from stories_ingest.usecases.create import Drafts
-from stories_ingest.usecases.ports import StoryRepository
-
-
-class MediaCopies(Protocol):
-    """Copies finished media."""
-
-    async def copy_to_staging(self, key: str, story_id: str) -> None:
-        """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
-
-
-class AccessEdges(Protocol):
-    """Who hides from whom."""
-
-    async def is_hidden(self, author_id: str, viewer_id: str) -> bool:
-        """Whether one of the two blocks the other, or the author hides all stories from the viewer."""
+from stories_ingest.usecases.access_edges import FindHidden
+from stories_ingest.usecases.ports import StoryRepository, Uploads
 
 
 @dataclass(frozen=True, slots=True)
 class RepostStory:
     """Creates a draft that copies a live story. The copy is made by the object store."""
 
-    drafts: Drafts
     stories: StoryRepository
-    copies: MediaCopies
-    edges: AccessEdges
+    uploads: Uploads
+    find_hidden: FindHidden
     policy: UploadPolicy
     bounds: QuotaLimits
     lifetime: timedelta
@@ -75,14 +59,14 @@ class RepostStory:
             background=original.background if is_photo else None,
             reposted_from=RepostedFrom(story_id=original.id, author_id=original.author_id),
         )
-        await self.drafts.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
+        await self.stories.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
         if not is_photo:
-            await self.copies.copy_to_staging(posted.media.key, story_id)
+            await self.uploads.copy_to_staging(posted.media.key, story_id)
 
     async def _require_allowed(
         self, original: Story, posted: Posted, user_id: str, access_revision: int | None
     ) -> None:
-        if await self.edges.is_hidden(original.author_id, user_id):  # the ticket may be older
+        if await self.find_hidden.is_hidden(original.author_id, user_id):  # the ticket may be older
             raise NoSuchStory(original.id)
         if access_revision != posted.access_revision or user_id in original.settings.hide_from:
             raise NoSuchStory(original.id)

@@ -1,9 +1,9 @@
 """Garbage collection: abandoned drafts, orphaned objects, missed expiries, second erasures."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
@@ -14,7 +14,7 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import ExpireStory
 from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import EraseMedia
-from stories_ingest.usecases.ports import StoryObjects, StoryRepository
+from stories_ingest.usecases.ports import CleanupRepository, StoryObjects, StoryRepository
 
 EXPIRY_GRACE = timedelta(hours=1)
 """How long after a story's end its `story-expired` may still arrive."""
@@ -26,22 +26,6 @@ KEYS_PER_PAGE = 1_000
 """Keys per page, the maximum of S3's ListObjectsV2."""
 MAX_SWEEP_TIME = timedelta(seconds=10)
 """Maximum duration of an iteration of a bucket sweep, after which it has saved its position and reports as alive."""
-
-
-class CleanupQueue(Protocol):
-    """Queries for what is due to be cleaned up."""
-
-    async def discardable(self, now: datetime, limit: int) -> list[str]:
-        """Ids of drafts and refused stories whose `vanishes_at` has passed."""
-
-    async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
-        """Ids of live stories that should have expired before `before`, but whose `story-expired` was not received."""
-
-    async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
-        """Ids of ended stories whose second erasure is due."""
-
-    async def clear_recheck(self, story_id: str) -> None:
-        """Record that the second erasure is done."""
 
 
 class ObjectListing(Protocol):
@@ -64,18 +48,11 @@ class Position(Protocol):
         """Save the position; False when another replica has taken the lease."""
 
 
-class ReferencedKeys(Protocol):
-    """Which keys are referenced by stories or running jobs."""
-
-    def __call__(self, keys: Collection[str], /) -> Awaitable[Collection[str]]:
-        """The subset of the keys that is referenced."""
-
-
 @dataclass(frozen=True, slots=True)
 class DiscardOverdue:
     """Discards abandoned drafts, and refused stories after a day, with their uploads."""
 
-    cleanup: CleanupQueue
+    cleanup: CleanupRepository
     stories: StoryRepository
     objects: StoryObjects
     now: Clock
@@ -101,7 +78,7 @@ class DiscardOverdue:
 class EraseMissedExpiries:
     """Erases media of stories whose `story-expired` was not received an hour after their end."""
 
-    cleanup: CleanupQueue
+    cleanup: CleanupRepository
     expire: ExpireStory
     erase: EraseMedia
     now: Clock
@@ -135,7 +112,7 @@ class SweepObjects:
 
     bucket: ObjectListing
     prefix: str
-    referenced: ReferencedKeys
+    referenced: Callable[[Collection[str]], Awaitable[Collection[str]]]
     now: Clock
     pages: int
     always_pause: bool = False
@@ -159,7 +136,7 @@ class SweepObjects:
 class RecheckErasures:
     """Erases a second time what a stalled worker or request wrote after the first erasure."""
 
-    cleanup: CleanupQueue
+    cleanup: CleanupRepository
     objects: StoryObjects
     now: Clock
 

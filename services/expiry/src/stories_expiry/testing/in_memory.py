@@ -1,9 +1,10 @@
-"""In-memory store of stories."""
+"""In-memory repositories, which pass the same tests as those on MongoDB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceAnswer
 from stories_expiry.domain.endings import (
     FIRST_RESEND_DELAY,
     MARK_RETENTION,
@@ -19,11 +20,11 @@ from stories_expiry.domain.endings import (
     TimerCounts,
     resend_delay,
 )
-from stories_expiry.domain.timers import Due, Timer
+from stories_expiry.domain.timers import ALIVE_FOR, Due, Timer
 
 
 @dataclass
-class Row:
+class StoryRow:
     """One story."""
 
     author_id: str | None = None
@@ -59,14 +60,14 @@ class MemoryStories:
     """Timers, endings and receipts in a dict."""
 
     def __init__(self, receipts_kept: timedelta = timedelta(days=90), expected: Sequence[Store] = STORES) -> None:
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, StoryRow] = {}
         self.expected = expected
         self._kept = receipts_kept
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
         """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
         for timer in timers:
-            row = self.rows.setdefault(timer.story_id, Row())
+            row = self.rows.setdefault(timer.story_id, StoryRow())
             row.author_id = row.author_id or timer.author_id
             row.posted_at = row.posted_at or timer.posted_at
             if not row.ended:
@@ -95,7 +96,7 @@ class MemoryStories:
 
     async def delete(self, deletion: Deletion, now: datetime) -> None:
         """Remove the timer and open the receipt; an earlier ending is final."""
-        row = self.rows.setdefault(deletion.story_id, Row())
+        row = self.rows.setdefault(deletion.story_id, StoryRow())
         row.author_id = row.author_id or deletion.author_id
         row.author_erased = row.author_erased or deletion.by == "erasure"
         row.due = None
@@ -109,7 +110,7 @@ class MemoryStories:
         """Record first confirmations and complete receipts; the new confirmations of ended stories."""
         new = []
         for confirmation in answers:
-            row = self.rows.setdefault(confirmation.story_id, Row())
+            row = self.rows.setdefault(confirmation.story_id, StoryRow())
             if confirmation.held_until:
                 row.held_until = max(row.held_until or confirmation.held_until, confirmation.held_until)
             row.archived = row.archived or confirmation.archived
@@ -183,7 +184,7 @@ class MemoryStories:
         overdue = [due for due in running if due < now - timedelta(seconds=1)]
         return TimerCounts(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
 
-    def _recompute_waiting(self, row: Row, now: datetime) -> None:
+    def _recompute_waiting(self, row: StoryRow, now: datetime) -> None:
         if row.ended:
             row.expected = row.expected or self.expected
             if row.held_until and MODERATION not in row.expected:
@@ -200,3 +201,87 @@ class MemoryStories:
                 row.resend_at = max(row.resend_at, row.held_until + FIRST_RESEND_DELAY)
         elif not row.due:
             row.delete_at = row.delete_at or now + MARK_RETENTION
+
+
+@dataclass
+class ErasureRow:
+    """One erasure request."""
+
+    user_id: str
+    at: datetime | None = None
+    erased: dict[Service, datetime] = field(default_factory=dict)
+    resend_at: datetime | None = None
+    send_count: int = 1
+    backoff_from: int = 0
+    pending: bool = False
+    expected: Sequence[Service] = ()
+
+
+class MemoryAccounts:
+    """Erasure requests, in a dict."""
+
+    def __init__(self, expected: Sequence[Service] = SERVICES) -> None:
+        self.rows: dict[str, ErasureRow] = {}
+        self.expected = expected
+
+    async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
+        """Open the receipt unless it exists, pending unless the event was published; the current receipt."""
+        row = self.rows.setdefault(erasure.receipt_id, ErasureRow(erasure.user_id))
+        if row.at is None:
+            row.at, row.pending = erasure.at, not published
+        self._recompute_waiting(row, now)
+        return receipt_of(erasure.receipt_id, row)
+
+    async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
+        """Record the first confirmation of each service; the last one completes the receipt."""
+        row = self.rows.setdefault(answer.receipt_id, ErasureRow(answer.user_id))
+        row.erased.setdefault(answer.service, answer.erased_at)
+        self._recompute_waiting(row, now)
+
+    async def mark_for_resend(self, now: datetime, limit: int) -> int:
+        """Mark due requests as pending; how many."""
+        due = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
+        for row in due:
+            row.send_count += 1
+            row.resend_at, row.pending = now + resend_delay(row.send_count - row.backoff_from), True
+        return len(due)
+
+    async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
+        """Make requests with a long delay due now, for one service or for any; how many."""
+        delayed = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
+        batch = [row for row in delayed if service is None or service not in row.erased][:limit]
+        for row in batch:
+            row.resend_at, row.backoff_from = now, row.send_count
+        return len(batch)
+
+    async def latest(self, user_id: str) -> AccountReceipt | None:
+        """The receipt of the latest request for the user, or None."""
+        found = [(row.at, receipt_id) for receipt_id, row in self.rows.items() if row.user_id == user_id and row.at]
+        if not found:
+            return None
+        _, receipt_id = max(found)
+        return receipt_of(receipt_id, self.rows[receipt_id])
+
+    def _recompute_waiting(self, row: ErasureRow, now: datetime) -> None:
+        if row.at:
+            row.expected = row.expected or self.expected
+        unanswered = any(service not in row.erased for service in row.expected)
+        row.resend_at = (row.resend_at or now + FIRST_RESEND_DELAY) if unanswered else None
+
+
+def receipt_of(receipt_id: str, row: ErasureRow) -> AccountReceipt:
+    """The receipt of a request."""
+    assert row.at
+    return AccountReceipt(receipt_id, row.user_id, row.at, dict(row.erased), tuple(row.expected))
+
+
+class MemoryReplicas:
+    """Heartbeats by name."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, datetime] = {}
+
+    async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
+        """Record a heartbeat and return the names of all replicas with a recent one, sorted."""
+        self.seen[me] = now
+        return tuple(sorted(name for name, at in self.seen.items() if at >= now - ALIVE_FOR))
