@@ -109,6 +109,12 @@ async def test_process_gets_ready_consumes_and_reports_metrics(realm, topics):
         await eventually(measured)
 
 
+async def test_one_of_several_bootstrap_servers_is_enough(realm, topics):
+    several = f"{realm['KAFKA_BOOTSTRAP_SERVERS']}, 127.0.0.1:1"
+    async with Process(realm, kafka_bootstrap_servers=several).running() as client:
+        await eventually(lambda: ready(client))
+
+
 async def test_added_partition_is_consumed_within_seconds(realm, topics):
     process = Process(realm)
     async with process.running() as client:

@@ -108,6 +108,11 @@ class Kafka:
         )
 
     @property
+    def brokers(self) -> list[str]:
+        """The addresses one by one: FastStream takes a text with several for one."""
+        return [address.strip() for address in self.bootstrap.split(",")]
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for any aiokafka client."""
         return {

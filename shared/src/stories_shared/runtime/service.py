@@ -81,7 +81,7 @@ class ServiceRuntime:
         self.publisher = Publisher(self.kafka, service, now, observe=self._observe(KAFKA), tracer=self.tracer)
         self.consumer_context = ConsumerContext(self.publisher, self.metrics, now)
         self.broker = KafkaBroker(
-            settings.kafka_bootstrap_servers,
+            self.kafka.brokers,
             security=self.kafka.security,
             client_id=f"stories-{service}",
             allow_auto_create_topics=False,

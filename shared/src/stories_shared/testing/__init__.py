@@ -120,7 +120,7 @@ async def consuming(
     """
     publisher = Publisher(kafka, service, system_now)
     consumer_context = ConsumerContext(publisher, CommonMetrics(MetricsRegistry()), system_now, **options)
-    broker = KafkaBroker(kafka.bootstrap, allow_auto_create_topics=False, logger=None, graceful_timeout=3)
+    broker = KafkaBroker(kafka.brokers, allow_auto_create_topics=False, logger=None, graceful_timeout=3)
     broker.context.set_global("consumer_context", consumer_context)
     broker.include_router(router, prefix=kafka.prefix)
     for subscriber in broker.subscribers:
