@@ -89,8 +89,8 @@ class Kafka(Server):
     data: Path
     port: int
     controller_port: int
-    controllers: Sequence[int] = ()
-    admin_port: int | None = None
+    controllers: Sequence[int] = field(default=(), kw_only=True)
+    admin_port: int | None = field(default=None, kw_only=True)
     classes: Sequence[str] = field(default_factory=jars.cds_flags, kw_only=True)
 
     name = "kafka"
