@@ -374,6 +374,24 @@ async def test_relations_by_a_follow_list_are_the_same(stores) -> None:
     assert await stores.edges.relations("ann", everyone, await stores.edges.follow_list("ann")) == expected
 
 
+async def test_a_version_changes_with_every_edge_that_decides_what_a_viewer_sees(stores) -> None:
+    async def version() -> int:
+        return (await stores.edges.versions(["ann"]))["ann"]
+
+    await stores.apply((FOLLOW, True, 1), (EdgeKey(Kind.FOLLOW, "stranger", "ann"), True, 1))
+    kinds = (Kind.CLOSE_FRIEND, Kind.HIDE, Kind.BLOCK)
+    second = 2
+    for key in (FOLLOW.reversed, *(EdgeKey(kind, "bob", "ann") for kind in kinds)):
+        for on in (True, False):
+            before = await version()
+            await stores.apply((key, on, second))
+            assert await version() > before, f"{key} {on}"
+            second += 1
+    before = await version()
+    await stores.apply((EdgeKey(Kind.FOLLOW, "stranger", "ann"), False, second))
+    assert await version() == before
+
+
 async def test_seen_marks_are_set_once_and_end_with_their_stories(stores) -> None:
     marks = [Seen("ann", 1, NOON + SECOND), Seen("ann", 2**63 - 1, NOON + DAY), Seen("bob", 3, NOON + DAY)]
     for _ in range(2):

@@ -112,9 +112,23 @@ class MongoEdges:
                     await self._insert(created, session)
                 if updates:
                     await self._edges.bulk_write(updates, ordered=False, session=session)
-                await self._follow_lists.bulk_write(list(follow_list_writes(changes)), session=session)
+                writes = [*follow_list_writes(changes)]
+                writes += [
+                    UpdateOne({"_id": user}, {"$inc": {"n": 1}}) for user in await self._friends(changes, session)
+                ]
+                await self._follow_lists.bulk_write(writes, session=session)
 
         await self._mongo.transaction(write)
+
+    async def _friends(self, changes: Sequence[AppliedChange], session: Session) -> Sequence[str]:
+        """Users who became or ceased to be a friend or close friend of another: what they may see has changed."""
+        targets = {change.key.target for change in changes if change.key.kind is Kind.CLOSE_FRIEND and change.delta}
+        follows = [change.key for change in changes if change.key.kind is Kind.FOLLOW and change.delta]
+        if follows:
+            back = [str(key.reversed) for key in follows]
+            found = self._edges.find({"_id": {"$in": back}, "on": True}, {"user": 1}, session=session)
+            targets |= {document["user"] for document in await found.to_list(None)}
+        return sorted(targets)
 
     async def _insert(self, documents: Sequence[Document], session: Session) -> None:
         """Insert edges by one bare command: the driver's own insert costs twice. Raises a duplicate key error."""
@@ -173,7 +187,7 @@ class MongoEdges:
         return await self._read_lists.get(viewer_id)
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
-        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
+        """A number for each viewer that changes with every edge that decides what they see; none without edges."""
         found = self._follow_lists.find({"_id": {"$in": list(viewers)}}, {"n": 1})
         return {document["_id"]: document["n"] async for document in found}
 

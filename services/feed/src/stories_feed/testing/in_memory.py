@@ -181,9 +181,14 @@ class MemoryEdges:
             self.latest[change.key] = change.latest
             if not change.in_force:
                 self.notified.pop(change.key, None)
-            self.changes.update((change.key.user, change.key.target))
+            self.changes.update((change.key.user,))
+            if change.key.kind not in {Kind.FOLLOW, Kind.MUTE} or self._follows(change.key.reversed):
+                self.changes.update((change.key.target,))
             if publish and change.key in keys:
                 self.published.append(event_of(change.key, change.latest))
+
+    def _follows(self, key: EdgeKey) -> bool:
+        return key.kind is Kind.FOLLOW and self.in_force(key)
 
     async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
         """Keep the choice with the edge."""

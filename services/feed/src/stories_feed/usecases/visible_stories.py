@@ -54,7 +54,7 @@ class Relations(Protocol):
         ...
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
-        """A number for each viewer that changes with every follow, mute and block of theirs; none without edges."""
+        """A number for each viewer that changes with every edge that decides what they see; none without edges."""
         ...
 
 
