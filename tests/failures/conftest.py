@@ -14,14 +14,10 @@ from .people import Life
 async def fleet(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     """The four services, ready."""
     realm = Realm(servers)
-    running = Fleet(realm, tmp_path_factory.mktemp("fleet"))
     try:
-        await running.prepare()
-        await running.start_all()
-        yield running
+        async with Fleet(realm, tmp_path_factory.mktemp("fleet")).running() as running:
+            yield running
     finally:
-        running.kill_all()
-        await running.http.aclose()
         await realm.remove()
 
 

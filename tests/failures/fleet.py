@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from stories_embedded.ports import free_port
@@ -61,6 +62,17 @@ class Fleet:
             self.log(service),
             {**os.environ, **self.environment(service), **settings},
         )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Self]:
+        """Everything prepared and ready inside the block, and killed after it."""
+        try:
+            await self.prepare()
+            await self.start_all()
+            yield self
+        finally:
+            self.kill_all()
+            await self.http.aclose()
 
     async def start_all(self) -> None:
         """Start all processes and wait until they are ready."""

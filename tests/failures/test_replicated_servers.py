@@ -129,14 +129,10 @@ async def replicated(cluster: Cluster, servers: Servers, tmp_path: Path) -> Asyn
     realm = Realm(servers)
     alone = dict(realm)
     realm |= {"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap, "MONGO_URL": cluster.mongo_url, "TOPIC_REPLICATION": "3"}
-    fleet = Fleet(realm, tmp_path, ("feed", "engagement"))
     try:
-        await fleet.prepare()
-        await fleet.start_all()
-        yield fleet
+        async with Fleet(realm, tmp_path, ("feed", "engagement")).running() as fleet:
+            yield fleet
     finally:
-        fleet.kill_all()
-        await fleet.http.aclose()
         realm |= alone
         await realm.remove()
 

@@ -80,14 +80,10 @@ async def secured_fleet(secured: Secured, servers: Servers, tmp_path: Path) -> A
         "KAFKA_SASL_USERNAME": "operator",
         "KAFKA_SASL_PASSWORD": PASSWORDS["operator"],
     }
-    fleet = SecuredFleet(realm, tmp_path)
     try:
-        await fleet.prepare()
-        await fleet.start_all()
-        yield fleet
+        async with SecuredFleet(realm, tmp_path).running() as fleet:
+            yield fleet
     finally:
-        fleet.kill_all()
-        await fleet.http.aclose()
         realm["KAFKA_BOOTSTRAP_SERVERS"] = plain
         await realm.remove()
 

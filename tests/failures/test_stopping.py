@@ -2,8 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -18,19 +16,6 @@ from .people import PHOTO
 STOP_SECONDS = 10.0
 CLIENTS = 6
 PAUSE_S = 0.02
-
-
-@asynccontextmanager
-async def alone(realm: Realm, service: str, folder: Path) -> AsyncIterator[Fleet]:
-    """One service by itself, with the load of the test."""
-    fleet = Fleet(realm, folder, [service])
-    try:
-        await fleet.prepare()
-        await fleet.start_all()
-        yield fleet
-    finally:
-        fleet.kill_all()
-        await fleet.http.aclose()
 
 
 class ContinuousWriters:
@@ -71,7 +56,7 @@ class ContinuousWriters:
 async def test_service_under_load_stops_in_time_without_repeating_work(
     realm: Realm, tmp_path: Path, service: str
 ) -> None:
-    async with alone(realm, service, tmp_path) as fleet, LOADS[service].on(fleet) as load:
+    async with Fleet(realm, tmp_path, [service]).running() as fleet, LOADS[service].on(fleet) as load:
         writers = ContinuousWriters(fleet, load)
         clients = [asyncio.create_task(writers.write_continuously()) for _ in range(CLIENTS)]
         await eventually(lambda: len(writers.answered) > CLIENTS)
@@ -112,7 +97,7 @@ def positions(fleet: Fleet, load: Load) -> dict[int, int]:
 
 
 async def test_waiting_publish_request_is_answered_on_shutdown(realm: Realm, tmp_path: Path) -> None:
-    async with alone(realm, "ingest", tmp_path) as fleet:
+    async with Fleet(realm, tmp_path, ["ingest"]).running() as fleet:
         await fleet.stop("ingest")
         fleet.start("ingest", ROLE="api")  # without workers no media job ever finishes
         await fleet.ready(60)
