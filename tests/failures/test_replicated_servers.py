@@ -57,7 +57,9 @@ class Cluster:
         members = [free_port(taken) for _ in range(MEMBERS)]
         controllers = [free_port(taken) for _ in range(MEMBERS)]
         mongods = [Mongod(folder / f"mongod-{port}", port, members) for port in members]
-        brokers = [Broker(folder / f"kafka-{port}", free_port(taken), port, controllers) for port in controllers]
+        brokers = [
+            Broker(folder / f"kafka-{port}", free_port(taken), port, controllers=controllers) for port in controllers
+        ]
         for server in (*mongods, *brokers):
             server.name = server.data.name
         return cls(folder, mongods, brokers)
