@@ -56,7 +56,7 @@ Writer = Callable[[Path], Path]
 PLACED = PLACE.encode()
 MARKS = (PLACED, b"Apple", b"iPhone", b"holiday", b"a chapter", b"Exif\0")
 X264, X265 = "libx264", "libx265"
-FAST = (("preset", "ultrafast"), ("x265-params", "log-level=none:bframes=0"))
+FAST = (("preset", "ultrafast"), ("x265-params", "log-level=none"))
 OPEN_GROUPS = (("preset", "veryfast"), ("x264-params", "bframes=3:b-pyramid=normal"))
 H264, HIGH, AAC = r"avc1\.[0-9A-F]{6}", r"avc1\.6400[0-9A-F]{2}", r"mp4a\.40\.2"
 BT709 = 1

@@ -147,8 +147,8 @@ def _added(container: OutputContainer, track: Picture | Tone) -> Any:
     context.sample_aspect_ratio = track.aspect
     if track.times:
         context.time_base = Fraction(1, 1000)
-    if track.bframes:
-        context.max_b_frames = track.bframes
+    # Also 0: libx265 gives clips of fewer frames than its B-frame delay timestamps from memory it never wrote.
+    context.max_b_frames = track.bframes
     if track.colours:
         context.color_primaries, context.color_trc, context.colorspace = track.colours
     if track.tag:
