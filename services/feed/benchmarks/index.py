@@ -27,7 +27,7 @@ from stories_feed.usecases.stories import live_story_from_event
 from stories_feed.usecases.trays import ReadTray
 from stories_feed.usecases.visible_stories import FollowList, VisibleStories
 from stories_shared.mongo.client import Mongo
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 AUTHORS, LIVE = 1_000_000, 50_000  # five in a hundred authors are live at any moment
 FOLLOWEES = (200, 5_000)
@@ -69,7 +69,7 @@ class FixedFollows(MemoryEdges):
 
 async def in_memory(index: LiveIndex) -> None:
     """The tray without a store: filtering and ranking only."""
-    now = HandClock(NOON)
+    now = FakeClock(NOON)
     for followees in FOLLOWEES:
         edges = FixedFollows([f"author-{number}" for number in random.sample(range(AUTHORS), followees)])
         stories = MemoryStories(now)
@@ -84,7 +84,7 @@ async def with_mongodb(url: str, index: LiveIndex) -> None:
     mongo = Mongo.connect(url, "stories_feed_benchmark")
     await mongo.client.drop_database("stories_feed_benchmark")
     await store.ensure(mongo)
-    now = HandClock(NOON)
+    now = FakeClock(NOON)
     stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
     live = [posted(f"author-{number * 20}", NOON - timedelta(seconds=number)) for number in range(LIVE // 10)]
     for start in range(0, len(live), 1_000):
