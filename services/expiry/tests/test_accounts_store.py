@@ -69,6 +69,6 @@ async def test_erasure_request_is_resent_until_confirmed(accounts: Store, clock:
 async def test_replicas_with_a_recent_heartbeat_are_live(
     replicas: MongoReplicas | MemoryReplicas, clock: FakeClock
 ) -> None:
-    assert await replicas.beat("b", clock()) == ("b",)
-    assert await replicas.beat("a", clock.forward(seconds=3)) == ("a", "b")
-    assert await replicas.beat("a", clock.forward(seconds=3)) == ("a",)
+    assert await replicas.heartbeat("b", clock()) == ("b",)
+    assert await replicas.heartbeat("a", clock.forward(seconds=3)) == ("a", "b")
+    assert await replicas.heartbeat("a", clock.forward(seconds=3)) == ("a",)

@@ -65,7 +65,7 @@ async def test_every_query_has_an_index(realm: Realm, clock: FakeClock) -> None:
     assert (await stories.count_timers(clock())).overdue
     assert await accounts.latest("user1")
     for _ in range(30):
-        await replicas.beat(new_id(), clock.forward(seconds=1))
+        await replicas.heartbeat(new_id(), clock.forward(seconds=1))
     assert await slow_plans(mongo, recorder.commands) == []
     query = {"_id": {"$in": [ids[-1], ids[-MANY], ids[0]]}, "due": {"$lte": clock()}}
     for filter_ in (query, {"_id": query["_id"]}, {"_id": query["_id"], "due": {"$exists": True}}):

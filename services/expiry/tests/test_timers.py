@@ -129,7 +129,7 @@ async def test_overdue_sweep_fires_in_bounded_batches() -> None:
 
 async def test_live_replicas_are_those_with_a_recent_heartbeat() -> None:
     clock, replicas = FakeClock(), MemoryReplicas()
-    first, second = Heartbeat(replicas.beat, "a", clock), Heartbeat(replicas.beat, "b", clock)
+    first, second = Heartbeat(replicas.heartbeat, "a", clock), Heartbeat(replicas.heartbeat, "b", clock)
     assert first.current() == LiveReplicas("a", ("a",))
     await first()
     await second()
