@@ -22,7 +22,7 @@ from stories_shared.clock import system_now
 from stories_shared.events import CommentCreated, StoryDeleted
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.testing import HandClock, eventually
+from stories_shared.testing import FakeClock, eventually
 
 ADMIN = {"roles": ["admin"]}
 ALL = ["story-posted", "story-expired", "story-deleted", "comment-created"]
@@ -121,7 +121,7 @@ class Endpoint:
     """Deliveries of one endpoint on MongoDB, with a sender that answers as told."""
 
     mongo: Mongo
-    now: HandClock = field(default_factory=lambda: HandClock(NOON))
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     answer: Callable[[dict[str, Any]], Attempt] = lambda _: Attempt(204, None)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     counted: list[str] = field(default_factory=list)
