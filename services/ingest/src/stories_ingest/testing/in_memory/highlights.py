@@ -1,14 +1,14 @@
-"""In-memory highlights and access edges with the same contract as the MongoDB ones."""
+"""In-memory highlights with the same contract as the MongoDB ones."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from stories_ingest.domain.access_edges import Edge, EdgeState
 from stories_ingest.domain.archive import ArchivedStory
 from stories_ingest.domain.errors import NotArchived
 from stories_ingest.domain.highlights import Highlight, may_see
-from stories_ingest.testing.archive import MemoryArchive
+from stories_ingest.testing.in_memory.access_edges import MemoryAccessEdges
+from stories_ingest.testing.in_memory.archive import MemoryArchive
 
 
 @dataclass(slots=True)
@@ -16,7 +16,7 @@ class MemoryHighlights:
     """Highlights of what is in the archive."""
 
     archive: MemoryArchive
-    edges: "MemoryAccessEdges" = field(default_factory=lambda: MemoryAccessEdges())  # noqa: PLW0108  (defined below)
+    edges: MemoryAccessEdges = field(default_factory=MemoryAccessEdges)
     highlights: dict[str, Highlight] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -75,28 +75,3 @@ class MemoryHighlights:
         self.highlights = {
             each.id: each for each in self.highlights.values() if each.author_id != user_id or each.created_at > at
         }
-
-
-@dataclass(slots=True)
-class MemoryAccessEdges:
-    """The newest state of each edge."""
-
-    edges: dict[Edge, EdgeState] = field(default_factory=dict)
-    stale: bool = False
-    """Whether the log has not been read in time."""
-
-    async def put(self, edge: Edge, state: EdgeState) -> None:
-        """Store a state unless a newer one is stored."""
-        self.edges[edge] = max(self.edges.get(edge, state), state)
-
-    async def states(self, edges: Collection[Edge]) -> dict[Edge, EdgeState]:
-        """The states of these edges."""
-        return {edge: self.edges[edge] for edge in edges if edge in self.edges}
-
-    async def outdated(self, states: Mapping[Edge, EdgeState]) -> set[Edge]:
-        """Which of these states are stored or superseded."""
-        return {edge for edge, state in states.items() if edge in self.edges and self.edges[edge] >= state}
-
-    def is_stale(self, *_user_ids: str) -> bool:
-        """Whether the log has not been read in time."""
-        return self.stale

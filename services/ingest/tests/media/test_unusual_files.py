@@ -23,7 +23,7 @@ from stories_ingest.media.tracks import open_tracks
 from stories_ingest.testing.boxes import Box, edited, in_sample_entry, with_edits, with_user_data
 from stories_ingest.testing.chromium import CHROMIUM, GRID, Played, play
 from stories_ingest.testing.samples import sample_clip
-from stories_ingest.testing.wild_clips import (
+from stories_ingest.testing.unusual_clips import (
     MIRRORED,
     MIRRORED_PORTRAIT,
     PLACE,
@@ -35,7 +35,7 @@ from stories_ingest.testing.wild_clips import (
     empty_track,
     moved,
 )
-from stories_ingest.testing.wild_photos import (
+from stories_ingest.testing.unusual_photos import (
     RED,
     burst,
     card,

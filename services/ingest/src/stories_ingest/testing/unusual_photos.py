@@ -1,6 +1,5 @@
 """Photos as phones, browsers and editors write them. Each displays a red upper left quarter."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -137,10 +136,3 @@ def display_p3() -> bytes:
         if name in primaries:
             profile[offset + 8 : offset + 20] = struct.pack(">3i", *(round(v * 65536) for v in primaries[name]))
     return bytes(profile)
-
-
-def jpeg(image: Image.Image, **options: Any) -> bytes:
-    """The bytes of a JPEG."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", **options)
-    return file.getvalue()

@@ -1,19 +1,16 @@
-"""In-memory fakes of the bucket, publisher, relay and transcoder."""
+"""An in-memory bucket with the same contract as the one of the object store."""
 
-# ruff: noqa: ASYNC240, ARG002  (small files on a test machine; ports have parameters that fakes do not need)
+# ruff: noqa: ASYNC240  (small files on a test machine)
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from stories_shared.errors import Unavailable
-from stories_shared.events import Event
-from stories_shared.rollout import Policy
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
 from stories_ingest.domain.keys import (
@@ -25,43 +22,8 @@ from stories_ingest.domain.keys import (
     held_prefix,
     staging_key,
 )
-from stories_ingest.domain.media import Media, MediaPart
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.uploads import PresignedPost
-from stories_ingest.testing.builders import media
-from stories_ingest.testing.in_memory import MemoryStories
-
-
-@dataclass(slots=True)
-class FixedPolicy:
-    """A rollout policy without a file."""
-
-    policy: Policy = field(default_factory=Policy)
-
-
-@dataclass(slots=True)
-class MemorySignals:
-    """What may pause `create`, as a test sets it."""
-
-    ended: int = 0
-    failed: int = 0
-    overdue: datetime | None = None
-    cause: datetime | None = None
-
-    async def media_jobs(self, since: datetime) -> tuple[int, int]:
-        """The counts."""
-        return self.ended, self.failed
-
-    async def oldest_overdue(self, now: datetime) -> datetime | None:
-        """The earliest end that was not handled."""
-        return self.overdue
-
-    async def record_cause(self, at: datetime) -> None:
-        """Record a cause."""
-        self.cause = at
-
-    async def last_cause(self) -> datetime | None:
-        """The last cause."""
-        return self.cause
 
 
 @dataclass(slots=True)
@@ -196,76 +158,3 @@ class MemoryPosition:
             return False
         self.position, self.advances = position, self.advances + 1
         return True
-
-
-@dataclass(slots=True)
-class RecordingPublisher:
-    """Records events and tombstones, in order. While `down`, every call raises Unavailable."""
-
-    published: list[Event] = field(default_factory=list)
-    tombstones: list[str] = field(default_factory=list)
-    down: bool = False
-
-    async def publish(self, event: Event) -> None:
-        """Record the event."""
-        if self.down:
-            raise Unavailable("kafka")
-        self.published.append(event)
-
-    async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Record the tombstone."""
-        if self.down:
-            raise Unavailable("kafka")
-        self.tombstones.append(f"{event.topic}/{key}")
-
-
-@dataclass(slots=True)
-class MemoryRelay:
-    """Records the ids of published documents."""
-
-    stories: MemoryStories
-    published: list[str] = field(default_factory=list)
-    down: bool = False
-
-    def wake(self) -> None:
-        """Do nothing: tests publish explicitly."""
-
-    async def publish_now(self, _id: object) -> None:
-        """Publish one pending event."""
-        if self.down:
-            raise Unavailable("kafka")
-        if _id in self.stories.pending:
-            self.stories.pending.discard(str(_id))
-            self.published.append(str(_id))
-
-
-@dataclass(slots=True)
-class FakeTranscoder:
-    """A transcoder that calls `before`, then writes `parts` parts or refuses with `rejection`."""
-
-    parts: int = 1
-    rejection: str | None = None
-    before: Callable[[], object] = lambda: None
-
-    async def __call__(
-        self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
-    ) -> Sequence[MediaPart]:
-        """Write the parts."""
-        self.before()
-        progress(0.5)
-        if self.rejection:
-            raise MediaRefused(self.rejection)
-        made = []
-        for number in range(self.parts):
-            (into / f"{number}.mp4").write_bytes(source.read_bytes())
-            (into / f"{number}.jpg").write_bytes(b"poster")
-            names = replace(media("draft"), key=f"{number}.mp4", poster_key=f"{number}.jpg")
-            made.append(MediaPart(media=names, starts_ms=number * 5_000))
-        return made
-
-
-@asynccontextmanager
-async def folder() -> AsyncIterator[Path]:
-    """A temporary folder."""
-    with TemporaryDirectory() as name:
-        yield Path(name)
