@@ -19,7 +19,7 @@ from stories_shared.kafka.subscriber import Batch, for_each_event, for_each_reco
 from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.usecases.access_edges import StoreAccessEdge
+from stories_ingest.usecases.access_edges import AccessEdgeRecord, AccessEdgeRepository, edge_of
 from stories_ingest.usecases.archive import RepeatErasure
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.holds import HoldMedia
@@ -37,13 +37,16 @@ def event_handlers(
     republish: RepublishIfStale,
     erase_user: EraseUser,
     suspend: SuspendUser,
-    store_edge: StoreAccessEdge,
+    edges: AccessEdgeRepository,
     hold: HoldMedia,
     repeat_erasure: RepeatErasure,
     metrics: IngestMetrics,
 ) -> KafkaRouter:
     """All subscribers of ingest."""
     router = KafkaRouter()
+
+    async def store_edge(record: AccessEdgeRecord) -> None:
+        await edges.put(*edge_of(record))
 
     @subscribe(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Batch) -> None:
