@@ -17,7 +17,7 @@ from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
-from stories_shared.http.problems import invalid, wrong_state
+from stories_shared.http.problems import invalid, problem
 from stories_shared.http.rate_limits import rate_limited
 
 from stories_engagement.domain.webhooks import (
@@ -176,7 +176,7 @@ def webhook_routes(
             events = tuple(dict.fromkeys(body.events))
             webhook = Webhook(webhook_id, url, events, secret, truncate_to_ms(now()))
             if not await webhooks.add(webhook):
-                raise wrong_state(f"there are {MAX_WEBHOOKS} webhooks")
+                raise problem("wrong-state", f"there are {MAX_WEBHOOKS} webhooks")
             return webhook_response(webhook, secret)
 
         async def find(webhook_id: str) -> WebhookResponse:

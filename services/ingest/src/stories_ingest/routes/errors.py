@@ -9,16 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.problems import (
-    Problem,
-    conflict,
-    forbidden,
-    invalid,
-    not_found,
-    problem,
-    too_many,
-    wrong_state,
-)
+from stories_shared.http.problems import Problem, invalid, not_found, problem, too_many
 
 from stories_ingest.domain.errors import (
     IngestError,
@@ -51,19 +42,19 @@ def problem_from_error(error: Exception) -> Problem:
         case NotInHighlight():
             return invalid("must be one of the highlight's stories", "body", "cover_story_id")
         case WrongState():
-            return wrong_state(str(error))
+            return problem("wrong-state", str(error))
         case NothingUploaded():
-            return wrong_state("nothing has been uploaded yet")
+            return problem("wrong-state", "nothing has been uploaded yet")
         case MediaRefused():
             return problem("media-refused", error.reason, reason=error.reason)
         case SharingOff():
-            return conflict("sharing-off")
+            return problem("sharing-off")
         case NotInFuture():
             return invalid(str(error), "body", "at")
         case NotInRollout():
             return problem("not-in-rollout", error.reason, reason=error.reason)
         case Suspended():
-            return forbidden("suspended")
+            return problem("suspended")
         case TooMany():
             return too_many(math.ceil(error.retry_after.total_seconds()), SLUGS[error.limit])
     raise error
