@@ -51,22 +51,18 @@ def event_handlers(
     @subscribe(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Batch) -> None:
         """Correct stale records. Redelivery is harmless: a stale record is corrected again."""
-
-        async def handle(received: ReceivedEvent[StoryPosted]) -> None:
-            await republish(received.event)
-
-        await for_each_record(batch, StoryPosted, handle, concurrency=CONCURRENCY)
+        await for_each_event(batch, StoryPosted, republish, concurrency=CONCURRENCY)
 
     @subscribe(router, StoryExpired, service=SERVICE)
     async def on_story_expired(batch: Batch) -> None:
         """Erase media of expired stories and publish that. Redelivery is harmless: erasing is idempotent."""
 
-        async def handle(received: ReceivedEvent[StoryExpired]) -> None:
-            if outcome := await expire(received.event):
+        async def handle(event: StoryExpired) -> None:
+            if outcome := await expire(event):
                 metrics.archived.labels(outcome.result).inc()
                 metrics.archived_objects.inc(outcome.objects)
 
-        await for_each_record(batch, StoryExpired, handle, concurrency=CONCURRENCY)
+        await for_each_event(batch, StoryExpired, handle, concurrency=CONCURRENCY)
 
     @subscribe(router, StoryDeleted, service=SERVICE)
     async def on_story_deleted(batch: Batch) -> None:
