@@ -95,7 +95,7 @@ class DeleteOrphanViews:
         now = self._now()
         found = await self._stories.find_orphans(now - self._after, SWEEP_BATCH)
         for story_id in found:
-            await self._stories.end(story_id, "unheard")
+            await self._stories.end(story_id, "orphaned")
             await self._stories.erase_later(story_id, now)
         return len(found) == SWEEP_BATCH
 
