@@ -67,7 +67,7 @@ listener.name.sasl.ssl.keystore.type=PEM
 listener.name.sasl.ssl.keystore.location={certificate}
 """
 
-# Whoever reaches the broker's own port may do everything; users may do what ACLs allow.
+# A client of the broker's own port may do everything, a user what ACLs allow.
 ACLS = """\
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
