@@ -4,7 +4,7 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -212,11 +212,16 @@ class RecordingPublisher:
             raise Unavailable("kafka")
         self.published.append(event)
 
-    async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Record the tombstone."""
+    async def publish_all(self, events: Collection[Event]) -> None:
+        """Record the events."""
+        for event in events:
+            await self.publish(event)
+
+    async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
+        """Record the tombstones."""
         if self.down:
             raise Unavailable("kafka")
-        self.tombstones.append(f"{event.topic}/{key}")
+        self.tombstones += [f"{event.topic}/{key}" for key in keys]
 
 
 @dataclass(slots=True)
