@@ -337,7 +337,7 @@ async def test_expired_story_keeps_its_figures_once(stores: Stores, story: str, 
     assert await stores.insights.sealed(story) == sealed
 
 
-@pytest.mark.parametrize("endings", [["deleted"], ["deleted", "expired"], ["expired", "deleted"], ["unheard"]])
+@pytest.mark.parametrize("endings", [["deleted"], ["deleted", "expired"], ["expired", "deleted"], ["orphaned"]])
 async def test_deleted_story_has_no_figures(stores: Stores, story: str, endings: list[str]) -> None:
     await figures(stores, story, 1)
     for how in endings:

@@ -47,7 +47,7 @@ from stories_shared.events import StoryDeleted, StoryExpired, StoryViewed, Taps,
 from stories_shared.events.ids import deterministic_id, new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.runtime.user_erasure import EraseUser
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Ports:
 
     stores: Stores = field(default_factory=in_memory)
     access_state: AccessState = field(default_factory=AccessState)
-    now: HandClock = field(default_factory=lambda: HandClock(NOON))
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     published: list[Any] = field(default_factory=list)
     stale: bool = False
 

@@ -8,9 +8,15 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.keys import ARCHIVE, archive_key, archive_prefix
 from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import RepostedFrom, Requester
-from stories_ingest.testing.builders import NOW, FakeClock, live
-from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
-from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
+from stories_ingest.testing.builders import NOW, live
+from stories_ingest.testing.in_memory import (
+    MemoryBucket,
+    MemoryHolds,
+    MemoryPosition,
+    MemoryRelay,
+    MemoryStories,
+    RecordingPublisher,
+)
 from stories_ingest.usecases import archive
 from stories_ingest.usecases.archive import (
     DeleteArchived,
@@ -28,6 +34,7 @@ from stories_shared.errors import Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
+from stories_shared.testing import FakeClock
 
 ANN, ADMIN = Requester("ann"), Requester("root", is_admin=True)
 
@@ -38,7 +45,7 @@ class Env:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
     publisher: RecordingPublisher = field(default_factory=RecordingPublisher)
-    now: FakeClock = field(default_factory=FakeClock)
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOW))
 
     def __post_init__(self):
         self.archive = self.stories.archive
@@ -272,7 +279,7 @@ async def test_deletion_that_could_not_erase_is_finished_by_the_sweep(env):
     assert await env.archive.archive_page("ann", None, 10) == []
     await env.erase_archived.sweep()
     assert set(env.bucket.objects) == kept_keys(story)
-    env.now.move(seconds=10)
+    env.now.forward(seconds=10)
     await env.erase_archived.sweep()
     assert (env.bucket.objects, env.erasures()[1:]) == ({}, [(story.id, "archive", False)])
 
@@ -393,13 +400,13 @@ async def test_archive_that_is_off_for_a_day_is_emptied(env):
     story = await env.archived()
     on, off = [EmptyArchive(env.archive, env.erase_archived, env.now, is_on) for is_on in (True, False)]
     await off()
-    env.now.move(hours=23)
+    env.now.forward(hours=23)
     await off()
     await on()
-    env.now.move(hours=2)
+    env.now.forward(hours=2)
     await off()
     assert (set(env.bucket.objects), await env.archive.enabled("ann")) == (kept_keys(story), True)
-    env.now.move(hours=25)
+    env.now.forward(hours=25)
     await off()
     assert (env.bucket.objects, await env.archive.enabled("ann")) == ({}, False)
     assert env.erasures()[1:] == [(story.id, "archive", False)]

@@ -8,9 +8,15 @@ from stories_ingest.domain.errors import NoSuchStory, WrongState
 from stories_ingest.domain.keys import ARCHIVE, FINAL, STAGING
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import EndReason, Requester
-from stories_ingest.testing.builders import NOW, FakeClock, draft, live, media, processing
-from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
-from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
+from stories_ingest.testing.builders import NOW, draft, live, media, processing
+from stories_ingest.testing.in_memory import (
+    MemoryBucket,
+    MemoryHolds,
+    MemoryPosition,
+    MemoryRelay,
+    MemoryStories,
+    RecordingPublisher,
+)
 from stories_ingest.usecases.archive import EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
@@ -25,6 +31,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.runtime.user_erasure import RECHECK_AFTER as USER_RECHECK_AFTER
 from stories_shared.runtime.user_erasure import EraseUser
+from stories_shared.testing import FakeClock
 
 ANN, BOB, ADMIN = Requester("ann"), Requester("bob"), Requester("root", is_admin=True)
 
@@ -34,7 +41,7 @@ class Env:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
     publisher: RecordingPublisher = field(default_factory=RecordingPublisher)
-    now: FakeClock = field(default_factory=FakeClock)
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     archive_is_on: bool = False
 
     def __post_init__(self):
@@ -355,7 +362,7 @@ async def test_failed_second_erasure_of_an_account_is_retried(env):
     with pytest.raises(Unavailable):
         await env.erase_user.resume()
     env.endings.down = False
-    env.now.move(minutes=1)
+    env.now.forward(minutes=1)
     await env.erase_user.resume()
     assert (env.endings.published, env.bucket.objects) == ([late.id], {})
 
@@ -374,7 +381,7 @@ async def test_draft_of_an_erased_account_loses_its_author_id(env):
     waiting = env.add(draft())
     await env.forget("ann", NOW - timedelta(seconds=1))
     assert waiting.id in env.stories.stories
-    env.now.move(minutes=5)
+    env.now.forward(minutes=5)
     await env.forget("ann", NOW)
     assert (await env.stories.ended(waiting.id)).author_id is None
 
@@ -419,7 +426,7 @@ async def test_second_erasure_removes_late_objects_of_a_worker(env):
 async def test_abandoned_drafts_are_discarded_with_their_uploads(env):
     env.add(draft())
     kept = env.add(processing())
-    env.now.move(hours=1)
+    env.now.forward(hours=1)
     assert not await env.discard()
     assert set(env.stories.stories) == {kept.id}
     assert len(env.bucket.objects) == 1
@@ -441,7 +448,7 @@ async def test_story_without_expiry_event_is_erased_an_hour_later(env):
     env.now.at = NOW + timedelta(hours=25, seconds=-1)
     await env.missed_expiries()
     assert env.bucket.objects
-    env.now.move(seconds=1)
+    env.now.forward(seconds=1)
     await env.missed_expiries()
     assert env.bucket.objects == {}
 

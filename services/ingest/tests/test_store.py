@@ -45,8 +45,7 @@ from stories_ingest.store.holds import MongoHolds
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
-from stories_ingest.testing.highlights import MemoryAccessEdges, MemoryHighlights
-from stories_ingest.testing.in_memory import MemoryRenditionJobs, MemoryStories
+from stories_ingest.testing.in_memory import MemoryAccessEdges, MemoryHighlights, MemoryRenditionJobs, MemoryStories
 from stories_shared.events import StoryHeld
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
@@ -643,7 +642,7 @@ async def fill(mongo):
         )
         for number in range(MANY)
     ]
-    again = [{"again_at": LATER}, {}]
+    again = [{"erase_at": LATER}, {}]
     await mongo[ENDED].insert_many([ended_document(each) | again[n % 2] for n, each in enumerate(ended)])
     await mongo[QUOTAS].insert_many([{"_id": f"user{n}", "lapses_at": LATER} for n in range(MANY)])
     kept = [live(f"user{number % 50}") for number in range(MANY)]
@@ -653,7 +652,7 @@ async def fill(mongo):
     await mongo[HIGHLIGHTS].insert_many([{"_id": each.id, **highlight_document(each)} for each in shown])
     pairs = [{"user_id": f"user{n % 50}", "target_id": f"user{n % 49}", "at": NOW, "on": True} for n in range(MANY)]
     await mongo[ACCESS_EDGES].insert_many([{"_id": f"block {n}", **each} for n, each in enumerate(pairs)])
-    removed = [{"author_id": f"user{n % 50}", "removed_at": NOW, "again_at": LATER} for n in range(10)]
+    removed = [{"author_id": f"user{n % 50}", "removed_at": NOW, "erase_at": LATER} for n in range(10)]
     await mongo[ARCHIVE].insert_many([{"_id": new_id(), **each} for each in removed])
     await mongo[CLAIMS].insert_many([{"user_id": f"user{n % 50}", "at": NOW} for n in range(MANY)])
 
@@ -691,13 +690,13 @@ async def test_superseded_indexes_are_replaced_by_a_rollout(realm):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
     a_date = {"$exists": True, "$type": "date"}
     earlier = [
-        IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression={"vanishes_at": a_date}),
+        IndexModel([("vanishes_at", 1)], name="vanishes_at", partialFilterExpression={"vanishes_at": a_date}),
         IndexModel([("job.since", 1)], name="jobs", partialFilterExpression={"job.since": a_date}),
     ]
     await mongo[STORIES].create_indexes(earlier)
     await ensure(mongo)
-    assert {"vanishing", "vanishing.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
+    assert {"vanishes_at", "vanishes_at.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
     mongo.drop_superseded = True
     await ensure(mongo)
-    assert not {"vanishing", "jobs"} & (await mongo[STORIES].index_information()).keys()
+    assert not {"vanishes_at", "jobs"} & (await mongo[STORIES].index_information()).keys()
     await mongo.close()

@@ -95,7 +95,7 @@ class DeleteOrphanViews:
         now = self._now()
         found = await self._stories.find_orphans(now - self._after, SWEEP_BATCH)
         if found:
-            await self._stories.end(found, "unheard")
+            await self._stories.end(found, "orphaned")
         for story_id in found:
             await self._stories.erase_later(story_id, now)
         return len(found) == SWEEP_BATCH

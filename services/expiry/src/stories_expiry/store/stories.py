@@ -44,7 +44,7 @@ def indexes() -> list[IndexModel]:
             [("waiting", 1), ("ended_at", 1)], name="waiting", partialFilterExpression={"waiting": {"$exists": True}}
         ),
         IndexModel([("author_id", 1)], name="author"),
-        IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
+        IndexModel([("delete_at", 1)], name="ttl", expireAfterSeconds=0),
         outbox_index(),
         *resending.indexes(),
     ]

@@ -94,7 +94,7 @@ class MongoArchive:
 
         async def write(session: Session) -> None:
             found = await self.mongo[ARCHIVE].find({**ids, **KEPT}, {"author_id": 1}, session=session).to_list(None)
-            marks = {"removed_at": at, "again_at": erase_at}
+            marks = {"removed_at": at, "erase_at": erase_at}
             removed = [ReplaceOne({"_id": each["_id"]}, {"author_id": each["author_id"], **marks}) for each in found]
             if removed:
                 await self.mongo[ARCHIVE].bulk_write(removed, session=session)
@@ -107,16 +107,16 @@ class MongoArchive:
 
     async def due_erasures(self, now: datetime, limit: int) -> list[RemovedStory]:
         """Removed stories whose objects are to be erased, for the first or the second time."""
-        found = self.mongo[ARCHIVE].find({"again_at": {"$lte": now}}, limit=limit)
+        found = self.mongo[ARCHIVE].find({"erase_at": {"$lte": now}}, limit=limit)
         return [removed_of(document) for document in await found.to_list(None)]
 
     async def count_due(self, before: datetime) -> int:
         """How many erasures have been due since a time, at most 1,000."""
-        return await self.mongo[ARCHIVE].count_documents({"again_at": {"$lte": before}}, limit=MOST_COUNTED)
+        return await self.mongo[ARCHIVE].count_documents({"erase_at": {"$lte": before}}, limit=MOST_COUNTED)
 
     async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
         """Record when the objects were erased, and when to erase again."""
-        update = {"$set": {"erased_at": at, "again_at": recheck_at}}
+        update = {"$set": {"erased_at": at, "erase_at": recheck_at}}
         await self.mongo[ARCHIVE].update_one({"_id": story_id, **REMOVED}, update)
 
     async def forget_archived(self, story_id: str) -> None:
