@@ -135,7 +135,7 @@ async def test_point_reads_wait_only_after_a_query_that_several_shared(monkeypat
     class Counting:
         """A collection that answers at once."""
 
-        def find(self, query, projection):
+        def find(self, query, projection, batch_size):
             queries.append(query["_id"]["$in"])
             return self
 
@@ -164,7 +164,7 @@ async def test_point_reads_are_batched_while_a_query_runs():
     class Slow:
         """A collection that answers on command."""
 
-        def find(self, query, projection):
+        def find(self, query, projection, batch_size):
             ids = query["_id"]["$in"]
             queries.append((ids, asyncio.get_running_loop().create_future()))
             return self

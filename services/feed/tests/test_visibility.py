@@ -64,8 +64,7 @@ def test_unseen_rings_rank_first_then_newer_ones() -> None:
 
 def test_urls_and_tickets_of_restricted_stories_live_five_minutes() -> None:
     assert TTL_POLICY.url_ttl("friends") == timedelta(minutes=5)
-    assert TTL_POLICY.ticket_end("friends", NOON + HOUR, NOON) == NOON + timedelta(minutes=5)
-    assert TTL_POLICY.ticket_end("everyone", NOON + timedelta(minutes=2), NOON) == NOON + timedelta(minutes=2)
+    assert TTL_POLICY.ticket_ttl("friends") == timedelta(minutes=5)
 
 
 def test_a_cache_window_is_half_of_the_shortest_url_lifetime() -> None:

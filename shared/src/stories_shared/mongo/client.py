@@ -365,7 +365,9 @@ class DataLoader:
                 answer.set_result(documents)
 
     async def _find(self, document_ids: Sequence[Any]) -> list[Document]:
-        return await self.collection.find({"_id": {"$in": list(document_ids)}}, self.projection).to_list(None)
+        # All in one batch: by default the server sends 101 documents and has the rest asked for.
+        query = {"_id": {"$in": list(document_ids)}}
+        return await self.collection.find(query, self.projection, batch_size=self.at_most + 1).to_list(None)
 
 
 @dataclass(frozen=True, slots=True)
