@@ -6,6 +6,7 @@ import gc
 import pytest
 import pytest_asyncio
 from pymongo import IndexModel
+from pymongo.errors import AutoReconnect
 from stories_shared.errors import MONGODB, failed_dependency
 from stories_shared.mongo import client
 from stories_shared.mongo.client import DataLoader, Mongo, _cond_wait_same_task
@@ -156,6 +157,20 @@ async def test_point_reads_wait_only_after_a_query_that_several_shared(monkeypat
     together = [task async for task in one_after_the_other()]
     await asyncio.gather(*together)
     assert sorted(queries[-1]) == [0, 1, 2]
+
+
+async def test_point_reads_fail_when_the_driver_cancels_their_query():
+    class Closed:
+        """A collection whose connection is closed while it is read."""
+
+        def find(self, query, projection, batch_size):
+            return self
+
+        async def to_list(self, _):
+            raise asyncio.CancelledError
+
+    with pytest.raises(AutoReconnect):
+        await asyncio.wait_for(DataLoader(Closed()).get(1), 5)
 
 
 async def test_point_reads_are_batched_while_a_query_runs():

@@ -226,7 +226,7 @@ async def test_renditions_captions_and_preview_are_in_the_item(use_cases) -> Non
 
 
 async def test_tickets_of_a_page_end_with_their_audience_or_their_story(use_cases) -> None:
-    public, brief = posted("ann"), posted("ann", expires_at=NOON + 2 * MINUTE)
+    public, brief = posted("ann"), posted("ann", lifetime=2 * MINUTE)
     restricted = posted("ann", audience="followers")
     await use_cases.live(public, restricted, brief)
     await use_cases.change_edge(FOLLOW, on=True)
