@@ -23,7 +23,7 @@ from ..registry import figure
 from ..results import Result, Sample, compare
 from .views import Engagement
 
-ENDPOINTS, EVENTS = 10, 1_000
+ENDPOINTS, EVENTS = 10, 300
 RECEIVER = """
 import asyncio, json, sys
 counts = {}

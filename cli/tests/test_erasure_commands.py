@@ -129,7 +129,7 @@ def test_archive_of_an_erased_story_or_account_is_a_leftover(
     code, found = verified(installation, of_account)
     assert (code, found["archived"]) == (1, False)
 
-    mark = {"_id": removed, "author_id": "ann", "removed_at": datetime.now(UTC), "again_at": datetime.now(UTC)}
+    mark = {"_id": removed, "author_id": "ann", "removed_at": datetime.now(UTC), "erase_at": datetime.now(UTC)}
     databases["stories_ingest"]["archive"].insert_one(mark)
     assert verified(installation, removed)[0] == 0
     bucket.put_object(name, f"archive/ann/{removed}/media.mp4", io.BytesIO(b"left"), 4)

@@ -7,7 +7,7 @@ import pytest
 from stories_embedded.testing import Realm
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.leases import LEASE_FOR, LeasedPosition, Leases
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 
@@ -25,7 +25,7 @@ async def mongo(realm: Realm, recorder: CommandRecorder) -> AsyncIterator[Mongo]
 
 
 async def test_one_replica_holds_a_lease_and_renews_it(mongo: Mongo) -> None:
-    clock = HandClock()
+    clock = FakeClock()
     one, other = Leases(mongo, clock), Leases(mongo, clock)
     assert await one.acquire("sweep")
     assert not await other.acquire("sweep")
@@ -37,7 +37,7 @@ async def test_one_replica_holds_a_lease_and_renews_it(mongo: Mongo) -> None:
 
 
 async def test_a_lease_that_runs_out_passes_on(mongo: Mongo) -> None:
-    clock = HandClock()
+    clock = FakeClock()
     one, other = Leases(mongo, clock), Leases(mongo, clock)
     assert await one.acquire("sweep")
     clock.at += LEASE_FOR
@@ -46,7 +46,7 @@ async def test_a_lease_that_runs_out_passes_on(mongo: Mongo) -> None:
 
 
 async def test_an_exclusive_iteration_runs_on_one_replica(mongo: Mongo, recorder: CommandRecorder) -> None:
-    clock = HandClock()
+    clock = FakeClock()
     ran: list[str] = []
 
     async def work() -> bool:
@@ -60,7 +60,7 @@ async def test_an_exclusive_iteration_runs_on_one_replica(mongo: Mongo, recorder
 
 
 async def test_only_the_holder_saves_the_position_and_renews_by_it(mongo: Mongo) -> None:
-    clock = HandClock()
+    clock = FakeClock()
     one, other = Leases(mongo, clock), Leases(mongo, clock)
     assert await one.acquire("walk")
     assert await one.position("walk") == ""
@@ -76,7 +76,7 @@ async def test_only_the_holder_saves_the_position_and_renews_by_it(mongo: Mongo)
 
 
 async def test_long_work_stays_on_one_replica_and_another_resumes_it(mongo: Mongo) -> None:
-    clock = HandClock()
+    clock = FakeClock()
     began: list[tuple[str, str]] = []
 
     async def walk(name: str, position: LeasedPosition) -> None:

@@ -15,7 +15,7 @@ from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo import outbox
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.outbox import Outbox, pending_mark
-from stories_shared.testing import HandClock, eventually
+from stories_shared.testing import FakeClock, eventually
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 pytestmark = pytest.mark.servers
@@ -35,7 +35,7 @@ class Harness:
         self.publisher = Publisher(self.kafka, "feed")
         self.before_clearing = asyncio.Event()
         self.before_clearing.set()
-        self.clock = HandClock(truncate_to_ms(system_now()))
+        self.clock = FakeClock(truncate_to_ms(system_now()))
         self.outbox = Outbox("things", self.things, self.events_of, self.publisher, self.clock)
 
     async def events_of(self, document) -> list[OutgoingEvent]:

@@ -13,7 +13,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.runtime.user_erasure import LEASE, RECHECK_AFTER, ErasedUsers, EraseUser
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 from stories_shared.testing.erased_users import MemoryErasedUsers
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
@@ -21,7 +21,7 @@ from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 class Service:
     """A service whose data about a user are so many rows; each takes a moment."""
 
-    def __init__(self, erased_users: ErasedUsers, now: HandClock) -> None:
+    def __init__(self, erased_users: ErasedUsers, now: FakeClock) -> None:
         self.now = now
         self.rows: dict[str, int] = {}
         self.erased_until: list[datetime] = []
@@ -54,7 +54,7 @@ class Service:
 
 @pytest.fixture(params=["memory", pytest.param("mongo", marks=pytest.mark.servers)])
 async def service(request: pytest.FixtureRequest) -> AsyncIterator[Service]:
-    now = HandClock()
+    now = FakeClock()
     if request.param == "memory":
         yield Service(MemoryErasedUsers(), now)
         return

@@ -15,7 +15,8 @@ HELM = CHECKOUT / "deploy" / "helm"
 TOOLS = CHECKOUT / ".venv-deploy"
 EXAMPLES = ("minimal", "strimzi", "production", "small", "quickstart")
 CHARTS = (*SERVICES, "gateway", "monitoring", "stores", "stories")
-KUBERNETES = ("1.31.0", "1.37.0")  # the oldest and the newest version rendered
+OLDEST, NEWEST = "1.31.0", "1.37.0"
+"""The versions of Kubernetes for which the charts are rendered."""
 
 Manifest = dict[str, Any]
 
@@ -43,7 +44,7 @@ def helm(*arguments: str) -> str:
 
 @cache
 def rendered(
-    chart: str, example: str = "minimal", *options: str, release: str = "stories", version: str = KUBERNETES[-1]
+    chart: str, example: str = "minimal", *options: str, release: str = "stories", version: str = NEWEST
 ) -> tuple[Manifest, ...]:
     """A chart's manifests with an example's values; a single chart gets its own block of them."""
     text = helm(

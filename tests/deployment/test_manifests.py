@@ -10,7 +10,7 @@ import pytest
 import yaml
 from stories_embedded.paths import CHECKOUT
 
-from .charts import EXAMPLES, KUBERNETES, TOOLS, Manifest, name_of, rendered
+from .charts import EXAMPLES, NEWEST, OLDEST, TOOLS, Manifest, name_of, rendered
 
 STRIMZI = CHECKOUT / "deploy" / "strimzi"
 OPERATORS = {"keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io"}
@@ -25,7 +25,7 @@ def is_custom(manifest: Manifest) -> bool:
 
 @pytest.mark.needs_deploy_tools
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("version", KUBERNETES)
+@pytest.mark.parametrize("version", [pytest.param(OLDEST, marks=pytest.mark.nightly), NEWEST])
 def test_manifests_match_the_strict_kubernetes_schema(version, tmp_path):
     files = []
     for example in EXAMPLES:

@@ -128,7 +128,7 @@ class OfIngest(Load):
 
     service = "ingest"
     event = StoryDeleted
-    count = 2_000
+    count = 1_000
 
     def records(self) -> Sequence[Event]:
         return [StoryDeleted(story_id=new_id(), deleted_at=system_now(), by="admin") for _ in range(self.count)]

@@ -70,7 +70,13 @@ async def journey_after_restart(world: World, ann: Person, bob: Person, item: An
     await eventually(lambda: ann.receipt(second), ERASED, accept=lambda receipt: receipt["complete"])
 
 
-@pytest.mark.parametrize("name", [*SERVICES, *SERVERS, "gateway"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.nightly] if name in ("engagement", "expiry", "s3") else [])
+        for name in (*SERVICES, *SERVERS, "gateway")
+    ],
+)
 async def test_killed_process_restarts_and_the_journey_continues(world: World, name: str) -> None:
     ann, bob, item = await journey_until_restart(world)
     await killed(world, name)

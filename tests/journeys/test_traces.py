@@ -108,7 +108,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture
-async def traced_world(collector: Collector, samples: Samples) -> AsyncIterator[World]:
+async def traced_stack(collector: Collector, samples: Samples) -> AsyncIterator[World]:
     """A stack that sends its spans to the collector, without gzip and soon."""
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     stack = Stack.make(settings=TEST_LIMITS | settings)
@@ -135,11 +135,11 @@ EXPECTED = {
 
 
 @pytest.mark.nightly
-async def test_one_trace_has_spans_from_the_post_to_the_tray(traced_world: World, collector: Collector) -> None:
-    ann, bob = traced_world.people("ann", "bob")
+async def test_one_trace_has_spans_from_the_post_to_the_tray(traced_stack: World, collector: Collector) -> None:
+    ann, bob = traced_stack.people("ann", "bob")
     given = new_traceparent()
     for person in (ann, bob):
-        object.__setattr__(person, "http", _http(traced_world.stack))
+        object.__setattr__(person, "http", _http(traced_stack.stack))
         person.http.headers["traceparent"] = given
     await bob.follow(ann)
     story = await ann.post()

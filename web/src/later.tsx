@@ -1,8 +1,11 @@
-import type { ComponentType } from "preact";
+import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-/** A view whose script is loaded when it is first shown. */
-export function later<Props extends object>(load: () => Promise<ComponentType<Props>>): ComponentType<Props> {
+/** A view whose script is loaded when it is first shown; until then a page, or for a panel nothing. */
+export function later<Props extends object>(
+  load: () => Promise<ComponentType<Props>>,
+  waiting: ComponentChildren = <main aria-busy="true" />,
+): ComponentType<Props> {
   let loaded: ComponentType<Props> | null = null;
   return function Later(props: Props) {
     const [View, setView] = useState<{ of: ComponentType<Props> } | null>(loaded && { of: loaded });
@@ -13,6 +16,6 @@ export function later<Props extends object>(load: () => Promise<ComponentType<Pr
         setView({ of });
       });
     }, []);
-    return View ? <View.of {...props} /> : <main aria-busy="true" />;
+    return <>{View ? <View.of {...props} /> : waiting}</>;
   };
 }

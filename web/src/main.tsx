@@ -3,11 +3,11 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { Item } from "stories-client";
 import { later } from "./later";
 import { Player } from "./player/Player";
-import { attempt, go, route, session, signIn, signInSettings, tray } from "./state";
+import { attempt, behind, go, listed, route, session, signIn, signInSettings, tray } from "./state";
 import "./style.css";
 import { t } from "./text";
 import { Avatar, Icon, Mark, Toast } from "./ui/parts";
-import { DeleteDialog } from "./views/Activity";
+import { DeleteDialog } from "./views/Deletion";
 import { Grid, Home } from "./views/Home";
 import { SignIn } from "./views/SignIn";
 
@@ -17,14 +17,20 @@ const Moderation = later(() => import("./moderation/Moderation").then((views) =>
 const Profile = later(() => import("./archive/Profile").then((views) => views.Profile));
 const Me = later(() => import("./views/Me").then((views) => views.Me));
 
+const parts = (path: string) => path.split("/").map(decodeURIComponent);
+
 function App() {
   const [forYou, setForYou] = useState<Item[] | null>(null);
-  const [, section = "", name = "", more] = route.value.split("/").map(decodeURIComponent);
+  const [tagged, setTagged] = useState<{ name: string; items: Item[] } | null>(null);
+  const [, watched = "", who = "", start] = parts(route.value);
+  const [, section = "", name = ""] = parts(behind.value);
   const user = session.value?.user;
-  useEffect(() => setForYou(null), [user]);
+  useEffect(() => {
+    setForYou(null);
+    setTagged(null);
+  }, [user]);
   // The player lies over a page, which stays where it is.
-  const page = section === "u" ? (name === user && more ? "me" : "") : section === "s" ? "" : section;
-  useLayoutEffect(() => scrollTo(0, 0), [page]);
+  useLayoutEffect(() => scrollTo(0, 0), [behind.value]);
   if (!user) {
     return (
       <>
@@ -42,56 +48,49 @@ function App() {
         <Scenes />
       ) : section === "moderation" && session.value?.admin ? (
         <Moderation />
-      ) : section === "me" || (section === "u" && name === user && more) ? (
+      ) : section === "me" ? (
         <Me />
       ) : section === "p" ? (
         <Profile name={name} />
       ) : section === "tag" ? (
         <main class="home">
           <h1 class="tag-title">#{name}</h1>
-          <Grid path={{ tag: name }} />
+          <Grid
+            path={{ tag: name }}
+            known={tagged?.name === name ? tagged.items : null}
+            onKnown={(items) => setTagged({ name, items })}
+          />
         </main>
       ) : (
         <Home known={forYou} onKnown={setForYou} />
       )}
-      <Watching key={`${section}/${name}`} section={section} name={name} start={more} forYou={forYou} />
+      <Watching key={`${watched}/${who}`} section={watched} name={who} start={start} />
       <DeleteDialog />
       <Toast />
     </>
   );
 }
 
-/** The player over the page: `/u/ann` plays on through the tray, `/s/id` through For You, else that story alone. */
-function Watching({
-  section,
-  name,
-  start,
-  forYou,
-}: {
-  section: string;
-  name: string;
-  start?: string;
-  forYou: Item[] | null;
-}) {
+/** The player over the page: `/u/ann` plays on through the tray, `/s/id` through the cards it was chosen from. */
+function Watching({ section, name, start }: { section: string; name: string; start?: string }) {
   const { api, user } = session.value ?? {};
   const [shared, setShared] = useState<Item | null>(null);
-  const known = section === "s" ? forYou?.find((item) => item.id === name) : undefined;
+  const known = section === "s" ? listed.value.find((item) => item.id === name) : undefined;
+  const close = () => go(behind.value, true);
   useEffect(() => {
     if (section === "s" && !known && api)
-      void attempt(api.story(name)).then((item) => (item ? setShared(item) : go("/", true)));
+      void attempt(api.story(name)).then((item) => (item ? setShared(item) : close()));
   }, [section, name]);
-  const close = () => go(start ? "/me" : "/", true);
   if (section === "u" && tray.value) {
     const authors = tray.value.items.map((ring) => ring.author_id);
-    const listed = authors.includes(name);
     // After the new ones come no seen ones, as people know it.
     const unseen = tray.value.items.filter((ring) => ring.ring === "unseen").map((ring) => ring.author_id);
-    const queue = unseen.includes(name) ? unseen : listed ? authors : [name];
+    const queue = unseen.includes(name) ? unseen : authors.includes(name) ? authors : [name];
     return <Player author={name} authors={name === user ? [name] : queue} start={start} onClose={close} />;
   }
   const item = known ?? shared;
   if (section !== "s" || !item) return null;
-  const rest = known && forYou ? forYou.slice(forYou.indexOf(known)) : [item];
+  const rest = known ? listed.value.slice(listed.value.indexOf(known)) : [item];
   const authors = [...new Set(rest.map((each) => each.author_id))];
   return <Player author={item.author_id} authors={authors} known={rest} start={item.id} onClose={close} />;
 }

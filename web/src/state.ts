@@ -20,11 +20,19 @@ export const trayError = signal(false);
 export const config = signal<Config | null>(null);
 export const toast = signal<{ text: string; id: number } | null>(null);
 export const route = signal(location.hash.slice(1) || "/");
+/** The page that lies under the player, and to which it closes. */
+export const behind = signal(/^\/u\/[^/]+\/./.test(route.value) ? "/me" : "/");
+/** The cards among which a story was chosen: the player goes on through them. */
+export const listed = signal<readonly Item[]>([]);
 /** The author whose stories changed last: a player that shows them reads them again. */
 export const endings = signal<{ author: string; at: number }>({ author: "", at: 0 });
 export const following = signal<ReadonlySet<string>>(new Set());
 /** Whose new stories are announced. */
 export const notified = signal<ReadonlySet<string>>(new Set());
+
+effect(() => {
+  if (!/^\/[us]\//.test(route.value)) behind.value = route.value;
+});
 
 addEventListener("hashchange", () => {
   route.value = location.hash.slice(1) || "/";
@@ -146,6 +154,7 @@ export function signOut(everywhere = true): void {
   stop.abort();
   sessionStorage.removeItem("user");
   session.value = tray.value = null;
+  listed.value = [];
   go("/");
   if (everywhere) void leave?.();
 }

@@ -1,9 +1,9 @@
 // @vitest-environment happy-dom
 import { render } from "preact";
 import { afterEach, expect, test, vi } from "vitest";
-import type { Item, Stories, Tray } from "../../clients/typescript/src/index";
-import { session, tray } from "../src/state";
-import { Grid } from "../src/views/Home";
+import { type Item, type Stories, StoriesError, type Tray } from "../../clients/typescript/src/index";
+import { refreshTray, session, tray } from "../src/state";
+import { Grid, Home } from "../src/views/Home";
 
 afterEach(() => {
   session.value = tray.value = null;
@@ -37,4 +37,28 @@ test("no card is lost when the tray arrives while For You is being read", async 
     for (const answer of waiting) answer();
     expect([...document.querySelectorAll("img")].map((each) => each.getAttribute("src"))).toEqual(["a", "b", "c"]);
   });
+});
+
+test("without a connection For You and the tray say so, and are read again at a touch", async () => {
+  let online = false;
+  const card = { id: "a", author_id: "ann", expires_at: new Date(Date.now() + 3_600_000).toISOString() };
+  const api = {
+    async *forYou() {
+      if (!online) throw new StoriesError(0, "unreachable", "no connection");
+      yield { ...card, posted_at: card.expires_at, poster_url: "a" } as Item;
+    },
+    async tray() {
+      if (!online) throw new StoriesError(0, "unreachable", "no connection");
+      return { items: [], mine: null } as unknown as Tray;
+    },
+  } as unknown as Stories;
+  session.value = { user: "bob", api, views: {} as never, admin: false, development: true };
+  await refreshTray();
+  render(<Home known={null} onKnown={() => undefined} />, document.body);
+  await vi.waitFor(() => expect(document.querySelectorAll(".banner")).toHaveLength(2));
+  expect(document.querySelector(".skeleton, .empty")).toBeNull();
+  online = true;
+  for (const each of document.querySelectorAll<HTMLElement>(".banner button")) each.click();
+  await vi.waitFor(() => expect(document.querySelectorAll(".story-card img, .tray .own")).toHaveLength(2));
+  expect(document.querySelector(".banner")).toBeNull();
 });

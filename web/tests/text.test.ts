@@ -4,9 +4,11 @@ import { expect, test } from "vitest";
 import { ARCHIVE } from "../src/archive/text";
 import { CAPTURE } from "../src/capture/text";
 import { MODERATION } from "../src/moderation/text";
+import { PANELS } from "../src/player/text";
 import { SCENES } from "../src/scenes/text";
 import { EN } from "../src/text";
 import { DE } from "../src/text.de";
+import { ACTIVITY } from "../src/views/text";
 
 const source = fileURLToPath(new URL("../src/", import.meta.url));
 const code = readdirSync(source, { recursive: true })
@@ -27,6 +29,8 @@ test.each([
   ["capture", CAPTURE],
   ["scenes", SCENES],
   ["moderation", MODERATION],
+  ["player", PANELS],
+  ["views", ACTIVITY],
 ])("texts of %s have the same values in both languages, and are used", (_, { en, de }) => {
   const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();
   for (const [key, text] of Object.entries(de)) expect(values(text), key).toEqual(values(en[key as keyof typeof en]));

@@ -18,9 +18,9 @@ NOTHING: frozenset[str] = frozenset()
 IN_COLLECTIONS: Mapping[str, frozenset[str]] = {
     "stories_ingest.stories": NOTHING,
     "stories_ingest.ended": frozenset(
-        {"_id", "author_id", "how", "at", "series_id", "by", "event_id", "erased_at", "again_at", *_OUTBOX}
+        {"_id", "author_id", "how", "at", "series_id", "by", "event_id", "erased_at", "erase_at", *_OUTBOX}
     ),
-    "stories_ingest.archive": frozenset({"_id", "author_id", "removed_at", "erased_at", "again_at"}),
+    "stories_ingest.archive": frozenset({"_id", "author_id", "removed_at", "erased_at", "erase_at"}),
     "stories_ingest.quotas": frozenset(
         {
             "_id",

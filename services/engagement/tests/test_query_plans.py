@@ -12,7 +12,7 @@ from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.domain.reports import Decision, NewReport, Target
 from stories_engagement.domain.views import count_views
-from stories_engagement.domain.webhooks import Attempt, Webhook
+from stories_engagement.domain.webhooks import Attempt, DeliveryState, Outcome, Webhook
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_record, a_story, a_view
 from stories_engagement.testing.stores import Stores, in_mongo
@@ -121,12 +121,13 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert await stores.webhooks.of_event("comment-created")
     assert (await stores.webhooks.change("hook2", {"enabled": False})).id == "hook2"
     sent, answer = stores.deliveries, Attempt(500, "status")
-    for number, end in ((3, sent.delivered), (4, sent.died)):
-        (delivery,) = await sent.due(f"hook{number}", LATER)
-        await sent.failed(delivery, answer, NOON, NOON)
-        await sent.postpone(delivery, NOON)
-        await end(replace(delivery, attempts=1), answer, NOON)
-    await sent.postpone((await sent.due("hook5", LATER))[0], LATER + timedelta(days=1))
+    states: tuple[DeliveryState, ...] = ("delivered", "dead")
+    for webhook, state in zip(("hook3", "hook4"), states, strict=True):
+        (delivery,) = await sent.due(webhook, LATER)
+        await sent.record(webhook, [Outcome(delivery, answer, NOON, "pending", NOON)])
+        await sent.record(webhook, [Outcome(replace(delivery, attempts=1), answer, NOON, state)])
+    (delivery,) = await sent.due("hook5", LATER)
+    await sent.record("hook5", [Outcome(delivery, None, NOON, "pending", LATER + timedelta(days=1))])
     assert await sent.due("hook5", LATER) == []
     (newest, *_) = await sent.page("hook3", None, 2)
     assert await sent.page("hook3", (newest.created_at, newest.id), 2)
@@ -146,7 +147,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
     )
     await stores.stories.find_orphans(LATER, 5)
     for expired in ids[-STORIES // 2 :]:
-        await stores.stories.end(expired, "expired")
+        await stores.stories.end([expired], "expired")
     period = Period(NOON, LATER)
     assert await stores.insights.live(story)
     assert await stores.insights.live_of(author, 5)
@@ -155,7 +156,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert (await stores.insights.sealed_totals(author, period, [story])).stories
     assert await stores.insights.parts([ids[-2]])
     await stores.user_data.erase_user(author, NOON)
-    await stores.stories.end(story, "deleted")
+    await stores.stories.end([story], "deleted")
     assert [ended async for ended in stores.stories.ended_since(NOON - timedelta(days=1))]
     assert await stores.stories.erase(story, 5)
     await stores.stories.erase_later(story, NOON)

@@ -1,5 +1,6 @@
 """Webhooks: endpoints, signed deliveries in order, and receivers that fail, hang and lie."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from standardwebhooks import Webhook as Verifier
 from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.webhooks import Attempt, Webhook
 from stories_engagement.store.schema import ensure_schema
-from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks
+from stories_engagement.store.webhooks import DUE_BATCH, MongoDeliveries, MongoWebhooks
 from stories_engagement.testing.builders import NOON, a_record, a_story, a_ticket
 from stories_engagement.testing.harness import ServiceHarness
 from stories_engagement.testing.receiver import Receiver, receiving
@@ -21,7 +22,7 @@ from stories_shared.clock import system_now
 from stories_shared.events import CommentCreated, StoryDeleted
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.testing import HandClock, eventually
+from stories_shared.testing import FakeClock, eventually
 
 ADMIN = {"roles": ["admin"]}
 ALL = ["story-posted", "story-expired", "story-deleted", "comment-created"]
@@ -120,7 +121,7 @@ class Endpoint:
     """Deliveries of one endpoint on MongoDB, with a sender that answers as told."""
 
     mongo: Mongo
-    now: HandClock = field(default_factory=lambda: HandClock(NOON))
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOON))
     answer: Callable[[dict[str, Any]], Attempt] = lambda _: Attempt(204, None)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     counted: list[str] = field(default_factory=list)
@@ -140,12 +141,16 @@ class Endpoint:
             record = a_record(event, at=NOON + timedelta(milliseconds=n))
             await self.deliveries.add([delivery_of(record, self.webhook.id, self.now())])
 
-    async def deliver(self) -> list[str]:
-        """Deliver all that is due; the stories of the attempts."""
+    async def sent(self) -> list[dict[str, Any]]:
+        """Deliver all that is due; the bodies of the attempts."""
         self.bodies.clear()
         while await self.deliver_due(self.webhook, self.send):
             pass
-        return [body["type"].split(".")[1] for body in self.bodies]
+        return self.bodies
+
+    async def deliver(self) -> list[str]:
+        """Deliver all that is due; the events of the attempts."""
+        return [body["type"].split(".")[1] for body in await self.sent()]
 
     async def states(self) -> list[str]:
         return sorted(found.state for found in await self.deliveries.page(self.webhook.id, None, 100))
@@ -181,6 +186,34 @@ async def test_later_events_of_a_story_wait_for_a_failing_one(mongo: Mongo) -> N
     endpoint.now.forward(seconds=1)
     assert await endpoint.deliver() == ["comment-created", "story-deleted"]
     assert await endpoint.states() == ["delivered"] * 4
+
+
+async def test_many_events_of_stories_wait_for_failing_ones(mongo: Mongo) -> None:
+    endpoint, stories = Endpoint(mongo), [new_id(), new_id()]
+    endpoint.answer = lambda _: Attempt(500, "status")
+    for story_id in stories:
+        await endpoint.queue(*(comment(story_id) for _ in range(DUE_BATCH + 20)))
+    assert sorted(body["subject"] for body in await endpoint.sent()) == sorted(stories)
+    await endpoint.queue(*(deletion(story_id) for story_id in stories))
+    assert await endpoint.sent() == []
+
+
+async def test_stop_in_a_round_does_not_repeat_what_has_arrived(mongo: Mongo) -> None:
+    endpoint, arriving, hanging = Endpoint(mongo), new_id(), asyncio.Event()
+    await endpoint.queue(comment(arriving), comment(new_id()))
+
+    async def send(url: str, headers: dict[str, str], body: bytes) -> Attempt:
+        if json.loads(body)["subject"] != arriving:
+            hanging.set()
+            await asyncio.Event().wait()
+        return Attempt(200, None)
+
+    round_ = asyncio.create_task(endpoint.deliver_due(endpoint.webhook, send))
+    await hanging.wait()
+    round_.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await round_
+    assert await endpoint.states() == ["delivered", "pending"]
 
 
 async def test_delivery_is_given_up_after_a_day_and_the_next_follows(mongo: Mongo) -> None:

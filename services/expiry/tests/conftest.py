@@ -8,14 +8,14 @@ from stories_embedded.testing import Realm
 from stories_expiry import store
 from stories_expiry.testing import MemoryAccounts, MemoryReplicas, MemoryStories
 from stories_shared.mongo.client import Mongo
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 KEPT = timedelta(days=90)
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture(params=["pymongo", "motor"])

@@ -7,7 +7,7 @@ from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, 
 from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
 from stories_shared.events import Event, UserDataErased, UserErased
 from stories_shared.events.ids import deterministic_id, new_id
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 
 class Published:
@@ -21,7 +21,7 @@ class Published:
 
 
 async def test_requested_erasure_is_pending_and_confirmed_by_expiry() -> None:
-    clock, accounts, published, wakeups = HandClock(), MemoryAccounts(), Published(), []
+    clock, accounts, published, wakeups = FakeClock(), MemoryAccounts(), Published(), []
     receipt = await EraseAccount(accounts, clock, lambda: wakeups.append(1))("ann", new_id())
     assert accounts.rows[receipt.receipt_id].pending
     assert wakeups == [1]
@@ -35,7 +35,7 @@ async def test_requested_erasure_is_pending_and_confirmed_by_expiry() -> None:
 
 
 async def test_external_erasure_derives_its_receipt_id() -> None:
-    clock, accounts, published = HandClock(), MemoryAccounts(), Published()
+    clock, accounts, published = FakeClock(), MemoryAccounts(), Published()
     request = record(UserErased(user_id="ann", at=clock() + timedelta(days=1)), clock(), source=None)
     erase = EraseUserData(accounts, MemoryStories(), published, clock)
     await erase(request)
@@ -48,7 +48,7 @@ async def test_external_erasure_derives_its_receipt_id() -> None:
 
 
 async def test_receipt_completes_when_all_services_have_confirmed() -> None:
-    clock, accounts = HandClock(), MemoryAccounts()
+    clock, accounts = FakeClock(), MemoryAccounts()
     receipt = await EraseAccount(accounts, clock, lambda: None)("ann", new_id())
     for service in ("ingest", "feed", "engagement", "expiry"):
         open_still = await accounts.latest("ann")

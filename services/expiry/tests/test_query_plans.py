@@ -10,7 +10,7 @@ from stories_expiry.domain.endings import STORES, Deletion, ErasureConfirmation
 from stories_expiry.domain.timers import Timer
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 from stories_shared.testing.query_plans import ANY_DATE, CommandRecorder, slow_plans
 
 pytestmark = pytest.mark.servers
@@ -19,7 +19,7 @@ MANY = 300
 
 
 async def fill(
-    stories: store.MongoStories, accounts: store.MongoAccounts, clock: HandClock
+    stories: store.MongoStories, accounts: store.MongoAccounts, clock: FakeClock
 ) -> tuple[list[str], list[str]]:
     """Live stories, open receipts that back off or not, complete ones, and the same of accounts."""
     timers = [Timer(new_id(), f"user{n % 9}", clock(), clock() + timedelta(seconds=n + 1)) for n in range(3 * MANY)]
@@ -28,7 +28,7 @@ async def fill(
     clock.forward(seconds=MANY)
     await stories.fire(ids[:MANY], clock())
     for n, story_id in enumerate(ids[MANY : MANY + 50]):
-        await stories.delete(Deletion(story_id, "ann", clock(), "author", new_id()), clock())
+        await stories.delete([Deletion(story_id, "ann", clock(), "author", new_id())], clock())
         await stories.accept([ErasureConfirmation(story_id, name, clock()) for name in STORES[: n % 4]], clock())
     requests = [ErasureRequest(new_id(), f"user{n}", clock(), new_id()) for n in range(50)]
     for n, erasure in enumerate(requests):
@@ -42,7 +42,7 @@ async def fill(
     return ids, [erasure.receipt_id for erasure in requests]
 
 
-async def test_every_query_has_an_index(realm: Realm, clock: HandClock) -> None:
+async def test_every_query_has_an_index(realm: Realm, clock: FakeClock) -> None:
     recorder = CommandRecorder()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
     await store.ensure(mongo)
@@ -65,7 +65,7 @@ async def test_every_query_has_an_index(realm: Realm, clock: HandClock) -> None:
     assert (await stories.count_timers(clock())).overdue
     assert await accounts.latest("user1")
     for _ in range(30):
-        await replicas.beat(new_id(), clock.forward(seconds=1))
+        await replicas.heartbeat(new_id(), clock.forward(seconds=1))
     assert await slow_plans(mongo, recorder.commands) == []
     query = {"_id": {"$in": [ids[-1], ids[-MANY], ids[0]]}, "due": {"$lte": clock()}}
     for filter_ in (query, {"_id": query["_id"]}, {"_id": query["_id"], "due": {"$exists": True}}):

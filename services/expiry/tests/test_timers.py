@@ -6,14 +6,14 @@ from stories_expiry.domain.timers import LiveReplicas, TimerWheel
 from stories_expiry.testing import MemoryReplicas, MemoryStories, record, story_posted
 from stories_expiry.usecases import timers
 from stories_expiry.usecases.timers import ArmTimers, FireDue, FireOverdue, Heartbeat, LoadAhead
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 
 class Replica:
     """The timer use cases of one replica, over a shared store."""
 
     def __init__(
-        self, stories: MemoryStories, clock: HandClock, me: str = "a", replicas: tuple[str, ...] = ("a",)
+        self, stories: MemoryStories, clock: FakeClock, me: str = "a", replicas: tuple[str, ...] = ("a",)
     ) -> None:
         self.wheel = TimerWheel()
         self.wakeups = 0
@@ -27,7 +27,7 @@ class Replica:
 
 
 async def test_a_story_ends_at_its_time() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     replica = Replica(stories, clock)
     story = story_posted(clock(), lives=timedelta(seconds=20))
     await replica.arm([record(story, clock())])
@@ -39,7 +39,7 @@ async def test_a_story_ends_at_its_time() -> None:
 
 
 async def test_story_consumed_after_its_expiry_ends_at_once() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     story = story_posted(clock(), lives=timedelta(seconds=20))
     clock.forward(seconds=120)
     replica = Replica(stories, clock, replicas=("a", "b", "c"))
@@ -48,7 +48,7 @@ async def test_story_consumed_after_its_expiry_ends_at_once() -> None:
 
 
 async def test_a_replayed_story_is_ended_once() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     replica = Replica(stories, clock)
     posted = record(story_posted(clock(), lives=timedelta(seconds=20)), clock())
     await replica.arm([posted, posted])
@@ -60,7 +60,7 @@ async def test_a_replayed_story_is_ended_once() -> None:
 
 
 async def test_only_the_next_minute_of_timers_is_in_memory() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     posting = Replica(stories, clock)
     lives = [timedelta(minutes=minutes) for minutes in range(2, 12)]
     await posting.arm([record(story_posted(clock(), lives=each), clock()) for each in lives])
@@ -76,7 +76,7 @@ async def test_only_the_next_minute_of_timers_is_in_memory() -> None:
 
 
 async def test_two_replicas_end_their_shares_once_and_on_time() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     replicas = ("a", "b")
     both = [Replica(stories, clock, me, replicas) for me in replicas]
     await both[0].arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(100)])
@@ -90,7 +90,7 @@ async def test_two_replicas_end_their_shares_once_and_on_time() -> None:
 
 
 async def test_share_of_a_dead_replica_ends_a_second_late() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     alive = Replica(stories, clock, "a", ("a", "dead"))
     await alive.arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(50)])
     clock.forward(minutes=9, seconds=30)
@@ -104,7 +104,7 @@ async def test_share_of_a_dead_replica_ends_a_second_late() -> None:
 
 
 async def test_timers_beyond_the_capacity_are_fired_as_overdue() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     replica = Replica(stories, clock)
     await replica.arm([record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(30)])
     clock.forward(minutes=9, seconds=50)
@@ -117,7 +117,7 @@ async def test_timers_beyond_the_capacity_are_fired_as_overdue() -> None:
 
 
 async def test_overdue_sweep_fires_in_bounded_batches() -> None:
-    clock, stories = HandClock(), MemoryStories()
+    clock, stories = FakeClock(), MemoryStories()
     replica = Replica(stories, clock)
     posted = [
         record(story_posted(clock(), lives=timedelta(minutes=10)), clock()) for _ in range(timers.OVERDUE_BATCH + 5)
@@ -128,8 +128,8 @@ async def test_overdue_sweep_fires_in_bounded_batches() -> None:
 
 
 async def test_live_replicas_are_those_with_a_recent_heartbeat() -> None:
-    clock, replicas = HandClock(), MemoryReplicas()
-    first, second = Heartbeat(replicas.beat, "a", clock), Heartbeat(replicas.beat, "b", clock)
+    clock, replicas = FakeClock(), MemoryReplicas()
+    first, second = Heartbeat(replicas.heartbeat, "a", clock), Heartbeat(replicas.heartbeat, "b", clock)
     assert first.current() == LiveReplicas("a", ("a",))
     await first()
     await second()

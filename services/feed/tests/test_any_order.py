@@ -47,7 +47,7 @@ from stories_shared.events import StoryDeleted, StoryPosted, StoryViewed
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 MAX_LIFETIME = timedelta(hours=24)
 SECOND = timedelta(seconds=1)
@@ -118,7 +118,7 @@ class Feed:
     """The feed's use cases over real stores, without Kafka: the test delivers every event itself."""
 
     def __init__(self, mongo: Mongo) -> None:
-        self.now = HandClock(NOON)
+        self.now = FakeClock(NOON)
         stories, self.edges = MongoStories(mongo, self.now), MongoEdges(mongo, self.now)
         self.index = LiveIndex(stories.evict)
         seen, ttl_policy = MongoSeenMarks(mongo, MAX_LIFETIME), TtlPolicy(timedelta(hours=1), timedelta(minutes=5))

@@ -23,14 +23,14 @@ from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.auth.tokens import Caller, Unauthenticated
 from stories_shared.errors import Unavailable
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 
 class Live:
     """Live updates and what they read."""
 
     def __init__(self, max_connections: int = 10) -> None:
-        self.now = HandClock(NOON)
+        self.now = FakeClock(NOON)
         self.index = LiveIndex()
         self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
         self.users = MemoryUserData(self.stories, self.edges, self.seen)
@@ -338,7 +338,7 @@ async def test_connections_are_limited_and_counted() -> None:
 
 
 def test_a_browser_token_names_its_user_for_ten_minutes() -> None:
-    now = HandClock(NOON)
+    now = FakeClock(NOON)
     tokens = BrowserTokens([("k1", b"0123456789abcdef")], now)
     token, ends_at = tokens.sign(Caller("bob", "NL", frozenset({"admin"})))
     assert ends_at == NOON + timedelta(minutes=10)
@@ -350,6 +350,6 @@ def test_a_browser_token_names_its_user_for_ten_minutes() -> None:
 
 
 def test_a_browser_token_ends_with_the_token_of_its_caller() -> None:
-    tokens = BrowserTokens([("k1", b"0123456789abcdef")], HandClock(NOON))
+    tokens = BrowserTokens([("k1", b"0123456789abcdef")], FakeClock(NOON))
     ends_at = NOON + timedelta(minutes=1)
     assert tokens.sign(Caller("bob", expires_at=ends_at))[1] == ends_at

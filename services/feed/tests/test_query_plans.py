@@ -20,7 +20,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.outbox import Outbox
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 pytestmark = pytest.mark.servers
@@ -52,7 +52,7 @@ async def recorded(servers) -> AsyncIterator[tuple[Mongo, CommandRecorder]]:
 
 async def test_every_query_has_an_index(recorded) -> None:
     mongo, recorder = recorded
-    now = HandClock(NOON)
+    now = FakeClock(NOON)
     stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
     user_data, erased_users = MongoUserData(mongo, stories), MongoErasedUsers(mongo, now)
 

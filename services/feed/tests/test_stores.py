@@ -34,7 +34,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.runtime.user_erasure import EraseUser
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 FOLLOW, BLOCK = EdgeKey(Kind.FOLLOW, "ann", "bob"), EdgeKey(Kind.BLOCK, "ann", "bob")
 MUTE = EdgeKey(Kind.MUTE, "ann", "bob")
@@ -85,7 +85,7 @@ class Stores:
 
 @pytest_asyncio.fixture(params=["memory", "pymongo", "motor"])
 async def stores(request):
-    now = HandClock(NOON)
+    now = FakeClock(NOON)
     if request.param == "memory":
         stories, edges, seen = MemoryStories(now), MemoryEdges(), MemorySeen()
         yield Stores(stories, edges, seen, MemoryUserData(stories, edges, seen), edges.erased_users)
@@ -439,7 +439,7 @@ async def everything_in(mongo: Mongo) -> list[dict[str, Any]]:
 
 
 async def test_follows_and_mutes_are_limited_per_user(mongo) -> None:
-    edges = MongoEdges(mongo, HandClock(NOON), max_listed=2)
+    edges = MongoEdges(mongo, FakeClock(NOON), max_listed=2)
     stores = Stores(None, edges, None, None)
     await stores.request(FOLLOW, on=True)
     await stores.request(MUTE, on=True)
@@ -452,7 +452,7 @@ async def test_follows_and_mutes_are_limited_per_user(mongo) -> None:
 
 async def test_an_unreadable_document_is_left_out_and_counted(mongo) -> None:
     counted: list[None] = []
-    stories = MongoStories(mongo, HandClock(NOON), lambda: counted.append(None))
+    stories = MongoStories(mongo, FakeClock(NOON), lambda: counted.append(None))
     good, bad = posted(), posted()
     await stories.put([good, bad])
     await mongo["stories"].update_one({"_id": bad.story_id}, {"$set": {"body": b'{"story_id": 7'}})
@@ -462,7 +462,7 @@ async def test_an_unreadable_document_is_left_out_and_counted(mongo) -> None:
 
 @pytest.mark.parametrize("how", ["deleted", "expired"])
 async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> None:
-    now = HandClock(NOON)
+    now = FakeClock(NOON)
     stories, seen = MongoStories(mongo, now), MongoSeenMarks(mongo, DAY)
     user_data = MongoUserData(mongo, stories)
     known, unknown, other = posted(), posted(), posted()
@@ -489,7 +489,7 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
 
 
 async def test_writes_during_an_erasure_are_erased_later(mongo) -> None:
-    now = HandClock(NOON)
+    now = FakeClock(NOON)
     stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
     published: list[object] = []
 
@@ -520,7 +520,7 @@ async def test_writes_during_an_erasure_are_erased_later(mongo) -> None:
 async def test_an_erasure_writes_a_long_follow_list_once(servers, mongo) -> None:
     recorder = Commands()
     watched = Mongo.connect(servers.mongo_url, mongo.database.name, listeners=[recorder])
-    now = HandClock(NOON + 2 * SECOND)
+    now = FakeClock(NOON + 2 * SECOND)
     stores = Stores(None, MongoEdges(mongo, now), None, None)
     await stores.apply(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
     await stores.apply((EdgeKey(Kind.FOLLOW, "ann", "late"), True, 3))

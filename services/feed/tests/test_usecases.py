@@ -48,7 +48,7 @@ from stories_shared.events import (
 from stories_shared.events.cloudevents import Tombstone
 from stories_shared.events.ids import new_id
 from stories_shared.runtime.user_erasure import EraseUser
-from stories_shared.testing import HandClock
+from stories_shared.testing import FakeClock
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 FOLLOW = EdgeKey(Kind.FOLLOW, "bob", "ann")
@@ -58,7 +58,7 @@ class UseCases:
     """The feed's use cases over in-memory ports."""
 
     def __init__(self) -> None:
-        self.now = HandClock(NOON)
+        self.now = FakeClock(NOON)
         self.index, self.log_status = LiveIndex(), FakeLogStatus()
         self.ranked = RankedStories(FreshnessAndEngagement(4 * 3600, {"reaction": 1.0}))
         self.index.subscribe(self.ranked.on_change)

@@ -9,14 +9,21 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import MediaRefused, WorkerCrashed
 from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import RenditionJob, StorySettings
-from stories_ingest.testing.builders import NOW, FakeClock, live
-from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, folder
-from stories_ingest.testing.in_memory import MemoryRenditionJobs, MemoryStories
+from stories_ingest.testing.builders import NOW, live
+from stories_ingest.testing.in_memory import (
+    MemoryBucket,
+    MemoryPosition,
+    MemoryRelay,
+    MemoryRenditionJobs,
+    MemoryStories,
+    folder,
+)
 from stories_ingest.usecases.add_renditions import MAX_ATTEMPTS, RETRY_AFTER, AddRenditions
 from stories_ingest.usecases.run_media_job import LEASE
 from stories_ingest.usecases.sweeps import SweepObjects
 from stories_shared.errors import Unavailable
 from stories_shared.events.ids import new_id
+from stories_shared.testing import FakeClock
 
 LATER = LEASE + timedelta(seconds=1)
 
@@ -31,7 +38,7 @@ async def one_smaller(source, into):
 class Bench:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
-    now: FakeClock = field(default_factory=FakeClock)
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOW))
 
     def add(self, downscale=one_smaller, renew_every_s=0.01) -> AddRenditions:
         return AddRenditions(
@@ -155,7 +162,7 @@ async def test_job_that_dies_is_taken_over_once_and_then_dropped(bench):
         with pytest.raises(WorkerCrashed):
             await bench.add(crashes)()
         assert await bench.add(crashes)() is None  # until the lease ends
-        bench.now.move(seconds=LATER.total_seconds())
+        bench.now.forward(seconds=LATER.total_seconds())
     assert await bench.add(crashes)() == "dropped"
     assert (await bench.posted(story)).renditions_job is None
 
@@ -166,7 +173,7 @@ async def test_outage_of_the_bucket_is_not_counted(bench):
         bench.bucket.down = True
         with pytest.raises(Unavailable):
             await bench.add()()
-        bench.now.move(seconds=RETRY_AFTER.total_seconds())
+        bench.now.forward(seconds=RETRY_AFTER.total_seconds())
     bench.bucket.down = False
     assert await bench.add()() == "added"
     assert len((await bench.posted(story)).media.renditions) == 1

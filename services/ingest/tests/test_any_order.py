@@ -10,9 +10,10 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import EndReason, State
-from stories_ingest.testing.builders import FakeClock, draft, part
+from stories_ingest.testing.builders import NOW, draft, part
 from stories_ingest.testing.in_memory import MemoryStories
 from stories_shared.events.ids import new_id
+from stories_shared.testing import FakeClock
 
 FEW = QuotaLimits(drafts=3, live=3, posted_24h=6)
 
@@ -24,7 +25,7 @@ class AuthorMachine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.store, self.now, self.posted = MemoryStories(), FakeClock(), 0
+        self.store, self.now, self.posted = MemoryStories(), FakeClock(NOW), 0
 
     def attempt(self, coroutine):
         try:
@@ -79,7 +80,7 @@ class AuthorMachine(RuleBasedStateMachine):
 
     @rule(hours=st.sampled_from([0.5, 7, 25]))
     def time_passes(self, hours):
-        self.now.move(hours=hours)
+        self.now.forward(hours=hours)
         for story in [story for story in self.store.stories.values() if story.is_over(self.now())]:
             self.transact(
                 story.id,

@@ -8,9 +8,15 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.keys import ARCHIVE, archive_key, archive_prefix
 from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import RepostedFrom, Requester
-from stories_ingest.testing.builders import NOW, FakeClock, live
-from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
-from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
+from stories_ingest.testing.builders import NOW, live
+from stories_ingest.testing.in_memory import (
+    MemoryBucket,
+    MemoryHolds,
+    MemoryPosition,
+    MemoryRelay,
+    MemoryStories,
+    RecordingPublisher,
+)
 from stories_ingest.usecases import archive
 from stories_ingest.usecases.archive import (
     DeleteArchived,
@@ -26,7 +32,9 @@ from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
 from stories_ingest.usecases.sweeps import EraseMissedExpiries, SweepObjects
 from stories_shared.errors import Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
+from stories_shared.testing import FakeClock
 
 ANN, ADMIN = Requester("ann"), Requester("root", is_admin=True)
 
@@ -37,7 +45,7 @@ class Env:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
     publisher: RecordingPublisher = field(default_factory=RecordingPublisher)
-    now: FakeClock = field(default_factory=FakeClock)
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOW))
 
     def __post_init__(self):
         self.archive = self.stories.archive
@@ -52,9 +60,9 @@ class Env:
         )
         erase = EraseMedia(unless_held, self.stories, self.archive, self.publisher, self.now)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, self.now)
-        self.expired = EndExpired(end, erase, self.now, self.now.sleep)
+        self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
-        self.deleted = EndDeleted(*stores, erase, self.now, new_id, self.erase_archived)
+        self.end_deleted = EndDeleted(*stores, erase, self.now, new_id, self.erase_archived)
         self.delete_story = DeleteStory(*stores, self.now, new_id, self.archive, self.erase_archived)
         self.delete = DeleteArchived(self.archive, self.erase_archived)
         self.erase_account = EraseAccount(self.stories, *stores, let_go, self.now, new_id, self.erase_archived)
@@ -70,7 +78,11 @@ class Env:
     async def expire(self, story):
         at = story.posted.expires_at
         self.now.at = max(self.now.at, at + timedelta(seconds=1))
-        await self.expired(StoryExpired(story_id=story.id, author_id=story.author_id, expires_at=at, expired_at=at))
+        event = StoryExpired(story_id=story.id, author_id=story.author_id, expires_at=at, expired_at=at)
+        return await self.end_expired([event])
+
+    async def deleted(self, event):
+        await self.end_deleted([ReceivedEvent(event, b"", event.topic, 0, 0, "/stories/ingest", new_id(), NOW, NOW)])
 
     async def archived(self, author_id="ann", **fields):
         story = await self.add(author_id, **fields)
@@ -120,7 +132,7 @@ async def test_nothing_is_kept_for_an_author_who_did_not_ask(env):
     await env.archive.set_enabled("ann", NOW, enabled=False)
     await env.expire(story)
     assert (env.bucket.objects, env.erasures()) == ({}, [(story.id, "media", False)])
-    assert not await env.archive.kept(story.id)
+    assert not await env.archive.kept([story.id])
 
 
 async def test_nothing_is_kept_while_the_archive_is_off():
@@ -132,7 +144,7 @@ async def test_nothing_is_kept_while_the_archive_is_off():
 async def test_deleted_story_is_never_kept(env):
     for by in ("author", "admin", "erasure"):
         story = await env.add()
-        await env.deleted(StoryDeleted(story_id=story.id, deleted_at=NOW, by=by), is_internal=True)
+        await env.deleted(StoryDeleted(story_id=story.id, deleted_at=NOW, by=by))
         await env.expire(story)
     assert env.bucket.objects == {}
     assert env.archive.stories == {}
@@ -267,7 +279,7 @@ async def test_deletion_that_could_not_erase_is_finished_by_the_sweep(env):
     assert await env.archive.archive_page("ann", None, 10) == []
     await env.erase_archived.sweep()
     assert set(env.bucket.objects) == kept_keys(story)
-    env.now.move(seconds=10)
+    env.now.forward(seconds=10)
     await env.erase_archived.sweep()
     assert (env.bucket.objects, env.erasures()[1:]) == ({}, [(story.id, "archive", False)])
 
@@ -289,7 +301,7 @@ async def test_restored_archive_is_erased_again_in_any_order(env, first):
     erased = StoryErased(story_id=story.id, store="archive", erased_at=env.now())
     if first == "expired":
         await env.expire(story)
-        assert await env.archive.kept(story.id)
+        assert await env.archive.kept([story.id])
     for _ in range(2):
         await env.repeat(erased)
     await env.expire(story)
@@ -300,7 +312,7 @@ async def test_restored_archive_is_erased_again_in_any_order(env, first):
 async def test_confirmations_of_other_stores_and_of_live_stories_end_nothing(env):
     archived = await env.archived()
     await env.repeat(StoryErased(story_id=archived.id, store="media", erased_at=env.now()))
-    assert await env.archive.kept(archived.id)
+    assert await env.archive.kept([archived.id])
     story = live("bob", env.now())
     env.stories.add(story)
     await env.repeat(StoryErased(story_id=story.id, store="archive", erased_at=env.now()))
@@ -318,7 +330,7 @@ async def test_erased_account_leaves_no_archive(env):
 
 async def test_story_removed_by_moderation_leaves_its_authors_archive(env):
     story = await env.archived()
-    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"), is_internal=True)
+    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"))
     assert env.bucket.objects == {}
     assert (story.id, "archive", False) in env.erasures()
 
@@ -335,7 +347,7 @@ async def test_admin_deletes_an_archived_story_by_its_id(env):
 async def test_archived_repost_leaves_with_the_deleted_original(env):
     original = await env.add()
     repost = await env.archived("bob", reposted_from=RepostedFrom(story_id=original.id, author_id="ann"))
-    await env.deleted(StoryDeleted(story_id=original.id, deleted_at=env.now(), by="author"), is_internal=True)
+    await env.deleted(StoryDeleted(story_id=original.id, deleted_at=env.now(), by="author"))
     assert env.bucket.objects == {}
     assert (repost.id, "archive", False) in env.erasures()
 
@@ -371,7 +383,7 @@ async def test_author_who_empties_the_archive_takes_nothing_from_moderators(env)
 
 async def test_reported_story_that_is_removed_leaves_archive_and_hold(env):
     story, held = await env.reported()
-    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"), is_internal=True)
+    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"))
     assert set(env.bucket.objects) == held
     await env.hold(story, env.now())
     assert env.bucket.objects == {}
@@ -388,13 +400,13 @@ async def test_archive_that_is_off_for_a_day_is_emptied(env):
     story = await env.archived()
     on, off = [EmptyArchive(env.archive, env.erase_archived, env.now, is_on) for is_on in (True, False)]
     await off()
-    env.now.move(hours=23)
+    env.now.forward(hours=23)
     await off()
     await on()
-    env.now.move(hours=2)
+    env.now.forward(hours=2)
     await off()
     assert (set(env.bucket.objects), await env.archive.enabled("ann")) == (kept_keys(story), True)
-    env.now.move(hours=25)
+    env.now.forward(hours=25)
     await off()
     assert (env.bucket.objects, await env.archive.enabled("ann")) == ({}, False)
     assert env.erasures()[1:] == [(story.id, "archive", False)]

@@ -2,9 +2,10 @@
 
 import httpx
 import pytest
-from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.harness import photo
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.ids import new_id
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 

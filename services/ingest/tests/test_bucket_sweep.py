@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 
 import pytest
-from stories_ingest.testing.builders import FakeClock
-from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition
+from stories_ingest.testing.builders import NOW
+from stories_ingest.testing.in_memory import MemoryBucket, MemoryPosition
 from stories_ingest.usecases.sweeps import KEYS_PER_PAGE, MAX_SWEEP_TIME, SweepObjects
+from stories_shared.testing import FakeClock
 
 MANY = 30 * KEYS_PER_PAGE
 SECONDS = 3
@@ -15,10 +16,10 @@ SECONDS = 3
 class SlowBucket(MemoryBucket):
     """A bucket that takes three seconds to list a page."""
 
-    now: FakeClock = field(default_factory=FakeClock)
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOW))
 
     async def page(self, prefix, after, limit):
-        self.now.move(seconds=SECONDS)
+        self.now.forward(seconds=SECONDS)
         return await super().page(prefix, after, limit)
 
 

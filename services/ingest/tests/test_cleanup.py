@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from stories_embedded.ports import free_port
 from stories_ingest.store.documents import STORIES
-from stories_ingest.testing.harness import eventually, photo, upload
+from stories_ingest.testing.harness import photo, upload
 from stories_ingest.testing.samples import sample_clip
 from stories_shared.events.ids import new_id
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -67,7 +68,7 @@ async def test_orphaned_uploads_of_a_large_bucket_are_removed(start, tmp_path):
         async def swept():
             return await ingest.keys() == [f"staging/{draft['id']}"]
 
-        await eventually(swept, timeout_s=60)
+        await eventually(swept, within_s=60)
 
 
 async def test_job_of_a_killed_worker_is_taken_over(start, realm, tmp_path):
@@ -84,7 +85,7 @@ async def test_job_of_a_killed_worker_is_taken_over(start, realm, tmp_path):
             return document["job"]["worker"]
 
         try:
-            await eventually(working, timeout_s=60)
+            await eventually(working, within_s=60)
         finally:
             worker.kill()
             await worker.wait()

@@ -8,9 +8,15 @@ from stories_ingest.domain.errors import NoSuchStory, WrongState
 from stories_ingest.domain.keys import ARCHIVE, FINAL, STAGING
 from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import EndReason, Requester
-from stories_ingest.testing.builders import NOW, FakeClock, draft, live, media, processing
-from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, RecordingPublisher
-from stories_ingest.testing.in_memory import MemoryHolds, MemoryStories
+from stories_ingest.testing.builders import NOW, draft, live, media, processing
+from stories_ingest.testing.in_memory import (
+    MemoryBucket,
+    MemoryHolds,
+    MemoryPosition,
+    MemoryRelay,
+    MemoryStories,
+    RecordingPublisher,
+)
 from stories_ingest.usecases.archive import EraseArchived, ExpireStory
 from stories_ingest.usecases.delete import CancelStory, DeleteStory
 from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
@@ -25,6 +31,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.runtime.user_erasure import RECHECK_AFTER as USER_RECHECK_AFTER
 from stories_shared.runtime.user_erasure import EraseUser
+from stories_shared.testing import FakeClock
 
 ANN, BOB, ADMIN = Requester("ann"), Requester("bob"), Requester("root", is_admin=True)
 
@@ -34,7 +41,7 @@ class Env:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
     publisher: RecordingPublisher = field(default_factory=RecordingPublisher)
-    now: FakeClock = field(default_factory=FakeClock)
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     archive_is_on: bool = False
 
     def __post_init__(self):
@@ -46,8 +53,10 @@ class Env:
         erase = EraseMedia(unless_held, self.stories, archive, self.publisher, self.now)
         end = ExpireStory(self.stories, archive, self.bucket, self.now, is_on=self.archive_is_on)
         self.erase_archived = EraseArchived(archive, self.bucket, self.publisher, self.now)
-        self.expire = EndExpired(end, erase, self.now, self.now.sleep)
-        self.deleted = EndDeleted(self.stories, self.bucket, self.endings, erase, self.now, new_id, self.erase_archived)
+        self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
+        self.end_deleted = EndDeleted(
+            self.stories, self.bucket, self.endings, erase, self.now, new_id, self.erase_archived
+        )
         self.delete = DeleteStory(
             self.stories, unless_held, self.endings, self.now, new_id, archive, self.erase_archived
         )
@@ -60,6 +69,15 @@ class Env:
         self.discard = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
         self.recheck = RecheckErasures(self.stories, self.bucket, self.now)
+
+    async def expire(self, *events):
+        await self.end_expired(events)
+
+    async def deleted(self, *events, is_internal):
+        source = "/stories/engagement" if is_internal else "/moderation"
+        await self.end_deleted(
+            [ReceivedEvent(event, b"", event.topic, 0, 0, source, new_id(), NOW, NOW) for event in events]
+        )
 
     async def forget(self, user_id, at, receipt_id=None):
         event = UserErased(user_id=user_id, at=at, receipt_id=receipt_id or new_id())
@@ -159,6 +177,43 @@ async def test_external_deletion_by_the_author_is_invalid(env):
     story = env.add(live())
     with pytest.raises(InvalidMessage):
         await env.deleted(deleted(story.id, by="author"), is_internal=False)
+
+
+async def test_stories_of_one_author_that_end_together_free_their_slots(env):
+    stories = [env.add(live()) for _ in range(3)]
+    env.stories.quotas["ann"] = Quota(live=tuple(Slot(each.id, NOW + timedelta(hours=24)) for each in stories))
+    await env.deleted(*(deleted(each.id) for each in (*stories[:2], live())), is_internal=True)
+    assert [slot.story for slot in env.stories.quotas["ann"].live] == [stories[2].id]
+    assert set(env.stories.stories) == {stories[2].id}
+    assert len(env.publisher.tombstones) == 3
+
+
+async def test_one_story_that_cannot_be_erased_holds_up_no_other(env):
+    stories = [env.add(live()) for _ in range(20)]
+    env.bucket.undeletable = stories[3].posted.media.key
+    with pytest.raises(Unavailable):
+        await env.deleted(*(deleted(each.id) for each in stories), is_internal=True)
+    assert {story_id for _, story_id in env.published_erasures()} == {each.id for each in stories} - {stories[3].id}
+    env.bucket.down = True
+    with pytest.raises(Unavailable):
+        await env.deleted(*(deleted(each.id) for each in stories), is_internal=True)
+    assert len(env.publisher.published) == 19
+
+
+async def test_a_batch_with_an_invalid_ending_changes_nothing(env):
+    story, unposted = env.add(live()), env.add(draft())
+    env.now.at = story.posted.expires_at + timedelta(seconds=1)
+    with pytest.raises(InvalidMessage):
+        await env.expire(expired(story), expired(replace(story, id=unposted.id)))
+    assert (set(env.stories.stories), env.publisher.published) == ({story.id, unposted.id}, [])
+
+
+async def test_stories_that_have_expired_do_not_wait_for_a_slow_clock(env):
+    over, later = env.add(live()), env.add(live(now=NOW + timedelta(seconds=2)))
+    env.now.at = over.posted.expires_at + timedelta(milliseconds=1)
+    await env.expire(expired(later), expired(over))
+    assert [event.story_id for event in env.publisher.published] == [over.id, later.id]
+    assert env.publisher.published[0].erased_at < later.posted.expires_at <= env.publisher.published[1].erased_at
 
 
 async def test_deletion_is_published_and_media_erased_on_return(env):
@@ -307,7 +362,7 @@ async def test_failed_second_erasure_of_an_account_is_retried(env):
     with pytest.raises(Unavailable):
         await env.erase_user.resume()
     env.endings.down = False
-    env.now.move(minutes=1)
+    env.now.forward(minutes=1)
     await env.erase_user.resume()
     assert (env.endings.published, env.bucket.objects) == ([late.id], {})
 
@@ -326,7 +381,7 @@ async def test_draft_of_an_erased_account_loses_its_author_id(env):
     waiting = env.add(draft())
     await env.forget("ann", NOW - timedelta(seconds=1))
     assert waiting.id in env.stories.stories
-    env.now.move(minutes=5)
+    env.now.forward(minutes=5)
     await env.forget("ann", NOW)
     assert (await env.stories.ended(waiting.id)).author_id is None
 
@@ -371,7 +426,7 @@ async def test_second_erasure_removes_late_objects_of_a_worker(env):
 async def test_abandoned_drafts_are_discarded_with_their_uploads(env):
     env.add(draft())
     kept = env.add(processing())
-    env.now.move(hours=1)
+    env.now.forward(hours=1)
     assert not await env.discard()
     assert set(env.stories.stories) == {kept.id}
     assert len(env.bucket.objects) == 1
@@ -393,7 +448,7 @@ async def test_story_without_expiry_event_is_erased_an_hour_later(env):
     env.now.at = NOW + timedelta(hours=25, seconds=-1)
     await env.missed_expiries()
     assert env.bucket.objects
-    env.now.move(seconds=1)
+    env.now.forward(seconds=1)
     await env.missed_expiries()
     assert env.bucket.objects == {}
 

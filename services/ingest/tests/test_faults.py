@@ -3,8 +3,8 @@
 from contextlib import AsyncExitStack, contextmanager
 
 import pytest
-from stories_ingest.testing.harness import eventually, photo
-from stories_shared.testing import Stopwatch
+from stories_ingest.testing.harness import photo
+from stories_shared.testing import Stopwatch, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -41,7 +41,7 @@ async def test_access_change_without_kafka_is_kept_but_not_confirmed(start, serv
         async def confirmed():
             return (await ann.http.patch(path, json=change)).status_code == 200
 
-        await eventually(confirmed, timeout_s=60)
+        await eventually(confirmed, within_s=60)
         assert (await ingest.events_of("story-posted", story["id"]))[-1]["audience"] == "friends"
 
 
@@ -58,13 +58,13 @@ async def test_deletion_without_kafka_is_kept_and_confirmed_afterwards(start, se
         async def confirmed():
             return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
-        await eventually(confirmed, timeout_s=60)
+        await eventually(confirmed, within_s=60)
         assert (await ingest.events_of("story-deleted", story["id"]))[0]["by"] == "author"
 
         async def published():
             return await ingest.events_of("story-posted", posted["id"])
 
-        await eventually(published, timeout_s=60)
+        await eventually(published, within_s=60)
 
 
 async def test_without_s3_only_drafts_can_be_created(start, servers):
@@ -80,7 +80,7 @@ async def test_without_s3_only_drafts_can_be_created(start, servers):
         async def confirmed():
             return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
-        await eventually(confirmed, timeout_s=60)
+        await eventually(confirmed, within_s=60)
 
         async def swept():
             return not [key for key in await ingest.keys() if story["id"] in key]
@@ -101,7 +101,7 @@ async def test_job_survives_an_outage_of_s3(start, servers):
             async def live():
                 return (await ann.publish(draft["id"])).status_code == 200
 
-            await eventually(live, timeout_s=60)
+            await eventually(live, within_s=60)
 
 
 async def test_without_mongodb_requests_are_503_within_the_deadline(start, servers):
@@ -120,7 +120,7 @@ async def test_without_mongodb_requests_are_503_within_the_deadline(start, serve
         async def live():
             return (await ann.publish(draft["id"])).status_code == 200
 
-        await eventually(live, timeout_s=60)
+        await eventually(live, within_s=60)
 
 
 async def test_with_frozen_servers_requests_are_503_within_the_deadline(start, servers):
@@ -141,4 +141,4 @@ async def test_with_frozen_servers_requests_are_503_within_the_deadline(start, s
         async def deleted():
             return (await ann.http.delete(path)).status_code == 204
 
-        await eventually(deleted, timeout_s=60)
+        await eventually(deleted, within_s=60)

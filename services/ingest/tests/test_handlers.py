@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from aiokafka.admin import NewPartitions
-from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.harness import photo
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka, key_hash
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 

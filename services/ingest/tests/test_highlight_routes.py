@@ -2,9 +2,9 @@
 
 import httpx
 import pytest
-from stories_ingest.testing.harness import eventually
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.ids import new_id
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -39,7 +39,7 @@ async def got(author, path, params=None):
         found = await author.http.get(path, params=params)
         return found if found.status_code != 503 else None
 
-    return await eventually(answer, timeout_s=60)
+    return await eventually(answer, within_s=60)
 
 
 async def test_highlight_is_shown_blocked_changed_and_removed(start):
@@ -129,7 +129,7 @@ async def test_highlights_are_503_for_others_while_kafka_is_frozen(start, server
         await eventually(lambda: answers(200))
         with servers.frozen(servers.kafka):
             await eventually(lambda: answers(503))
-        await eventually(lambda: answers(200), timeout_s=60)
+        await eventually(lambda: answers(200), within_s=60)
 
 
 async def test_routes_of_highlights_answer_404_while_the_archive_is_off(ingest, ann):

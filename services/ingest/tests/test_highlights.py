@@ -8,9 +8,8 @@ from stories_ingest.domain.access_edges import RecentEdges
 from stories_ingest.domain.archive import ArchivedStory
 from stories_ingest.domain.errors import NoSuchHighlight, NotArchived, NotInHighlight
 from stories_ingest.domain.story import Requester, StorySettings
-from stories_ingest.testing.archive import MemoryArchive
 from stories_ingest.testing.builders import NOW, live
-from stories_ingest.testing.highlights import MemoryAccessEdges, MemoryHighlights
+from stories_ingest.testing.in_memory import MemoryAccessEdges, MemoryArchive, MemoryHighlights
 from stories_ingest.usecases.access_edges import DropStoredEdges, FindHidden, StoreAccessEdge, edge_of
 from stories_ingest.usecases.highlights import ReadHighlights, WriteHighlights
 from stories_shared.errors import Unavailable

@@ -6,7 +6,6 @@ import pytest
 from stories_ingest import store
 from stories_ingest.store.documents import HOLDS
 from stories_ingest.store.holds import MongoHolds
-from stories_ingest.testing.harness import eventually
 from stories_ingest.testing.in_memory import MemoryHolds
 from stories_ingest.usecases.holds import Hold
 from stories_shared.clock import rfc3339, system_now
@@ -14,6 +13,7 @@ from stories_shared.events import StoryHeld
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -99,7 +99,7 @@ async def test_held_media_is_unreadable_and_erased_after_the_decision(ingest, an
     async def deleted():
         return (await ann.http.delete(f"/v1/stories/{story['id']}")).status_code == 204
 
-    await eventually(deleted, timeout_s=60)
+    await eventually(deleted, within_s=60)
     assert await ingest.keys(f"stories/{story['id']}/") == []
     assert len(await ingest.keys(f"held/{story['id']}/")) == len(original) > 1
     decided_at = rfc3339(system_now())

@@ -9,13 +9,13 @@ import pytest
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.domain.story import Overlay, State
-from stories_ingest.testing.builders import NOW, FakeClock, processing
-from stories_ingest.testing.fakes import FakeTranscoder, MemoryBucket, MemoryRelay, folder
-from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.testing.builders import NOW, processing
+from stories_ingest.testing.in_memory import FakeTranscoder, MemoryBucket, MemoryRelay, MemoryStories, folder
 from stories_ingest.usecases.run_media_job import LEASE, MAX_BACKOFF, MAX_CRASHES, RunMediaJob
 from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.errors import Unavailable
 from stories_shared.events.ids import new_id
+from stories_shared.testing import FakeClock
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Bench:
     stories: MemoryStories = field(default_factory=MemoryStories)
     bucket: MemoryBucket = field(default_factory=MemoryBucket)
     transcoder: FakeTranscoder = field(default_factory=FakeTranscoder)
-    now: FakeClock = field(default_factory=FakeClock)
+    now: FakeClock = field(default_factory=lambda: FakeClock(NOW))
 
     def worker(self, name="w", renew_every_s=0.01, transcode=None) -> RunMediaJob:
         return RunMediaJob(
@@ -121,7 +121,7 @@ async def test_worker_with_an_expired_lease_posts_nothing(bench):
     story = bench.published()
 
     async def stalled(source, claimed, split, into, progress):
-        bench.now.move(seconds=LEASE.total_seconds())
+        bench.now.forward(seconds=LEASE.total_seconds())
         assert (await bench.worker("other")()).result == "posted"
         return await bench.transcoder(source, claimed, split, into, progress)
 
@@ -140,7 +140,7 @@ async def test_job_without_s3_is_released_uncounted(bench):
     with pytest.raises(Unavailable):
         await bench.worker()()
     bench.bucket.down, bench.transcoder.before = False, lambda: None
-    bench.now.move(seconds=3)
+    bench.now.forward(seconds=3)
     assert (await bench.worker()()).result == "posted"
     assert (await bench.stories.find(story.id)).state is State.LIVE
 
@@ -179,7 +179,7 @@ async def test_job_on_a_full_disk_is_released_uncounted(bench, fault):
         with pytest.raises(MachineFault) as raised:
             await bench.worker()()
         assert raised.value.needed_bytes >= story.size
-        bench.now.move(seconds=3)
+        bench.now.forward(seconds=3)
         assert (await bench.stories.find(story.id)).job.attempts == 0
     bench.transcoder.before = lambda: None
     assert (await bench.worker()()).result == "posted"
@@ -232,7 +232,7 @@ async def test_lease_renewal_stores_the_progress(bench):
 
     async def transcode(source, claimed, split, into, progress):
         progress(0.5)
-        bench.now.move(seconds=5)
+        bench.now.forward(seconds=5)
         await asyncio.sleep(0.05)
         jobs.append((await bench.stories.find(story.id)).job)
         return await bench.transcoder(source, claimed, split, into, progress)

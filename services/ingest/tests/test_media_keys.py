@@ -6,13 +6,13 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.media import Media, MediaPart, Preview, Rendition, object_keys
 from stories_ingest.domain.story import State
 from stories_ingest.store.documents import story_document, story_of
-from stories_ingest.testing.builders import FakeClock, media, processing
-from stories_ingest.testing.fakes import MemoryBucket, MemoryPosition, MemoryRelay, folder
-from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.testing.builders import NOW, media, processing
+from stories_ingest.testing.in_memory import MemoryBucket, MemoryPosition, MemoryRelay, MemoryStories, folder
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.sweeps import SweepObjects
 from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.events.ids import new_id
+from stories_shared.testing import FakeClock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ def test_keys_are_all_objects_once() -> None:
 
 
 def test_stored_media_of_a_newer_release_is_readable_and_keeps_its_keys() -> None:
-    story = transitions.go_live(snapshot := _leased(), "w", [_part(snapshot.story.id)], FakeClock()()).upserts[0]
+    story = transitions.go_live(snapshot := _leased(), "w", [_part(snapshot.story.id)], FakeClock(NOW)()).upserts[0]
     document = {"_id": story.id, **story_document(story)}
     assert object_keys(document["posted"]["media"]) == media_of_tomorrow().keys
     posted = story_of(document).posted
@@ -54,7 +54,7 @@ def test_stored_media_of_a_newer_release_is_readable_and_keeps_its_keys() -> Non
 
 
 async def test_made_up_kind_of_object_is_stored_kept_while_live_and_erased() -> None:
-    stories, bucket, now = MemoryStories(), MemoryBucket(), FakeClock()
+    stories, bucket, now = MemoryStories(), MemoryBucket(), FakeClock(NOW)
     story = processing()
     bucket.upload(story.id)
     stories.add(replace(story, job=replace(story.job, etag="media")))

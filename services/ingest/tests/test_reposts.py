@@ -8,17 +8,16 @@ from stories_ingest.domain.access_edges import Edge, EdgeState, RecentEdges
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory, SharingOff
 from stories_ingest.domain.story import Background, Overlay, StorySettings
 from stories_ingest.domain.uploads import UploadPolicy
-from stories_ingest.testing.builders import BOUNDS, NOW, FakeClock, live
-from stories_ingest.testing.fakes import MemoryBucket
-from stories_ingest.testing.harness import eventually, photo
-from stories_ingest.testing.highlights import MemoryAccessEdges
-from stories_ingest.testing.in_memory import MemoryStories
+from stories_ingest.testing.builders import BOUNDS, NOW, live
+from stories_ingest.testing.harness import photo
+from stories_ingest.testing.in_memory import MemoryAccessEdges, MemoryBucket, MemoryStories
 from stories_ingest.usecases.access_edges import FindHidden
 from stories_ingest.usecases.repost import RepostStory
 from stories_shared.auth.tickets import Ticket, Tickets
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.errors import Unavailable
 from stories_shared.events.ids import new_id
+from stories_shared.testing import FakeClock, eventually
 
 DAY = timedelta(days=1)
 MENTION = {"kind": "mention", "user_id": "bob", "x": 0, "y": 0, "w": 1, "h": 1}
@@ -132,7 +131,7 @@ async def asked(author, path, headers=None):
         found = await author.http.post(path, headers=headers)
         return found if found.status_code != 503 else None
 
-    return await eventually(answer, timeout_s=60)
+    return await eventually(answer, within_s=60)
 
 
 @pytest.mark.servers

@@ -4,16 +4,17 @@ from datetime import timedelta
 
 import pytest
 from stories_ingest.domain.errors import NotInRollout
-from stories_ingest.testing.builders import FakeClock
-from stories_ingest.testing.fakes import FixedPolicy, MemorySignals
+from stories_ingest.testing.builders import NOW
+from stories_ingest.testing.in_memory import FixedPolicy, MemorySignals
 from stories_ingest.usecases.rollout import Rollout, WatchPause
 from stories_shared.rollout import Pause, Policy, Switch
+from stories_shared.testing import FakeClock
 
 POLICY = Policy(pause=Pause(publish_failures=0.2, expiry_lateness_s=60, for_s=120))
 
 
 def watching(policy: Policy = POLICY) -> tuple[WatchPause, MemorySignals, FakeClock]:
-    clock, signals = FakeClock(), MemorySignals()
+    clock, signals = FakeClock(NOW), MemorySignals()
     return WatchPause(Rollout(FixedPolicy(policy)), signals, clock), signals, clock
 
 
@@ -33,10 +34,10 @@ async def test_creating_resumes_once_the_cause_has_been_away():
     with pytest.raises(NotInRollout, match="paused"):
         watch.rollout.require_create("ann", None)
     signals.overdue = None
-    clock.move(seconds=119)
+    clock.forward(seconds=119)
     await watch()
     assert watch.rollout.paused
-    clock.move(seconds=1)
+    clock.forward(seconds=1)
     await watch()
     assert not watch.rollout.paused
     watch.rollout.require_create("ann", None)

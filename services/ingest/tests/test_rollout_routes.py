@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 from stories_ingest.store.documents import STORIES, story_document
 from stories_ingest.testing.builders import live
-from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.harness import photo
 from stories_shared.clock import system_now
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -29,14 +30,14 @@ async def test_policy_is_reloaded_and_enforced(start, tmp_path):
             return (await ann.http.get("/v1/eligibility")).json()["reason"] == "denied"
 
         policy.write_text("create: {deny: [ann]}")
-        await eventually(denied, timeout_s=5)
+        await eventually(denied, within_s=5)
         assert (await ann.publish(draft["id"])).json()["reason"] == "denied"
         policy.write_text("create: {deny: ann}")
 
         async def told() -> bool:
             return "stories_rollout_reload_success 0.0" in (await ingest.http.get("/metrics")).text
 
-        await eventually(told, timeout_s=5)
+        await eventually(told, within_s=5)
         assert await denied()
 
 
@@ -51,9 +52,9 @@ async def test_creating_pauses_while_stories_end_late(start, tmp_path):
         async def reason(expected: str | None) -> bool:
             return (await ann.http.get("/v1/eligibility")).json()["reason"] == expected
 
-        await eventually(lambda: reason("paused"), timeout_s=10)
+        await eventually(lambda: reason("paused"), within_s=10)
         assert (await ann.create()).status_code == 403
         assert 'stories_rollout_paused{switch="create"} 1.0' in (await ingest.http.get("/metrics")).text
         await ingest.mongo[STORIES].delete_one({"_id": late.id})
-        await eventually(lambda: reason(None), timeout_s=10)
+        await eventually(lambda: reason(None), within_s=10)
         assert (await ann.create()).status_code == 201

@@ -11,8 +11,9 @@ from stories_ingest.domain.quota import Quota, Slot
 from stories_ingest.domain.story import State, Story
 from stories_ingest.domain.transitions import StorySnapshot
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, part
-from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.harness import photo
 from stories_shared.clock import rfc3339, system_now, truncate_to_ms
+from stories_shared.testing import eventually
 
 AT = NOW + timedelta(hours=2)
 
@@ -209,7 +210,7 @@ async def test_two_replicas_post_each_scheduled_story_once_and_in_time(start):
             stories = [(await ann.show(draft["id"])).json() for draft in drafts]
             return stories if all(story["state"] == "live" for story in stories) else None
 
-        for story in await eventually(live, timeout_s=30):
+        for story in await eventually(live, within_s=30):
             assert at <= datetime.fromisoformat(story["posted_at"]) <= at + timedelta(seconds=1)
             events = await eventually(lambda story=story: first.events_of("story-posted", story["id"]))
             assert {event["revision"] for event in events} == {1}

@@ -11,10 +11,11 @@ from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.jobs.media_worker import run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch
-from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.harness import photo
 from stories_ingest.usecases.run_media_job import JobOutcome
 from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.runtime.metrics import MetricsRegistry
+from stories_shared.testing import eventually
 
 
 async def test_disk_is_usable_only_with_the_space_that_the_job_needs():

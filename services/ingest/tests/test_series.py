@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from stories_ingest.testing.harness import eventually
 from stories_ingest.testing.samples import sample_clip
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -14,9 +14,10 @@ from stories_embedded.ports import free_port
 from stories_ingest.app import build_app, init
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import ENDED_RETENTION
-from stories_ingest.testing.harness import eventually, photo, settings_of
+from stories_ingest.testing.harness import photo, settings_of
 from stories_shared.kafka.topics import Topics
 from stories_shared.runtime.settings import load
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 

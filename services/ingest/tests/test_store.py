@@ -45,8 +45,7 @@ from stories_ingest.store.holds import MongoHolds
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, NOW, draft, live, media, part, processing
-from stories_ingest.testing.highlights import MemoryAccessEdges, MemoryHighlights
-from stories_ingest.testing.in_memory import MemoryRenditionJobs, MemoryStories
+from stories_ingest.testing.in_memory import MemoryAccessEdges, MemoryHighlights, MemoryRenditionJobs, MemoryStories
 from stories_shared.events import StoryHeld
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
@@ -294,8 +293,8 @@ async def test_reposts_are_found_in_any_state_and_need_a_live_original(store):
     await store.add(original, other)
     reposts = [draft("bob", reposted_from=RepostedFrom(story_id=original.id, author_id="ann")) for _ in range(2)]
     await created(store, *reposts)
-    assert set(await store.stories.reposts(original.id, 10)) == {repost.id for repost in reposts}
-    assert await store.stories.reposts(other.id, 10) == []
+    assert set(await store.stories.reposts([original.id], 10)) == {repost.id for repost in reposts}
+    assert await store.stories.reposts([other.id], 10) == []
     with pytest.raises(NoSuchStory):
         await created(store, draft("bob", reposted_from=RepostedFrom(story_id=reposts[0].id + "x", author_id="ann")))
 
@@ -310,7 +309,7 @@ async def test_erasure_is_rechecked_once(store):
     story = live()
     await store.add(story)
     await delete(store, story.id)
-    await store.cleanup.record_erasure(story.id, NOW, LATER)
+    await store.cleanup.record_erasure([story.id], NOW, LATER)
     assert (await store.cleanup.due_rechecks(NOW, 10), await store.cleanup.due_rechecks(LATER, 10)) == (
         [],
         [story.id],
@@ -321,7 +320,7 @@ async def test_erasure_is_rechecked_once(store):
 
 
 async def test_erasure_of_an_unknown_story_is_not_recorded(store):
-    await store.cleanup.record_erasure(new_id(), NOW, LATER)
+    await store.cleanup.record_erasure([new_id()], NOW, LATER)
     assert await store.cleanup.due_rechecks(LATER, 10) == []
 
 
@@ -334,7 +333,7 @@ async def test_ended_stories_of_an_account_are_unerased_until_recorded(store):
     before_all = NOW - timedelta(days=1)
     assert set(await store.cleanup.unerased("ann", before_all, 10)) == {deleted.id, cancelled.id}
     assert len(await store.cleanup.unerased("ann", expired.posted.expires_at, 10)) == 3
-    await store.cleanup.record_erasure(deleted.id, NOW, LATER)
+    await store.cleanup.record_erasure([deleted.id], NOW, LATER)
     assert await store.cleanup.unerased("ann", before_all, 10) == [cancelled.id]
 
 
@@ -412,7 +411,7 @@ async def test_archived_story_round_trips_and_is_no_longer_live(store):
     assert found.story.posted.media.key == f"archive/ann/{story.id}/one.mp4"
     assert (await store.stories.ended(story.id)).how is EndReason.EXPIRED
     assert await store.stories.find(story.id) is None
-    assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (True, "ann")
+    assert (await store.archive.kept([story.id]), await store.archive.owner(story.id)) == ({story.id}, "ann")
 
 
 async def test_archive_is_paged_by_author_newest_first(store):
@@ -439,7 +438,7 @@ async def test_removed_story_is_erased_twice_and_forgotten(store):
     for _ in range(2):
         assert await store.archive.remove([story.id, new_id()], NOW, LATER) == [removed]
     assert await store.archive.archive_page("ann", None, 10) == []
-    assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (False, "ann")
+    assert (await store.archive.kept([story.id]), await store.archive.owner(story.id)) == (set(), "ann")
     assert await store.archive.due_erasures(NOW, 10) == []
     assert await store.archive.due_erasures(LATER, 10) == [removed]
     assert [await store.archive.count_due(at) for at in (NOW, LATER)] == [0, 1]
@@ -466,9 +465,9 @@ async def test_archived_story_and_its_reposts_are_found(store):
     original = await archived(store)
     repost = await archived(store, reposted_from=RepostedFrom(story_id=original.id, author_id="ann"))
     await archived(store)
-    assert set(await store.archive.copies_of(original.id, 10)) == {original.id, repost.id}
+    assert set(await store.archive.copies_of([original.id], 10)) == {original.id, repost.id}
     await store.archive.remove([original.id], NOW, NOW)
-    assert await store.archive.copies_of(original.id, 10) == [repost.id]
+    assert await store.archive.copies_of([original.id], 10) == [repost.id]
 
 
 async def test_archived_keys_are_referenced_until_removed(store):
@@ -643,7 +642,7 @@ async def fill(mongo):
         )
         for number in range(MANY)
     ]
-    again = [{"again_at": LATER}, {}]
+    again = [{"erase_at": LATER}, {}]
     await mongo[ENDED].insert_many([ended_document(each) | again[n % 2] for n, each in enumerate(ended)])
     await mongo[QUOTAS].insert_many([{"_id": f"user{n}", "lapses_at": LATER} for n in range(MANY)])
     kept = [live(f"user{number % 50}") for number in range(MANY)]
@@ -653,7 +652,7 @@ async def fill(mongo):
     await mongo[HIGHLIGHTS].insert_many([{"_id": each.id, **highlight_document(each)} for each in shown])
     pairs = [{"user_id": f"user{n % 50}", "target_id": f"user{n % 49}", "at": NOW, "on": True} for n in range(MANY)]
     await mongo[ACCESS_EDGES].insert_many([{"_id": f"block {n}", **each} for n, each in enumerate(pairs)])
-    removed = [{"author_id": f"user{n % 50}", "removed_at": NOW, "again_at": LATER} for n in range(10)]
+    removed = [{"author_id": f"user{n % 50}", "removed_at": NOW, "erase_at": LATER} for n in range(10)]
     await mongo[ARCHIVE].insert_many([{"_id": new_id(), **each} for each in removed])
     await mongo[CLAIMS].insert_many([{"user_id": f"user{n % 50}", "at": NOW} for n in range(MANY)])
 
@@ -691,13 +690,13 @@ async def test_superseded_indexes_are_replaced_by_a_rollout(realm):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
     a_date = {"$exists": True, "$type": "date"}
     earlier = [
-        IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression={"vanishes_at": a_date}),
+        IndexModel([("vanishes_at", 1)], name="vanishes_at", partialFilterExpression={"vanishes_at": a_date}),
         IndexModel([("job.since", 1)], name="jobs", partialFilterExpression={"job.since": a_date}),
     ]
     await mongo[STORIES].create_indexes(earlier)
     await ensure(mongo)
-    assert {"vanishing", "vanishing.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
+    assert {"vanishes_at", "vanishes_at.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
     mongo.drop_superseded = True
     await ensure(mongo)
-    assert not {"vanishing", "jobs"} & (await mongo[STORIES].index_information()).keys()
+    assert not {"vanishes_at", "jobs"} & (await mongo[STORIES].index_information()).keys()
     await mongo.close()

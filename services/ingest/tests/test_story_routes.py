@@ -6,9 +6,10 @@ import time
 import pytest
 from stories_ingest.store.documents import STORIES, story_document
 from stories_ingest.testing.builders import live
-from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.harness import photo
 from stories_shared.clock import system_now
 from stories_shared.events.ids import new_id
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 

@@ -3,7 +3,8 @@
 import httpx
 import pytest
 from PIL import Image
-from stories_ingest.testing.harness import eventually, photo
+from stories_ingest.testing.harness import photo
+from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
 
@@ -79,5 +80,5 @@ async def test_deletion_that_a_request_did_not_finish_is_continued(ingest, ann):
     async def ended() -> bool:
         return (await ann.show(story["id"])).status_code == 404
 
-    await eventually(ended, timeout_s=40)
+    await eventually(ended, within_s=40)
     assert await eventually(lambda: ingest.events_of("story-deleted", story["id"]))

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Item, Layer, StickerAnswer } from "stories-client";
 import { attempt, go, say, session } from "../state";
 import { t } from "../text";
@@ -120,27 +120,59 @@ function TextLayer({ layer, ratio }: { layer: Extract<Layer, { kind: "text" | "c
   );
 }
 
+const TALLY_MS = 3000;
+
+/** A poll or a quiz. Once answered it shows how others answered, as it changes; to its author from the beginning. */
 function Choice({ layer, item, own }: { layer: Extract<Layer, { kind: "poll" | "quiz" }>; item: Item; own: boolean }) {
   const [answer, setAnswer] = useState<StickerAnswer | null>(null);
   const [chosen, setChosen] = useState<number | null>(null);
+  const asked = useRef(Promise.resolve());
   const votes = answer?.tallies ?? [];
   const total = votes.reduce((sum, each) => sum + each, 0);
   const final = layer.kind === "quiz" && chosen !== null;
-  const choose = async (option: number) => {
-    const { api } = session.value ?? {};
-    if (!api || !layer.id || own || final) return;
+  const { api } = session.value ?? {};
+  /** One call after the other, so that the last choice is the one that stays. */
+  const after = (call: () => Promise<void>) => {
+    asked.current = asked.current.then(call);
+  };
+  const choose = (option: number) => {
+    const { id } = layer;
+    if (!api || !id || own || final) return;
     const before = chosen;
     setChosen(option);
-    const result = await attempt(api.answer(item, layer.id, { option }));
-    if (result) setAnswer(result);
-    else setChosen(before);
+    after(async () => {
+      const result = await attempt(api.answer(item, id, { option }));
+      if (result) setAnswer(result);
+      else setChosen(before);
+    });
   };
+  useEffect(() => {
+    const { id } = layer;
+    if (!api || !id || !item.id || (!own && chosen === null)) return;
+    const path = `/v1/stories/${item.id}/answers`;
+    const read = () => {
+      if (document.hidden) return;
+      after(() =>
+        (own
+          ? api.call<{ tallies: number[] }>("GET", path, { query: { layer_id: id, limit: 1 } })
+          : api.answer(item, id, { option: chosen ?? 0 })
+        ) // the same answer again changes nothing, and is counted once
+          .then(
+            (found) => setAnswer((known) => ({ ...(known ?? { mine: null }), tallies: found.tallies })),
+            () => undefined,
+          ),
+      );
+    };
+    if (own) read();
+    const timer = setInterval(read, TALLY_MS);
+    return () => clearInterval(timer);
+  }, [item.id, layer.id, own, chosen]);
   return (
     <fieldset class="card choice">
       <legend>{layer.question}</legend>
       {layer.options.map((option, index) => {
         const share = total ? Math.round(((votes[index] ?? 0) / total) * 100) : 0;
-        const right = layer.kind === "quiz" && answer ? answer.correct === index : null;
+        const right = layer.kind === "quiz" && answer && chosen !== null ? answer.correct === index : null;
         const mark = right ? "right" : right === false && chosen === index ? "wrong" : "";
         return (
           <button
@@ -150,7 +182,7 @@ function Choice({ layer, item, own }: { layer: Extract<Layer, { kind: "poll" | "
             aria-pressed={chosen === index}
             disabled={own || final}
             style={{ "--share": answer ? `${share}%` : "0%" }}
-            onClick={() => void choose(index)}
+            onClick={() => choose(index)}
           >
             <span>{option}</span>
             {answer && <span class="votes">{t("votes", { n: share })}</span>}

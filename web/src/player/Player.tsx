@@ -1,28 +1,20 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Item } from "stories-client";
-import {
-  attempt,
-  captionsOn,
-  endings,
-  following,
-  muted,
-  notified,
-  say,
-  session,
-  setFollowing,
-  setNotified,
-  tray,
-} from "../state";
+import { later } from "../later";
+import { attempt, captionsOn, endings, following, muted, session, setFollowing, tray } from "../state";
 import { span, t } from "../text";
-import { Avatar, Icon, IconButton, reducedMotion, Sheet, useNow } from "../ui/parts";
-import { Activity, confirmDelete } from "../views/Activity";
+import { Avatar, Icon, IconButton, reducedMotion, useNow } from "../ui/parts";
 import { Comments } from "../views/Comments";
 import { filter } from "./geometry";
 import { Layers } from "./Layers";
 import { current, duration } from "./machine";
 import { begin, type Play } from "./session";
+import { share } from "./share";
 
+const Activity = later(() => import("../views/Activity").then((chunk) => chunk.Activity), null);
+const Menu = later(() => import("./Panels").then((chunk) => chunk.Menu), null);
+const Picker = later(() => import("./Panels").then((chunk) => chunk.Picker), null);
 const QUICK = ["❤️", "🔥", "😂", "😮", "😢", "👏"];
 const HOLD_MS = 200;
 const SWIPE_PX = 60;
@@ -108,7 +100,7 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
       </Stage>
       <Side play={play} step={1} />
       {panel === "comments" && item && <Comments item={item} own={own} onClose={() => setPanel(null)} />}
-      {panel === "activity" && item && <Activity id={item.id} onClose={() => setPanel(null)} />}
+      {panel === "activity" && item && <Activity id={item.id} layers={item.layers} onClose={() => setPanel(null)} />}
       {panel === "menu" && item && (
         <Menu
           item={item}
@@ -377,6 +369,7 @@ function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (pa
   const [mine, setMine] = useState<string | null>(null);
   const [counts, setCounts] = useState<{ comments: number; viewers: number } | null>(null);
   const [quick, setQuick] = useState(false);
+  const [picking, setPicking] = useState(false);
   const { api } = session.value ?? {};
   useEffect(() => {
     setMine(null);
@@ -408,6 +401,7 @@ function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (pa
   const react = async (emoji: string) => {
     const next = emoji === mine ? null : emoji;
     choose(false);
+    setPicking(false);
     setMine(next);
     if (next) burst(next);
     if ((await attempt(api.react(item, next).then(() => true))) === null) setMine(mine);
@@ -447,7 +441,27 @@ function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (pa
                     {emoji}
                   </button>
                 ))}
+                <button
+                  type="button"
+                  aria-label={t("more")}
+                  onClick={() => {
+                    setQuick(false);
+                    setPicking(true);
+                  }}
+                >
+                  <Icon name="plus" />
+                </button>
               </div>
+            )}
+            {picking && (
+              <Picker
+                mine={mine}
+                onPick={(emoji) => void react(emoji)}
+                onClose={() => {
+                  setPicking(false);
+                  choose(false);
+                }}
+              />
             )}
             <button
               type="button"
@@ -486,82 +500,4 @@ function burst(emoji: string): void {
     );
     flight.onfinish = () => each.remove();
   }
-}
-
-async function share(item: Item): Promise<void> {
-  const { api } = session.peek() ?? {};
-  const url = api && (await attempt(api.share(item)));
-  if (!url) return;
-  if (navigator.share && matchMedia("(pointer: coarse)").matches) await navigator.share({ url }).catch(() => undefined);
-  else
-    await navigator.clipboard.writeText(url).then(
-      () => say(t("copied")),
-      () => say(url),
-    );
-}
-
-function Menu({ item, own, onClose, onGone }: { item: Item; own: boolean; onClose: () => void; onGone: () => void }) {
-  const name = item.author_id;
-  const { api } = session.value ?? {};
-  const act = (call: () => Promise<unknown>) => () => {
-    onClose();
-    void call();
-  };
-  const edge = (list: "muted" | "blocked") =>
-    act(async () => {
-      if (!api || (await attempt(api.setEdge(list, name, true).then(() => true))) === null) return;
-      say(t(list, { name }));
-      onGone();
-    });
-  const followed = following.value.has(name);
-  return (
-    <Sheet title={own ? t("yours") : name} onClose={onClose}>
-      <div class="menu">
-        {item.can.share && (
-          <button type="button" onClick={act(() => share(item))}>
-            <Icon name="link" /> {t("copyLink")}
-          </button>
-        )}
-        {own ? (
-          <button
-            type="button"
-            class="danger"
-            onClick={async () => {
-              const deleted = await confirmDelete(item.id);
-              onClose();
-              if (deleted) onGone();
-            }}
-          >
-            <Icon name="trash-2" /> {t("delete")}
-          </button>
-        ) : (
-          <>
-            <button type="button" onClick={act(() => setFollowing(name, !followed))}>
-              <Icon name={followed ? "user" : "user-plus"} /> {followed ? t("unfollow") : t("follow")}
-            </button>
-            {followed && (
-              <button type="button" onClick={act(() => setNotified(name, !notified.value.has(name)))}>
-                <Icon name={notified.value.has(name) ? "bell-off" : "bell"} />{" "}
-                {t(notified.value.has(name) ? "notifyStop" : "notify")}
-              </button>
-            )}
-            <button type="button" onClick={edge("muted")}>
-              <Icon name="bell-off" /> {t("mute", { name })}
-            </button>
-            <button
-              type="button"
-              onClick={act(async () => {
-                if (api && (await attempt(api.report(item, "other").then(() => true))) !== null) say(t("reported"));
-              })}
-            >
-              <Icon name="flag" /> {t("report")}
-            </button>
-            <button type="button" class="danger" onClick={edge("blocked")}>
-              <Icon name="ban" /> {t("block", { name })}
-            </button>
-          </>
-        )}
-      </div>
-    </Sheet>
-  );
 }

@@ -91,10 +91,10 @@ export function Sheet({
       onClick={(event) => event.target === dialog.current && onClose()}
     >
       <div class="sheet-body">
-        <header>
+        <div class="sheet-head">
           <h2>{title}</h2>
           <IconButton icon="x" label={t("close")} onClick={onClose} />
-        </header>
+        </div>
         {children}
       </div>
     </dialog>

@@ -1,14 +1,21 @@
-/** What happened to one's own story: viewers, counts, insights, deletion and its receipt. */
-import { signal } from "@preact/signals";
+/** What happened to one's own story: counts, charts, answers and viewers. A chunk of its own. */
 import { useEffect, useState } from "preact/hooks";
-import { type paths, type Receipt, StoriesError, type Viewers } from "stories-client";
-import { attempt, refreshTray, session } from "../state";
-import { span, t } from "../text";
-import { Avatar, Empty, Icon, Sheet } from "../ui/parts";
+import type { Item, Layer, Viewers } from "stories-client";
+import { session } from "../state";
+import { span, t as tr } from "../text";
+import { Avatar, Empty, Sheet } from "../ui/parts";
+import { Answers } from "./Answers";
+import "./activity.css";
+import { Bars, type Insights, overTime } from "./Charts";
+import { t } from "./text";
 
-type Insights = paths["/v1/stories/{story_id}/insights"]["get"]["responses"][200]["content"]["application/json"];
+interface Props {
+  id: string;
+  layers?: readonly Layer[] | Item["layers"];
+  onClose: () => void;
+}
 
-export function Activity({ id, onClose }: { id: string; onClose: () => void }) {
+export function Activity({ id, layers = [], onClose }: Props) {
   const { api } = session.value ?? {};
   const [viewers, setViewers] = useState<Viewers | null>(null);
   const [insights, setInsights] = useState<Insights | null>(null);
@@ -22,9 +29,12 @@ export function Activity({ id, onClose }: { id: string; onClose: () => void }) {
     return () => clearInterval(timer);
   }, [id]);
   return (
-    <Sheet title={t("viewers")} onClose={onClose}>
-      {insights && <Figures insights={insights} />}
-      {viewers?.total === 0 && <Empty icon="eye" title={t("viewersNone")} hint="" />}
+    <Sheet title={tr("viewers")} onClose={onClose}>
+      {insights && <Figures insights={insights} viewers={viewers} />}
+      {insights?.answers.map((each) => (
+        <Answers key={each.layer_id} story={id} of={each} layer={layers.find(({ id }) => id === each.layer_id)} />
+      ))}
+      {viewers?.total === 0 && <Empty icon="eye" title={tr("viewersNone")} hint="" />}
       <ul class="people">
         {viewers?.items.map((each) => (
           <li key={each.viewer_id}>
@@ -42,17 +52,22 @@ export function Activity({ id, onClose }: { id: string; onClose: () => void }) {
   );
 }
 
-function Figures({ insights }: { insights: Insights }) {
-  const { reach, plays, completion_rate, mean_watch_ms, comments, shares } = insights;
+function Figures({ insights, viewers }: { insights: Insights; viewers: Viewers | null }) {
+  const { reach, plays, completion_rate, mean_watch_ms, comments, shares, reactions } = insights;
   const figures: [string, string | number][] = [
     [t("reach"), reach.total],
     [t("views"), plays],
     [t("completion"), `${Math.round(completion_rate * 100)} %`],
     [t("watched"), span(mean_watch_ms)],
-    [t("comments"), comments],
+    [tr("comments"), comments],
     [t("shares"), shares],
   ];
-  const most = Math.max(1, ...(insights.drop_off ?? []).map((each) => each.viewers ?? 0));
+  const times = viewers
+    ? overTime(
+        Date.parse(insights.posted_at),
+        viewers.items.map((each) => each.viewed_at),
+      )
+    : [];
   return (
     <section class="figures" aria-label={t("insights")}>
       <dl>
@@ -63,116 +78,39 @@ function Figures({ insights }: { insights: Insights }) {
           </div>
         ))}
       </dl>
-      {(insights.drop_off?.length ?? 0) > 1 && (
-        <div class="chart">
-          {insights.drop_off?.map((each) => (
-            <span
-              key={each.part}
-              style={{ "--share": `${((each.viewers ?? 0) / most) * 100}%` }}
-              title={`${each.part}: ${each.viewers ?? "–"}`}
-            />
-          ))}
-        </div>
+      {reach.total > 0 && reach.followers !== null && (
+        <figure class="split">
+          <figcaption>
+            <span>
+              {t("followersReach")} <b>{reach.followers}</b>
+            </span>
+            <span>
+              {t("othersReach")} <b>{reach.others ?? 0}</b>
+            </span>
+          </figcaption>
+          <span style={{ "--share": `${(reach.followers / reach.total) * 100}%` }} />
+        </figure>
       )}
-    </section>
-  );
-}
-
-// Deletion: a question, then the receipt as it fills
-
-const asked = signal<{ id: string; live: boolean; answer: (deleted: boolean) => void } | null>(null);
-
-/** Ask, delete, and show the receipt of what was live. Resolves once the story is deleted, or the question is closed. */
-export function confirmDelete(id: string, live = true): Promise<boolean> {
-  return new Promise((answer) => {
-    asked.value = { id, live, answer };
-  });
-}
-
-export function DeleteDialog() {
-  const question = asked.value;
-  const [phase, setPhase] = useState<"ask" | "deleting" | "receipt">("ask");
-  useEffect(() => setPhase("ask"), [question]);
-  if (!question) return null;
-  const close = () => {
-    question.answer(phase === "receipt");
-    asked.value = null;
-  };
-  const remove = async () => {
-    setPhase("deleting");
-    const done = await attempt(session.value?.api.delete(question.id).then(() => true) ?? Promise.resolve(null));
-    if (!done) return setPhase("ask");
-    question.answer(true);
-    if (question.live) setPhase("receipt");
-    else asked.value = null;
-    void refreshTray();
-  };
-  if (phase === "receipt") return <ReceiptSheet id={question.id} onClose={close} />;
-  return (
-    <Sheet title={t("deleteAsk")} onClose={close}>
-      <p class="note">{t("deleteHint")}</p>
-      <div class="choices">
-        <button type="button" class="button" onClick={close}>
-          {t("cancel")}
-        </button>
-        <button type="button" class="button danger" disabled={phase === "deleting"} onClick={() => void remove()}>
-          {t("delete")}
-        </button>
-      </div>
-    </Sheet>
-  );
-}
-
-export function ReceiptSheet({ id, onClose }: { id: string; onClose: () => void }) {
-  const [receipt, setReceipt] = useState<Receipt | null>(null);
-  useEffect(() => {
-    let open = true;
-    const read = async () => {
-      try {
-        const found = await session.value?.api.receipt(id);
-        if (!open || !found) return;
-        setReceipt(found);
-        if (found.complete) return;
-      } catch (error) {
-        if (!(error instanceof StoriesError)) throw error;
-      }
-      if (open) setTimeout(read, 250);
-    };
-    void read();
-    return () => {
-      open = false;
-    };
-  }, [id]);
-  const stores = ["media", "feed", "engagement"] as const;
-  const ended = receipt ? Date.parse(receipt.ended_at) : 0;
-  return (
-    <Sheet title={t("receipt")} onClose={onClose}>
-      <p class="note">{t("receiptHint")}</p>
-      <ul class="receipt">
-        {stores.map((store) => {
-          const at = receipt?.erased[store];
-          return (
-            <li key={store} class={at ? "done" : ""}>
-              <span class="mark">{at ? <Icon name="check" /> : <span class="spinner small" />}</span>
-              <span class="grow">{t(`store_${store}`)}</span>
-              {at && (
-                <small>
-                  +
-                  {new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 }).format(
-                    (Date.parse(at) - ended) / 1000,
-                  )}{" "}
-                  s
-                </small>
-              )}
-            </li>
-          );
-        })}
-      </ul>
-      {receipt?.complete && (
-        <p class="complete">
-          <Icon name="shield" /> {t("done")}
+      {times.length > 1 && <Bars title={t("overTime")} bars={times} />}
+      {(insights.drop_off?.length ?? 0) > 1 && (
+        <Bars
+          title={t("dropOff")}
+          bars={(insights.drop_off ?? []).map((each) => ({
+            label: String(each.part),
+            name: t("part", { n: each.part }),
+            value: each.viewers ?? 0,
+          }))}
+        />
+      )}
+      {Object.keys(reactions ?? {}).length > 0 && (
+        <p class="tally" role="group" aria-label={tr("react")}>
+          {Object.entries(reactions ?? {}).map(([emoji, n]) => (
+            <span key={emoji}>
+              {emoji} <b>{n}</b>
+            </span>
+          ))}
         </p>
       )}
-    </Sheet>
+    </section>
   );
 }

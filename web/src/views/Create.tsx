@@ -1,6 +1,6 @@
 /** Making a story: a file or a coloured background, layers placed by hand, choices, upload. A chunk of its own. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Item, type Layer, StoriesError, type Upload, type UploadProgress } from "stories-client";
+import { type Layer, StoriesError, type Upload, type UploadProgress } from "stories-client";
 import { CropPanel, TrimPanel } from "../capture/Cutting";
 import {
   CENTRE,
@@ -16,11 +16,12 @@ import {
 import { Shape } from "../capture/Shape";
 import { t as tc } from "../capture/text";
 import { later } from "../later";
-import { filter, frame } from "../player/geometry";
-import { Content } from "../player/Layers";
+import { filter } from "../player/geometry";
 import { config, explain, go, refreshTray, say, session } from "../state";
 import { bytes, type Key, t } from "../text";
-import { Icon, Sheet, TimeField } from "../ui/parts";
+import { Icon, TimeField } from "../ui/parts";
+import { type Adding, AddSheet } from "./AddSheet";
+import { Canvas } from "./Canvas";
 
 const Camera = later(() => import("../capture/Camera").then((chunk) => chunk.Camera));
 const COLORS = {
@@ -34,7 +35,6 @@ const COLORS = {
 };
 const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
 const EFFECTS = ["none", "warm", "cool", "vivid", "fade", "mono"] as const;
-const STICKERS = ["❤️", "🔥", "✨", "😂", "😍", "🎉", "☀️", "🌊", "📍", "☕", "🎧", "🐾"];
 const BACKGROUNDS: [string, string][] = [
   ["#2A6CFF", "#6B4DFF"],
   ["#FF5F6D", "#FFC371"],
@@ -46,16 +46,16 @@ const BACKGROUNDS: [string, string][] = [
 
 type Text = Extract<Layer, { kind: "text" }>;
 type Sending = UploadProgress | { stage: "cutting"; fraction: number };
-type Adding = "sticker" | "poll" | "mention" | "hashtag" | "link" | "question" | null;
 
 export function Create() {
   const [file, setFile] = useState<File | null>(null);
   const [background, setBackground] = useState<[string, string] | null>(null);
   const [layers, setLayers] = useState<Layer[]>([]);
   const [selected, setSelected] = useState<number | null>(null);
-  const [adding, setAdding] = useState<Adding>(null);
+  const [adding, setAdding] = useState<Adding | null>(null);
   const [effect, setEffect] = useState<(typeof EFFECTS)[number]>("none");
   const [progress, setProgress] = useState<Sending | null>(null);
+  const [paused, setPaused] = useState(false);
   const [camera, setCamera] = useState(false);
   const [crop, setCrop] = useState<Crop | null>(null);
   const [range, setRange] = useState<Range | null>(null);
@@ -154,16 +154,38 @@ export function Create() {
       const media = file && (await cut(file));
       if (background) choices.media = { background, angle: 160 };
       const at = later && text("at") ? new Date(text("at")) : undefined;
-      upload.current = api.upload(media, choices, setProgress, undefined, at);
-      await upload.current.run();
-      say(t(at ? "scheduled" : "posted"));
-      void refreshTray();
-      go(at ? "/me" : "/");
+      const begun = api.upload(
+        media,
+        choices,
+        (now) => upload.current === begun && setProgress(now), // nothing more of one that was cancelled
+        undefined,
+        at,
+      );
+      upload.current = begun;
+      await run(begun, at !== undefined);
     } catch (error) {
-      if (error instanceof DOMException) return setProgress(null);
-      setProblem(error instanceof StoriesError ? refusal(error) : (error as Error).message || t("failed"));
-      setProgress(null);
+      failed(error);
     }
+  };
+
+  /** From where the upload stopped to the end. */
+  const run = async (started: Upload, scheduled: boolean) => {
+    setPaused(false);
+    try {
+      await started.run();
+      say(t(scheduled ? "scheduled" : "posted"));
+      void refreshTray();
+      go(scheduled ? "/me" : "/");
+    } catch (error) {
+      if (upload.current === started && error instanceof DOMException) setPaused(true);
+      else failed(error);
+    }
+  };
+
+  const failed = (error: unknown) => {
+    setProgress(null);
+    if (error instanceof DOMException) return;
+    setProblem(error instanceof StoriesError ? refusal(error) : (error as Error).message || t("failed"));
   };
 
   return (
@@ -264,10 +286,12 @@ export function Create() {
               <Tool icon={<Icon name="type" />} label={t("addText")} onClick={() => add(newText())} />
               <Tool icon={<Icon name="smile" />} label={t("sticker")} onClick={() => setAdding("sticker")} />
               <Tool icon={<Icon name="vote" />} label={t("poll")} onClick={() => setAdding("poll")} />
+              <Tool icon={<Icon name="check" />} label={t("quiz")} onClick={() => setAdding("quiz")} />
               <Tool icon={<Icon name="message-circle" />} label={t("question")} onClick={() => setAdding("question")} />
               <Tool icon={<Icon name="at-sign" />} label={t("mention")} onClick={() => setAdding("mention")} />
               <Tool icon={<Icon name="hash" />} label={t("hashtag")} onClick={() => setAdding("hashtag")} />
               <Tool icon={<Icon name="link" />} label={t("link")} onClick={() => setAdding("link")} />
+              <Tool icon={<Icon name="copy" />} label={t("promo_code")} onClick={() => setAdding("promo_code")} />
             </div>
           </div>
           <div class="stack choices-side">
@@ -383,20 +407,37 @@ export function Create() {
                   {progress.stage === "cutting"
                     ? tc("cutting", { n: Math.round(progress.fraction * 100) })
                     : progress.stage === "uploading"
-                      ? t("uploading", { n: Math.round(progress.fraction * 100) })
+                      ? t(paused ? "uploadPaused" : "uploading", { n: Math.round(progress.fraction * 100) })
                       : t("processing")}
                 </span>
-                <button
-                  type="button"
-                  class="button small"
-                  onClick={() => {
-                    stop.current.abort();
-                    void upload.current?.cancel().catch(() => undefined);
-                    setProgress(null);
-                  }}
-                >
-                  {t("cancel")}
-                </button>
+                <span class="choices">
+                  {upload.current && (paused || progress.stage === "uploading") && (
+                    <button
+                      type="button"
+                      class="button small"
+                      onClick={() => {
+                        if (paused && upload.current) void run(upload.current, later);
+                        else upload.current?.pause();
+                      }}
+                    >
+                      {t(paused ? "resume" : "pause")}
+                    </button>
+                  )}
+                  <button
+                    type="button"
+                    class="button small"
+                    onClick={() => {
+                      stop.current.abort();
+                      const begun = upload.current;
+                      upload.current = null;
+                      void begun?.cancel().catch(() => undefined);
+                      setPaused(false);
+                      setProgress(null);
+                    }}
+                  >
+                    {t("cancel")}
+                  </button>
+                </span>
                 {progress.stage === "cutting" && video && <small class="wide-row">{tc("cutHint")}</small>}
               </div>
             ) : (
@@ -487,102 +528,6 @@ function Start({ onFile, onCamera, onText }: StartProps) {
   );
 }
 
-interface CanvasProps {
-  layers: Layer[];
-  selected: number | null;
-  onSelect: (index: number | null) => void;
-  onChange: (index: number, changes: Partial<Layer>) => void;
-  /** The picture is moved by a share of the canvas. */
-  onPan?: (dx: number, dy: number) => void;
-  ratio: number;
-  style: Record<string, string>;
-  children: preact.ComponentChildren;
-}
-
-/** The picture with its layers, which are moved with a finger, the mouse or the arrow keys. */
-function Canvas({ layers, selected, onSelect, onChange, onPan, ratio, style, children }: CanvasProps) {
-  const box = useRef<HTMLDivElement>(null);
-  const pan = useRef<{ x: number; y: number } | null>(null);
-  const drag = useRef<{ x: number; y: number; from: Layer } | null>(null);
-  const bounded = (value: number) => Math.min(1, Math.max(0, Math.round(value * 1000) / 1000));
-  return (
-    <div
-      class="canvas"
-      style={{ ...style, "--ratio": String(ratio) }}
-      ref={box}
-      onPointerDown={(event) => {
-        if (event.target !== box.current) return;
-        onSelect(null);
-        if (!onPan) return;
-        pan.current = { x: event.clientX, y: event.clientY };
-        event.currentTarget.setPointerCapture(event.pointerId);
-      }}
-      onPointerMove={(event) => {
-        const size = box.current?.getBoundingClientRect();
-        if (!pan.current || !size) return;
-        onPan?.((event.clientX - pan.current.x) / size.width, (event.clientY - pan.current.y) / size.height);
-        pan.current = { x: event.clientX, y: event.clientY };
-      }}
-      onPointerUp={() => {
-        pan.current = null;
-      }}
-    >
-      {children}
-      <div class="layers editing">
-        {layers.map((layer, index) => (
-          <div
-            key={index}
-            class={`layer ${layer.kind} ${selected === index ? "selected" : ""}`}
-            style={frame(layer)}
-            role="button"
-            tabIndex={0}
-            aria-label={`${layer.kind}. ${t("place")}`}
-            onFocus={() => onSelect(index)}
-            onPointerDown={(event) => {
-              onSelect(index);
-              drag.current = { x: event.clientX, y: event.clientY, from: layer };
-              event.currentTarget.setPointerCapture(event.pointerId);
-            }}
-            onPointerMove={(event) => {
-              const size = box.current?.getBoundingClientRect();
-              const begun = drag.current;
-              if (!begun || !size) return;
-              onChange(index, {
-                x: bounded(begun.from.x + (event.clientX - begun.x) / size.width),
-                y: bounded(begun.from.y + (event.clientY - begun.y) / size.height),
-              });
-            }}
-            onPointerUp={() => {
-              drag.current = null;
-            }}
-            onKeyDown={(event) => {
-              const steps: Record<string, [number, number]> = {
-                ArrowLeft: [-0.02, 0],
-                ArrowRight: [0.02, 0],
-                ArrowUp: [0, -0.02],
-                ArrowDown: [0, 0.02],
-              };
-              const move = steps[event.key];
-              if (!move) return;
-              event.preventDefault();
-              onChange(index, { x: bounded(layer.x + move[0]), y: bounded(layer.y + move[1]) });
-            }}
-          >
-            <div class="inert" inert>
-              <Content
-                layer={layer.kind === "text" && !layer.text ? { ...layer, text: t("text_add") } : layer}
-                item={{} as Item}
-                ratio={ratio}
-                own
-              />
-            </div>
-          </div>
-        ))}
-      </div>
-    </div>
-  );
-}
-
 interface PanelProps {
   layer: Layer;
   onChange: (changes: Partial<Layer>) => void;
@@ -661,8 +606,8 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
           <span>{t("rotation")}</span>
           <input
             type="range"
-            min="-45"
-            max="45"
+            min="-180"
+            max="180"
             step="1"
             value={layer.rotation ?? 0}
             onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })}
@@ -678,89 +623,6 @@ function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
         </button>
       </div>
     </section>
-  );
-}
-
-function AddSheet({
-  kind,
-  onAdd,
-  onClose,
-}: {
-  kind: Exclude<Adding, null>;
-  onAdd: (layer: Layer) => void;
-  onClose: () => void;
-}) {
-  const at = { x: 0.5, y: 0.5, rotation: 0 };
-  if (kind === "sticker") {
-    return (
-      <Sheet title={t("sticker")} onClose={onClose}>
-        <div class="stickers">
-          {STICKERS.map((emoji) => (
-            <button
-              key={emoji}
-              type="button"
-              aria-label={emoji}
-              onClick={() => onAdd({ ...at, kind: "sticker", sticker_id: emoji, w: 0.27, h: 0.15 })}
-            >
-              {emoji}
-            </button>
-          ))}
-        </div>
-      </Sheet>
-    );
-  }
-  return (
-    <Sheet title={t(kind)} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const form = new FormData(event.currentTarget);
-          const text = String(form.get("text") ?? "").trim();
-          if (!text) return;
-          const options = form
-            .getAll("option")
-            .map(String)
-            .map((each) => each.trim())
-            .filter(Boolean);
-          const made: Record<Exclude<Adding, "sticker" | null>, () => Layer> = {
-            poll: () => ({ ...at, kind: "poll", question: text, options, w: 0.72, h: 0.22 }),
-            question: () => ({ ...at, kind: "question", prompt: text, w: 0.72, h: 0.14 }),
-            mention: () => ({ ...at, kind: "mention", user_id: text.replace(/^@/, ""), w: 0.5, h: 0.06 }),
-            hashtag: () => ({ ...at, kind: "hashtag", tag: text.replace(/^#/, ""), w: 0.5, h: 0.06 }),
-            link: () => ({
-              ...at,
-              kind: "link",
-              url: /^https:\/\//.test(text) ? text : `https://${text}`,
-              title: null,
-              w: 0.6,
-              h: 0.06,
-            }),
-          };
-          if (kind !== "poll" || options.length >= 2) onAdd(made[kind]());
-        }}
-      >
-        <label>
-          <span>{t(kind)}</span>
-          <input
-            name="text"
-            maxLength={kind === "link" ? 2048 : 200}
-            required
-            autocapitalize={kind === "mention" ? "off" : undefined}
-          />
-        </label>
-        {kind === "poll" &&
-          [1, 2, 3, 4].map((n) => (
-            <label key={n}>
-              <span>{t("option", { n })}</span>
-              <input name="option" maxLength={80} required={n <= 2} />
-            </label>
-          ))}
-        <button type="submit" class="button primary">
-          {t("add")}
-        </button>
-      </form>
-    </Sheet>
   );
 }
 

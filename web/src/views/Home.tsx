@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Item, type Ring, StoriesError } from "stories-client";
-import { explain, go, refreshTray, say, session, setFollowing, tray, trayError } from "../state";
+import { explain, go, listed, refreshTray, session, setFollowing, tray, trayError } from "../state";
 import { span, t } from "../text";
 import { Avatar, Empty, Icon, RingAvatar, Sheet, useNow } from "../ui/parts";
 
@@ -22,7 +22,17 @@ export function Home({ known, onKnown }: { known: Item[] | null; onKnown: (items
 function Tray({ onAdd }: { onAdd: () => void }) {
   const found = tray.value;
   const user = session.value?.user ?? "";
+  const failed = trayError.value && (
+    <p class="banner" role="status">
+      <span class="spinner small" />
+      <span class="grow">{t("offline")}</span>
+      <button type="button" class="quiet" onClick={() => void refreshTray()}>
+        {t("retry")}
+      </button>
+    </p>
+  );
   if (!found) {
+    if (failed) return failed;
     return (
       <div class="tray" aria-busy="true">
         {[0, 1, 2, 3, 4, 5].map((each) => (
@@ -36,15 +46,7 @@ function Tray({ onAdd }: { onAdd: () => void }) {
   }
   return (
     <section class="tray-section" aria-label={t("trayLabel")}>
-      {trayError.value && (
-        <p class="banner" role="status">
-          <span class="spinner small" />
-          {t("offline")}
-          <button type="button" class="quiet" onClick={() => void refreshTray()}>
-            {t("retry")}
-          </button>
-        </p>
-      )}
+      {failed}
       <ul class="tray">
         <li class="tray-item own">
           <a href={found.mine ? `#/u/${encodeURIComponent(user)}` : "#/new"}>
@@ -92,6 +94,7 @@ export function Grid({
   const { api } = session.value ?? {};
   const [items, setItems] = useState<Item[] | null>(known ?? null);
   const [all, setAll] = useState(false);
+  const [failed, setFailed] = useState<string | null>(null);
   const pages = useRef<AsyncGenerator<Item> | null>(null);
   const end = useRef<HTMLDivElement>(null);
   const reading = useRef(false);
@@ -105,6 +108,7 @@ export function Grid({
     const source = pages.current;
     const found: Item[] = [];
     let over = false;
+    let problem: string | null = null;
     try {
       while (found.length < 20 && !over) {
         const { value, done } = await source.next();
@@ -113,9 +117,10 @@ export function Grid({
       }
     } catch (error) {
       over = true;
-      if (!(error instanceof StoriesError && error.status === 404)) say(explain(error));
+      problem = error instanceof StoriesError && error.status === 404 ? null : explain(error);
     }
     if (source !== pages.current) return; // it is being read anew, from the beginning
+    setFailed(problem);
     setAll(over);
     setItems((before) => {
       const next = fresh
@@ -147,6 +152,15 @@ export function Grid({
       </div>
     );
   }
+  const again = failed && (
+    <p class="banner" role="status">
+      <span class="grow">{failed}</span>
+      <button type="button" class="quiet" onClick={() => void more(true)}>
+        {t("retry")}
+      </button>
+    </p>
+  );
+  if (!items.length && again) return again;
   if (!items.length) {
     return (
       <Empty icon="sparkles" title={t("empty")} hint={t("emptyHint")}>
@@ -163,18 +177,27 @@ export function Grid({
           .filter((item) => Date.parse(item.expires_at) > now)
           .map((item) => (
             <li key={item.id}>
-              <StoryCard item={item} />
+              <StoryCard item={item} among={items} />
             </li>
           ))}
       </ul>
+      {again}
       <div ref={end} />
     </>
   );
 }
 
-export function StoryCard({ item }: { item: Item }) {
+export function StoryCard({ item, among }: { item: Item; among: readonly Item[] }) {
+  const choose = () => {
+    listed.value = among;
+  };
   return (
-    <a class="story-card" href={`#/s/${item.id}`} style={{ backgroundColor: item.preview?.color ?? "" }}>
+    <a
+      class="story-card"
+      href={`#/s/${item.id}`}
+      onClick={choose}
+      style={{ backgroundColor: item.preview?.color ?? "" }}
+    >
       <img src={item.poster_url} alt="" loading="lazy" />
       <span class="chips">
         <span class="chip">{item.label || t("label")}</span>

@@ -1,25 +1,15 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Item, OwnStory, paths } from "stories-client";
 import { later } from "../later";
-import {
-  attempt,
-  config,
-  following,
-  notified,
-  say,
-  session,
-  setFollowing,
-  setNotified,
-  signOut,
-  type Theme,
-  theme,
-  tray,
-} from "../state";
+import { attempt, config, following, say, session, signOut, type Theme, theme, tray } from "../state";
 import { type Key, type Language, language, languages, span, speak, t } from "../text";
 import { Avatar, Empty, Icon, IconButton, Sheet, TimeField, useNow } from "../ui/parts";
-import { Activity, confirmDelete, ReceiptSheet } from "./Activity";
+import { confirmDelete, ReceiptSheet } from "./Deletion";
 import { AddPerson, StoryCard } from "./Home";
+import { People } from "./People";
 
+const Activity = later(() => import("./Activity").then((chunk) => chunk.Activity), null);
+const Totals = later(() => import("./Totals").then((chunk) => chunk.Totals), null);
 const Archive = later(() => import("../archive/Archive").then((chunk) => chunk.Archive));
 
 const COUNT_MS = 5000;
@@ -92,38 +82,12 @@ export function Me() {
           ))}
         </ul>
       </section>
+      <Totals />
       {config.value?.features.includes("archive") && <Archive />}
       <Mentions />
-      <section>
-        <h2>{t("people")}</h2>
-        {following.value.size === 0 && <p class="note">{t("noFollowing")}</p>}
-        <ul class="people cards">
-          {[...following.value].map((name) => (
-            <li key={name}>
-              <Avatar user={name} size={40} />
-              <a class="grow" href={`#/p/${encodeURIComponent(name)}`}>
-                <b>{name}</b>
-              </a>
-              <IconButton
-                icon={notified.value.has(name) ? "bell" : "bell-off"}
-                filled={notified.value.has(name)}
-                class="small"
-                pressed={notified.value.has(name)}
-                label={`${name}: ${t("notify")}`}
-                onClick={() => void setNotified(name, !notified.value.has(name))}
-              />
-              <button type="button" class="button small" onClick={() => void setFollowing(name, false)}>
-                {t("unfollow")}
-              </button>
-            </li>
-          ))}
-        </ul>
-        <button type="button" class="button" onClick={() => setAdding(true)}>
-          <Icon name="user-plus" /> {t("followPeople")}
-        </button>
-      </section>
+      <People onAdd={() => setAdding(true)} />
       <Settings />
-      {watching && <Activity id={watching} onClose={() => setWatching(null)} />}
+      {watching && <Activity id={watching} layers={items[watching]?.layers} onClose={() => setWatching(null)} />}
       {asking && <Why id={asking} onClose={() => setAsking(null)} />}
       {moving && (
         <Reschedule
@@ -158,7 +122,7 @@ function Mentions() {
       <ul class="grid">
         {items.map((item) => (
           <li key={item.id}>
-            <StoryCard item={item} />
+            <StoryCard item={item} among={items} />
           </li>
         ))}
       </ul>

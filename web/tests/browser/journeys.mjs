@@ -1,39 +1,13 @@
 /** Journeys in a real Chromium against the stack at STORIES_URL: `node journeys.mjs [NAME…]`. Exits with 1 on a failure. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
+import { accessible, blocked, LONG, pair, ringOf, shortest, shown, shownRatio, unique } from "./checks.mjs";
+import { layout } from "./layout.mjs";
+import { making } from "./making.mjs";
 import { provider } from "./provider.mjs";
+import { social } from "./social.mjs";
 import { call, item, launch, post, SCENES, URL_, visit } from "./stage.mjs";
 
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const browser = await launch();
-const unique = () => Math.random().toString(36).slice(2, 8);
-const LONG = { timeout: 20_000 };
-
-async function accessible(page, where) {
-  const results = await page.evaluate(async (source) => {
-    const policy = window.trustedTypes;
-    if (!window.axe) new Function(policy ? source : source)();
-    return (await window.axe.run()).violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(" ")).join(", ")}`,
-    );
-  }, axe);
-  assert.deepEqual(results, [], `axe on ${where}`);
-}
-
-async function pair() {
-  const [ann, bob] = [`ann-${unique()}`, `bob-${unique()}`];
-  await call(bob, "PUT", `/v1/following/${ann}`);
-  return [ann, bob];
-}
-
-const ringOf = (page, author) => page.locator(".tray").getByRole("link", { name: new RegExp(`Story of ${author}`) });
-const shown = (page, caption) => page.locator(".player .caption-line", { hasText: caption });
-const shortest = (lifetimes) => lifetimes.find((each) => /^\d+s$/.test(each)) ?? lifetimes.at(-1);
-
-const blocked = (page) =>
-  page.problems.filter((each) => /Content Security Policy|Permissions policy|TrustedHTML/.test(each));
-const shownRatio = (media) => media.evaluate((each) => each.naturalWidth / each.naturalHeight);
 
 /** Post what is open in the editor. */
 async function share(page, caption) {
@@ -93,10 +67,11 @@ const journeys = {
     await hers.locator("input[type=file]").setInputFiles(`${SCENES}/sea.jpg`);
     await hers.getByLabel("Caption").fill("hello from ann");
     await hers.getByRole("button", { name: "Share story" }).click();
-    await hers.getByText("Your story is live").waitFor(LONG);
-
     const ring = ringOf(his, ann);
-    await ring.waitFor(LONG);
+    const [live, inTray] = await Promise.all(
+      [hers.getByText("Your story is live"), ring].map((each) => each.waitFor(LONG).then(() => Date.now())),
+    );
+    assert.ok(inTray - live < 1000, `in the tray ${inTray - live} ms after its author knew`);
     await ring.click();
     await shown(his, "hello from ann").waitFor(LONG);
     await his.getByRole("button", { name: "Pause" }).click();
@@ -114,7 +89,7 @@ const journeys = {
     await hers.getByRole("button", { name: "Pause" }).click();
     await hers.getByRole("button", { name: /Viewers/ }).click();
     await hers.getByText(bob).waitFor(LONG);
-    await hers.getByText("👏").waitFor(LONG);
+    await hers.locator(".people .reaction", { hasText: "👏" }).waitFor(LONG);
     await hers.getByRole("dialog", { name: "Viewers" }).getByRole("button", { name: "Close" }).click();
 
     await ring.click();
@@ -336,7 +311,7 @@ const journeys = {
     assert.match(await page.getByRole("alert").textContent(), /not a photo or clip|damaged/);
   },
 
-  /** Views made offline are sent when the network is back. */
+  /** Views made offline are sent when the network is back; one that is cut short by closing the tab is not lost. */
   async offline() {
     const [ann, bob] = await pair();
     const story = await post(ann, "sea.jpg", { caption: "seen offline" });
@@ -350,6 +325,15 @@ const journeys = {
       const { total } = await call(ann, "GET", `/v1/stories/${story.id}/viewers`);
       if (total === 1) break;
       assert.ok(tries < 100, "the view arrives");
+      await page.waitForTimeout(200);
+    }
+    const last = await post(ann, "dusk.jpg", { caption: "seen last" });
+    const again = await visit(browser, bob, { path: `/u/${ann}` });
+    await shown(again, "seen last").waitFor(LONG);
+    await again.waitForTimeout(500);
+    await again.close();
+    for (let tries = 0; (await call(ann, "GET", `/v1/stories/${last.id}/viewers`)).total === 0; tries++) {
+      assert.ok(tries < 100, "the view of a tab that was closed arrives");
       await page.waitForTimeout(200);
     }
   },
@@ -663,6 +647,8 @@ const journeys = {
     }
   },
 };
+
+Object.assign(journeys, social(browser), making(browser), layout(browser));
 
 let failed = false;
 for (const name of process.argv.length > 2

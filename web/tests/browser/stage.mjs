@@ -64,6 +64,21 @@ export async function post(user, name, choices = {}, when = null) {
   }
 }
 
+const WORDS = { kind: "text", text: "Hello", x: 0.5, y: 0.4, w: 0.8, h: 0.12 };
+
+/** Post a text story, which needs no file. */
+export async function write(user, choices = {}) {
+  const { id } = await call(user, "POST", "/v1/stories", {
+    media: { background: ["#2A6CFF", "#6B4DFF"] },
+    layers: [WORDS],
+    ...choices,
+  });
+  for (;;) {
+    const answer = await call(user, "POST", `/v1/stories/${id}/publish?wait=20`);
+    if (answer.state === "live") return answer;
+  }
+}
+
 export const item = async (user, author, id) =>
   (await call(user, "GET", `/v1/users/${author}/stories`)).items.find((each) => each.id === id);
 

@@ -79,8 +79,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
     sealed = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
 
-    def on_sealed() -> None:
-        metrics.insights_sealed.inc()
+    def on_sealed(number: int) -> None:
+        metrics.insights_sealed.inc(number)
         sealed.wake()
 
     insights = MongoInsights(mongo, settings.insights_floor, settings.insights_retention, on_sealed)
@@ -123,7 +123,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
     erased_users = MongoErasedUsers(mongo, now)
     erase_user = EraseUser("engagement", erased_users, user_data.erase_user, runtime.publisher.publish, now)
-    end_stories = EndStories(stories, runtime.publisher.publish, now)
+    end_stories = EndStories(stories, runtime.publisher.publish_all, now)
     unlist = Unlist(privacy, view_store.unlist_some, now)
     apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
     publish_views = partial(BatchPublisher(runtime.publisher).publish_all, StoryViewed)

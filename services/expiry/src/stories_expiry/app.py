@@ -48,7 +48,7 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     runtime.outbox(accounts_outbox)
 
     wheel = TimerWheel()
-    heartbeat = Heartbeat(store.MongoReplicas(runtime.mongo).beat, new_id(), now)
+    heartbeat = Heartbeat(store.MongoReplicas(runtime.mongo).heartbeat, new_id(), now)
     firing = FiringLoop(FireDue(stories, wheel, heartbeat.current, now), wheel, endings_outbox, metrics, now)
     overdue = OverdueSweep(FireOverdue(stories, heartbeat.current, now), endings_outbox, metrics)
     runtime.periodic("heartbeat", A_SECOND, heartbeat)

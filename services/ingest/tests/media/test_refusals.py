@@ -179,7 +179,7 @@ async def test_small_image_with_huge_image_data_is_too_large(tmp_path: Path, rej
 
 
 async def test_long_film_is_refused_by_its_header(tmp_path: Path, rejection) -> None:
-    assert await rejection(sample_clip(tmp_path / "a.mp4", 200, width=64, height=64, fps=2)) == "too_long"
+    assert await rejection(sample_clip(tmp_path / "a.mp4", 200, width=64, height=64, fps=2, audio=None)) == "too_long"
 
 
 async def test_more_than_240_fps_are_unsupported(tmp_path: Path, rejection) -> None:

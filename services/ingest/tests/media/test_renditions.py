@@ -11,7 +11,7 @@ from stories_ingest.media.playable import smaller_sides
 from stories_ingest.media.previews import preview_of
 from stories_ingest.settings import Renditions
 from stories_ingest.testing.samples import sample_clip, sample_photo
-from stories_ingest.testing.wild_clips import Picture, Tone, clip
+from stories_ingest.testing.unusual_clips import Picture, Tone, clip
 
 
 async def test_portrait_4k_in_hevc_becomes_1080_by_1920(tmp_path: Path, transcode) -> None:

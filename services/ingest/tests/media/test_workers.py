@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from PIL import Image
 from stories_ingest.domain.errors import MachineFault, WorkerCrashed
 from stories_ingest.media import MediaLimits, MediaRefused, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
+from stories_shared.testing import eventually
 
 
 @pytest.fixture
@@ -49,20 +49,13 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-async def wait_until(condition, timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.02)
-
-
 def start_work(source: Path, into: Path) -> asyncio.Task:
     return asyncio.create_task(make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None))
 
 
 async def test_cancellation_ends_the_worker_and_leaves_no_file(slow: Path, into: Path) -> None:
     task = start_work(slow, into)
-    await wait_until(lambda: workers(os.getpid()))
+    await eventually(lambda: workers(os.getpid()))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -72,7 +65,7 @@ async def test_cancellation_ends_the_worker_and_leaves_no_file(slow: Path, into:
 
 async def test_killed_worker_is_a_crash_and_no_refusal(slow: Path, into: Path) -> None:
     task = start_work(slow, into)
-    await wait_until(lambda: workers(os.getpid()))
+    await eventually(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGKILL)
     with pytest.raises(WorkerCrashed):
         await task
@@ -99,18 +92,18 @@ async def test_worker_ends_with_its_parent(slow: Path, into: Path) -> None:
     """
     parent = await asyncio.create_subprocess_exec(sys.executable, "-c", textwrap.dedent(program), stdout=-3)
     try:
-        await wait_until(lambda: workers(parent.pid))
+        await eventually(lambda: workers(parent.pid))
         [worker] = workers(parent.pid)
     finally:
         parent.kill()
         await parent.wait()
-    await wait_until(lambda: is_gone(worker))
+    await eventually(lambda: is_gone(worker))
 
 
 async def test_worker_gets_no_secrets(slow: Path, into: Path, monkeypatch) -> None:
     monkeypatch.setenv("S3_SECRET_KEY", "hush")
     task = start_work(slow, into)
-    await wait_until(lambda: workers(os.getpid()))
+    await eventually(lambda: workers(os.getpid()))
     known = environment(workers(os.getpid())[0])
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -156,7 +149,7 @@ async def test_full_disk_is_a_machine_fault(tmp_path: Path, into: Path, monkeypa
 
 async def test_decoder_killed_by_a_signal_refuses_the_upload(slow: Path, into: Path) -> None:
     task = start_work(slow, into)
-    await wait_until(lambda: workers(os.getpid()))
+    await eventually(lambda: workers(os.getpid()))
     os.kill(workers(os.getpid())[0], signal.SIGSEGV)
     with pytest.raises(MediaRefused) as refused:
         await task

@@ -8,7 +8,7 @@ a new type with ``.v2``. Outside producers may use these classes.
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, structs
@@ -67,8 +67,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     topic: ClassVar[str] = ""
     key_field: ClassVar[str] = "story_id"
     time_fields: ClassVar[tuple[str, ...]] = ()
+    """Set for each class: its fields of type ``Time``."""
     external_writers: ClassVar[bool] = False
     """Whether producers outside of the four services may write this topic."""
+
+    def __init_subclass__(cls) -> None:
+        hints = get_type_hints(cls, include_extras=True)
+        cls.time_fields = tuple(name for name, hint in hints.items() if Time in (hint, *get_args(hint)))
 
     def __post_init__(self) -> None:
         for name in self.time_fields:
@@ -192,7 +197,6 @@ class StoryPosted(Event, frozen=True, kw_only=True):
     """
 
     topic: ClassVar[str] = "story-posted"
-    time_fields: ClassVar[tuple[str, ...]] = ("posted_at", "expires_at")
 
     story_id: StoryId
     author_id: UserId
@@ -244,7 +248,6 @@ class UserMentioned(Event, frozen=True, kw_only=True):
     """A live story mentions a user. Those whom the author hides the story from are left out."""
 
     topic: ClassVar[str] = "user-mentioned"
-    time_fields: ClassVar[tuple[str, ...]] = ("at",)
 
     story_id: StoryId
     author_id: UserId
@@ -256,7 +259,6 @@ class StoryExpired(Event, frozen=True, kw_only=True):
     """A story has expired."""
 
     topic: ClassVar[str] = "story-expired"
-    time_fields: ClassVar[tuple[str, ...]] = ("expires_at", "expired_at")
 
     story_id: StoryId
     author_id: UserId
@@ -269,7 +271,6 @@ class StoryDeleted(Event, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "story-deleted"
     external_writers: ClassVar[bool] = True
-    time_fields: ClassVar[tuple[str, ...]] = ("deleted_at",)
 
     story_id: StoryId
     author_id: UserId | None = None
@@ -282,7 +283,6 @@ class StoryViewed(Event, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "story-viewed"
     external_writers: ClassVar[bool] = True
-    time_fields: ClassVar[tuple[str, ...]] = ("viewed_at",)
 
     story_id: StoryId
     viewer_id: UserId
@@ -301,7 +301,6 @@ class StoryEngaged(Event, frozen=True, kw_only=True):
     """The total of one kind of engagement of a story; the newest ``seq`` of a kind counts."""
 
     topic: ClassVar[str] = "story-engaged"
-    time_fields: ClassVar[tuple[str, ...]] = ("at",)
 
     story_id: StoryId
     author_id: UserId
@@ -346,7 +345,6 @@ class StoryInsightsSealed(Event, frozen=True, kw_only=True):
     """The final figures of a story that has expired. Breakdowns of too few people are null; nobody is named."""
 
     topic: ClassVar[str] = "story-insights-sealed"
-    time_fields: ClassVar[tuple[str, ...]] = ("sealed_at",)
 
     story_id: StoryId
     sealed_at: Time
@@ -372,7 +370,6 @@ class StoryErased(Event, frozen=True, kw_only=True):
     """
 
     topic: ClassVar[str] = "story-erased"
-    time_fields: ClassVar[tuple[str, ...]] = ("erased_at", "held_until")
 
     story_id: StoryId
     store: Store
@@ -386,7 +383,6 @@ class StoryNotified(Event, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "story-notified"
     key_field: ClassVar[str] = "author_id"
-    time_fields: ClassVar[tuple[str, ...]] = ("at",)
 
     story_id: StoryId
     author_id: UserId
@@ -398,7 +394,6 @@ class UserEdge(Event, frozen=True, kw_only=True):
     """An edge from one user to another. The latest ``at`` of a pair of topics counts."""
 
     key_field: ClassVar[str] = "user_id"
-    time_fields: ClassVar[tuple[str, ...]] = ("at",)
     external_writers: ClassVar[bool] = True
 
     user_id: UserId
@@ -477,7 +472,6 @@ class UserErased(Event, frozen=True, kw_only=True):
     topic: ClassVar[str] = "user-erased"
     external_writers: ClassVar[bool] = True
     key_field: ClassVar[str] = "user_id"
-    time_fields: ClassVar[tuple[str, ...]] = ("at",)
 
     user_id: UserId
     at: Time
@@ -488,7 +482,6 @@ class StoryHeld(Event, frozen=True, kw_only=True):
     """The media of a reported story is to be kept for moderators until a time; once decided, no longer than ``at``."""
 
     topic: ClassVar[str] = "story-held"
-    time_fields: ClassVar[tuple[str, ...]] = ("until", "at")
 
     story_id: StoryId
     author_id: UserId
@@ -501,7 +494,6 @@ class UserSuspended(Event, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "user-suspended"
     key_field: ClassVar[str] = "user_id"
-    time_fields: ClassVar[tuple[str, ...]] = ("until",)
 
     user_id: UserId
     until: Time
@@ -509,8 +501,6 @@ class UserSuspended(Event, frozen=True, kw_only=True):
 
 class CommentEvent(Event, frozen=True, kw_only=True):
     """What happened to a comment, without its text. ``reply_to`` is the top-level comment of a reply."""
-
-    time_fields: ClassVar[tuple[str, ...]] = ("at",)
 
     story_id: StoryId
     author_id: UserId
@@ -536,7 +526,6 @@ class StoryReacted(Event, frozen=True, kw_only=True):
     """A user reacted to a story with an emoji; null: withdrew the reaction. The latest ``at`` of a pair counts."""
 
     topic: ClassVar[str] = "story-reacted"
-    time_fields: ClassVar[tuple[str, ...]] = ("at",)
 
     story_id: StoryId
     author_id: UserId
@@ -550,7 +539,6 @@ class UserDataErased(Event, frozen=True, kw_only=True):
 
     topic: ClassVar[str] = "user-data-erased"
     key_field: ClassVar[str] = "user_id"
-    time_fields: ClassVar[tuple[str, ...]] = ("erased_at",)
 
     receipt_id: StoryId
     user_id: UserId

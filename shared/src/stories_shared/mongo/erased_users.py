@@ -26,7 +26,7 @@ class MongoErasedUsers:
         """Create the collection and its indexes. Marks age by their arrival; an outside producer names any time."""
         await mongo.ensure(
             COLLECTION,
-            IndexModel([("marked_at", ASCENDING)], name="kept", expireAfterSeconds=int(RETENTION.total_seconds())),
+            IndexModel([("marked_at", ASCENDING)], name="ttl", expireAfterSeconds=int(RETENTION.total_seconds())),
             IndexModel([("due_at", ASCENDING)], name="due", sparse=True),
             IndexModel([("at", ASCENDING)], name="at"),
         )

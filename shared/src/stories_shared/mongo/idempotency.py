@@ -18,7 +18,7 @@ RETENTION = timedelta(hours=24)  # contract
 LEASE = timedelta(seconds=30)  # contract
 
 INDEXES = (
-    IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(RETENTION.total_seconds())),
+    IndexModel([("at", ASCENDING)], name="ttl", expireAfterSeconds=int(RETENTION.total_seconds())),
     IndexModel([("user_id", ASCENDING)], name="user"),
 )
 """For ``Mongo.ensure(name, *INDEXES)``; the second finds the claims of an erased user."""

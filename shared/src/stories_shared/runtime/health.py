@@ -32,13 +32,13 @@ class Health:
         self.clock_is_known = False
         self.checked_at = float("-inf")
 
-    def readiness_check(self, name: str, ready: Check) -> None:
+    def readiness_check(self, name: str, check: Check) -> None:
         """Add a check; the process is not ready while it fails."""
-        self.readiness_checks[name] = ready
+        self.readiness_checks[name] = check
 
-    def degraded_check(self, name: str, well: Check) -> None:
+    def degraded_check(self, name: str, check: Check) -> None:
         """Add a check that is reported, but does not make the process unready."""
-        self.degraded_checks[name] = well
+        self.degraded_checks[name] = check
 
     async def check(self) -> None:
         """Measure the clock skew against MongoDB, which also checks that MongoDB answers."""

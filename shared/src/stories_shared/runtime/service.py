@@ -129,13 +129,13 @@ class ServiceRuntime:
         """Add a bounded iteration that runs periodically; one that returns True runs again at once."""
         self.guarded_tasks.periodic(name, every, iteration)
 
-    def readiness_check(self, name: str, ready: health.Check) -> None:
+    def readiness_check(self, name: str, check: health.Check) -> None:
         """Add a readiness check."""
-        self.health.readiness_check(name, ready)
+        self.health.readiness_check(name, check)
 
-    def degraded_check(self, name: str, well: health.Check) -> None:
+    def degraded_check(self, name: str, check: health.Check) -> None:
         """Add a check of a dependency that most requests do not need: reported by a replica that stays ready."""
-        self.health.degraded_check(name, well)
+        self.health.degraded_check(name, check)
 
     def outbox(self, outbox: Outbox) -> None:
         """Run the relay of an outbox and measure its backlog."""

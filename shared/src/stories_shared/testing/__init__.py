@@ -1,4 +1,4 @@
-"""Test helpers: waiting with a deadline, a manual clock, and consumers without a whole service."""
+"""Test helpers: waiting with a deadline, a fake clock, and consumers without a whole service."""
 
 import asyncio
 import inspect
@@ -95,8 +95,8 @@ def cpu_wait_s(task: str) -> float:
         return 0.0
 
 
-class HandClock:
-    """A clock that is set by hand."""
+class FakeClock:
+    """A clock that tests advance."""
 
     def __init__(self, at: datetime | None = None) -> None:
         self.at = at or datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -108,6 +108,10 @@ class HandClock:
         """Advance by a timedelta's keywords and return the new time."""
         self.at += timedelta(**span)
         return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        """Advance instead of sleeping."""
+        self.forward(seconds=seconds)
 
 
 @asynccontextmanager

@@ -93,6 +93,20 @@ class Attempt:
         return self.error is None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery, and when: its state from then on. Without an `attempt` it was only put off.
+
+    `next_at` is when a pending one is due again.
+    """
+
+    delivery: Delivery
+    attempt: Attempt | None
+    at: datetime
+    state: DeliveryState
+    next_at: datetime | None = None
+
+
 def retry_delay(attempts: int) -> timedelta:
     """The pause after so many failed attempts: 5 s, doubled each time, at most an hour."""
     doubled: int = 2 ** min(attempts - 1, 20)

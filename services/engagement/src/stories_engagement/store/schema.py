@@ -56,7 +56,7 @@ async def ensure_schema(mongo: Mongo) -> None:
     month = int(MARK_RETENTION.total_seconds())
     ended = IndexModel([("ended", ASCENDING)], name="ended", expireAfterSeconds=month)
     await mongo.ensure(STORIES, IndexModel([("author_id", ASCENDING), ("_id", ASCENDING)], name="author"))
-    orphan = IndexModel([("since", ASCENDING)], name="unheard", partialFilterExpression={"expires_at": None})
+    orphan = IndexModel([("since", ASCENDING)], name="orphans", partialFilterExpression={"expires_at": None})
     erase_at = IndexModel([("erase_at", ASCENDING)], name="erase_at", sparse=True)
     series = IndexModel([("series_id", ASCENDING)], name="series", sparse=True)
     await mongo.ensure(VIEWS, ended, orphan, erase_at, series)
@@ -102,7 +102,7 @@ async def ensure_reports(mongo: Mongo) -> None:
         IndexModel([("reporter_id", ASCENDING)], name="reporter", partialFilterExpression=reporter),
         expired,
     )
-    kept = IndexModel([("at", ASCENDING)], name="kept", expireAfterSeconds=int(AUDIT_RETENTION.total_seconds()))
+    kept = IndexModel([("at", ASCENDING)], name="ttl", expireAfterSeconds=int(AUDIT_RETENTION.total_seconds()))
     await mongo.ensure(AUDIT, kept, IndexModel([("user_id", ASCENDING)], name="user", sparse=True))
 
 

@@ -5,12 +5,13 @@ delivers to an endpoint (a lease of its own), so nothing else claims a delivery.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.mongo.client import Document, Mongo
 from stories_shared.mongo.leases import COLLECTION as LEASES
@@ -21,8 +22,8 @@ from stories_engagement.domain.webhooks import (
     DELIVERED_RETENTION,
     GIVE_UP_AFTER,
     MAX_WEBHOOKS,
-    Attempt,
     Delivery,
+    Outcome,
     Webhook,
 )
 from stories_engagement.store.schema import DELIVERIES, STORIES, VIEWS, WEBHOOKS, is_duplicate
@@ -139,10 +140,16 @@ class MongoDeliveries:
         """The first pending delivery of each story, where it is due; later ones wait as long as the first."""
         query = {"webhook_id": webhook_id, "next_at": {"$lte": now}}
         in_order = [("next_at", ASCENDING), ("order", ASCENDING)]
-        found = await self._deliveries.find(query, {"story_id": 1}, sort=in_order, limit=DUE_BATCH).to_list(None)
-        stories = list(dict.fromkeys(delivery["story_id"] for delivery in found))[:MAX_STORIES]
-        firsts = await asyncio.gather(*(self._first(webhook_id, story_id, now) for story_id in stories))
-        return [delivery_from(first) for first in firsts if first is not None]
+        found = await self._deliveries.find(query, sort=in_order, limit=DUE_BATCH).to_list(None)
+        firsts: dict[str, Document] = {}
+        for delivery in found:
+            if delivery["order"] <= firsts.setdefault(delivery["story_id"], delivery)["order"]:
+                firsts[delivery["story_id"]] = delivery
+        firsts = dict(islice(firsts.items(), MAX_STORIES))
+        behind = await self._behind(firsts.values())
+        earlier = await asyncio.gather(*(self._first(webhook_id, story_id, now) for story_id in behind))
+        chosen = firsts | dict(zip(behind, earlier, strict=True))
+        return [delivery_from(first) for first in chosen.values() if first is not None]
 
     async def content(self, story_id: str) -> tuple[bytes | None, bool]:
         """The event of a live story, and whether the story has ended."""
@@ -152,22 +159,21 @@ class MongoDeliveries:
         counter = await self._mongo[VIEWS].find_one({"_id": story_id}, {"ended": 1})
         return None, counter is not None and counter["ended"] is not None
 
-    async def postpone(self, delivery: Delivery, next_at: datetime) -> None:
-        """Deliver it later; that is no attempt."""
-        await self._deliveries.update_one({"_id": delivery.id} | PENDING, {"$set": {"next_at": next_at}})
-
-    async def delivered(self, delivery: Delivery, attempt: Attempt, now: datetime) -> None:
-        """Record a delivery. The next one of the story is due now."""
-        await self._end(delivery, attempt, "delivered", now, DELIVERED_RETENTION)
-
-    async def failed(self, delivery: Delivery, attempt: Attempt, now: datetime, next_at: datetime) -> None:
-        """Record a failed attempt."""
-        change = {"$set": {**outcome(attempt, now), "next_at": next_at}, "$inc": {"attempts": 1}}
-        await self._deliveries.update_one({"_id": delivery.id} | PENDING, change)
-
-    async def died(self, delivery: Delivery, attempt: Attempt, now: datetime) -> None:
-        """Record that a delivery is given up. The next one of the story is due now."""
-        await self._end(delivery, attempt, "dead", now, DEAD_RETENTION)
+    async def record(self, webhook_id: str, outcomes: Sequence[Outcome]) -> None:
+        """Store what became of deliveries. After one that ended late, the next one of its story is due now."""
+        if not outcomes:
+            return
+        changes = [UpdateOne({"_id": each.delivery.id} | PENDING, change_of(each)) for each in outcomes]
+        await self._deliveries.bulk_write(changes, ordered=False)
+        late = [
+            each.delivery.story_id
+            for each in outcomes
+            if each.state == "dead" or (each.state == "delivered" and each.delivery.attempts)
+        ]
+        if late:
+            now = max(each.at for each in outcomes)
+            waiting = {"webhook_id": webhook_id, "story_id": {"$in": late}, "next_at": {"$gt": now}}
+            await self._deliveries.update_many(waiting, {"$set": {"next_at": now}})
 
     async def page(self, webhook_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Delivery]:
         """Deliveries of an endpoint, the newest first."""
@@ -203,6 +209,18 @@ class MongoDeliveries:
         kept = [{"event": {"$nin": KEPT_AT_ERASURE}}, {"next_at": None}]
         await self._deliveries.delete_many({**named, "$or": kept})
 
+    async def _behind(self, firsts: Iterable[Document]) -> list[str]:
+        """The stories of which an earlier delivery is pending: seldom any, so that one query asks for all."""
+        earlier = [
+            {name: first[name] for name in ("webhook_id", "story_id")} | {"order": {"$lt": first["order"]}} | PENDING
+            for first in firsts
+        ]
+        if not earlier:
+            return []
+        found = await self._deliveries.find({"$or": earlier}, {"story_id": 1}, limit=DUE_BATCH).to_list(None)
+        stories = found if len(found) < DUE_BATCH else earlier  # not all may be among the first of many
+        return list({str(each["story_id"]) for each in stories})
+
     async def _first(self, webhook_id: str, story_id: str, now: datetime) -> Document | None:
         """The first pending delivery of a story, if it is due; otherwise the later ones are put off until it is."""
         of_story = {"webhook_id": webhook_id, "story_id": story_id}
@@ -213,20 +231,19 @@ class MongoDeliveries:
         await self._deliveries.update_many(due, {"$set": {"next_at": first["next_at"]}})
         return None
 
-    async def _end(self, delivery: Delivery, attempt: Attempt, state: str, now: datetime, retention: timedelta) -> None:
-        ended = {**outcome(attempt, now), "state": state, "delete_at": now + retention}
-        if state == "delivered":
-            ended["delivered_at"] = now
-        change = {"$set": ended, "$unset": {"next_at": ""}, "$inc": {"attempts": 1}}
-        await self._deliveries.update_one({"_id": delivery.id} | PENDING, change)
-        if delivery.attempts or state == "dead":
-            waiting = {"webhook_id": delivery.webhook_id, "story_id": delivery.story_id, "next_at": {"$gt": now}}
-            await self._deliveries.update_many(waiting, {"$set": {"next_at": now}})
 
-
-def outcome(attempt: Attempt, now: datetime) -> Document:
-    """The fields of an attempt."""
-    return {"last_attempt_at": now, "last_status": attempt.status, "last_error": attempt.error}
+def change_of(outcome: Outcome) -> Document:
+    """The update of a delivery."""
+    attempt, change = outcome.attempt, dict[str, Any]()
+    if attempt is not None:
+        change = {"state": outcome.state, "last_attempt_at": outcome.at}
+        change |= {"last_status": attempt.status, "last_error": attempt.error}
+    if outcome.state == "pending":
+        return {"$set": change | {"next_at": outcome.next_at}, "$inc": {"attempts": int(attempt is not None)}}
+    if outcome.state == "delivered":
+        change["delivered_at"] = outcome.at
+    retention = DELIVERED_RETENTION if outcome.state == "delivered" else DEAD_RETENTION
+    return {"$set": change | {"delete_at": outcome.at + retention}, "$unset": {"next_at": ""}, "$inc": {"attempts": 1}}
 
 
 def document_of(webhook: Webhook) -> Document:

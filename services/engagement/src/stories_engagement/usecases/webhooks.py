@@ -20,6 +20,7 @@ from stories_engagement.domain.webhooks import (
     TEST_EVENT,
     Attempt,
     Delivery,
+    Outcome,
     Webhook,
     retry_delay,
 )
@@ -68,13 +69,9 @@ class DeliveryRepository(Protocol):
         """The event of a live story, and whether the story has ended."""
         ...
 
-    async def postpone(self, delivery: Delivery, next_at: datetime) -> None: ...
-
-    async def delivered(self, delivery: Delivery, attempt: Attempt, now: datetime) -> None: ...
-
-    async def failed(self, delivery: Delivery, attempt: Attempt, now: datetime, next_at: datetime) -> None: ...
-
-    async def died(self, delivery: Delivery, attempt: Attempt, now: datetime) -> None: ...
+    async def record(self, webhook_id: str, outcomes: Sequence[Outcome]) -> None:
+        """Store what became of deliveries. After one that ended late, the next one of its story is due now."""
+        ...
 
     async def page(self, webhook_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Delivery]: ...
 
@@ -117,30 +114,33 @@ class DeliverDue:
     async def __call__(self, webhook: Webhook, send: Send) -> bool:
         """One bounded round; whether there was anything to do."""
         due = await self.deliveries.due(webhook.id, self.now())
+        outcomes: list[Outcome] = []
 
         async def deliver(delivery: Delivery) -> None:
-            await self._deliver(webhook, delivery, send)
+            outcomes.append(await self._deliver(webhook, delivery, send))
 
-        await gather_limited(deliver, due)
+        try:
+            await gather_limited(deliver, due)
+        finally:  # also when the service stops: what has arrived is not sent again
+            await self.deliveries.record(webhook.id, outcomes)
+        for outcome in outcomes:
+            if outcome.attempt is not None:
+                self.count("failed" if outcome.state == "pending" else outcome.state)
         return bool(due)
 
-    async def _deliver(self, webhook: Webhook, delivery: Delivery, send: Send) -> None:
+    async def _deliver(self, webhook: Webhook, delivery: Delivery, send: Send) -> Outcome:
         data = await self._data(delivery)
         if data is None:
-            await self.deliveries.postpone(delivery, self.now() + CONTENT_RETRY)
-            return
+            now = self.now()
+            return Outcome(delivery, None, now, "pending", now + CONTENT_RETRY)
         body = cloudevent(delivery, data)
         attempt = await send(webhook.url, signed_headers(webhook.secret, delivery.id, self.now(), body), body)
         now = truncate_to_ms(self.now())
         if attempt.succeeded:
-            await self.deliveries.delivered(delivery, attempt, now)
-            self.count("delivered")
-        elif now - delivery.first_at >= GIVE_UP_AFTER:
-            await self.deliveries.died(delivery, attempt, now)
-            self.count("dead")
-        else:
-            await self.deliveries.failed(delivery, attempt, now, now + retry_delay(delivery.attempts + 1))
-            self.count("failed")
+            return Outcome(delivery, attempt, now, "delivered")
+        if now - delivery.first_at >= GIVE_UP_AFTER:
+            return Outcome(delivery, attempt, now, "dead")
+        return Outcome(delivery, attempt, now, "pending", now + retry_delay(delivery.attempts + 1))
 
     async def _data(self, delivery: Delivery) -> dict[str, Any] | None:
         """The event's data; None while the story is not stored yet. Of an ended story only ids and times are left."""

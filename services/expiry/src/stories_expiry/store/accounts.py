@@ -37,7 +37,7 @@ class MongoAccounts:
         await mongo.ensure(
             NAME,
             IndexModel([("user_id", 1), ("at", -1)], name="user"),
-            IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
+            IndexModel([("delete_at", 1)], name="ttl", expireAfterSeconds=0),
             outbox_index(),
             *resending.indexes(),
         )

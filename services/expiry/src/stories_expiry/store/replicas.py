@@ -19,9 +19,9 @@ class MongoReplicas:
     @classmethod
     async def ensure(cls, mongo: Mongo) -> None:
         """Create the collection; a heartbeat expires after an hour."""
-        await mongo.ensure(NAME, IndexModel([("at", 1)], name="forgotten", expireAfterSeconds=3600))
+        await mongo.ensure(NAME, IndexModel([("at", 1)], name="ttl", expireAfterSeconds=3600))
 
-    async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
+    async def heartbeat(self, me: str, now: datetime) -> tuple[str, ...]:
         """Record a heartbeat and return the names of all replicas with a recent one, sorted."""
         await self._replicas.update_one({"_id": me}, {"$set": {"at": now}}, upsert=True)
         alive = await self._replicas.find({"at": {"$gte": now - ALIVE_FOR}}, {"_id": 1}).to_list(None)

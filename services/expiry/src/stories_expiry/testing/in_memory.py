@@ -94,8 +94,12 @@ class MemoryStories:
                 fired.add(story_id)
         return fired
 
-    async def delete(self, deletion: Deletion, now: datetime) -> None:
-        """Remove the timer and open the receipt; an earlier ending is final."""
+    async def delete(self, deletions: Sequence[Deletion], now: datetime) -> None:
+        """Remove timers and open receipts; an earlier ending is final."""
+        for deletion in deletions:
+            self._delete(deletion, now)
+
+    def _delete(self, deletion: Deletion, now: datetime) -> None:
         row = self.rows.setdefault(deletion.story_id, StoryRow())
         row.author_id = row.author_id or deletion.author_id
         row.author_erased = row.author_erased or deletion.by == "erasure"
@@ -281,7 +285,7 @@ class MemoryReplicas:
     def __init__(self) -> None:
         self.seen: dict[str, datetime] = {}
 
-    async def beat(self, me: str, now: datetime) -> tuple[str, ...]:
+    async def heartbeat(self, me: str, now: datetime) -> tuple[str, ...]:
         """Record a heartbeat and return the names of all replicas with a recent one, sorted."""
         self.seen[me] = now
         return tuple(sorted(name for name, at in self.seen.items() if at >= now - ALIVE_FOR))

@@ -48,10 +48,10 @@ class Fired:
 class Heartbeat:
     """Sends heartbeats and tracks live replicas. A replica that misses another one only fires more than its share.
 
-    ``beat`` records a heartbeat of this replica and returns the names of all replicas with a recent one.
+    ``heartbeat`` records one of this replica and returns the names of all replicas with a recent one.
     """
 
-    beat: Callable[[str, datetime], Awaitable[tuple[str, ...]]]
+    heartbeat: Callable[[str, datetime], Awaitable[tuple[str, ...]]]
     me: str
     now: Clock
     replicas: LiveReplicas = field(init=False)
@@ -61,7 +61,7 @@ class Heartbeat:
 
     async def __call__(self) -> None:
         """Send a heartbeat and update the live replicas."""
-        self.replicas = LiveReplicas(self.me, await self.beat(self.me, self.now()))
+        self.replicas = LiveReplicas(self.me, await self.heartbeat(self.me, self.now()))
 
     def current(self) -> LiveReplicas:
         """The live replicas as of the last call."""

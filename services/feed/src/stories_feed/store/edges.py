@@ -52,10 +52,10 @@ async def ensure(mongo: Mongo) -> None:
     """Create the collections and their indexes."""
     await mongo.ensure(
         EDGES,
-        IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)], name="chosen"),
-        IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)], name="choosers"),
+        IndexModel([("user", 1), ("kind", 1), ("on", 1), ("at", -1), ("target", 1)], name="by_user"),
+        IndexModel([("target", 1), ("kind", 1), ("on", 1), ("at", -1), ("user", 1)], name="by_target"),
         IndexModel([("target", 1), ("at", 1), ("user", 1)], name="notified", partialFilterExpression={"notify": True}),
-        IndexModel([("gone", 1)], name="kept", sparse=True, expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
+        IndexModel([("gone", 1)], name="ttl", sparse=True, expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         outbox.outbox_index(),
     )
     await mongo.ensure(CHOICES)

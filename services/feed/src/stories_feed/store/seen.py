@@ -21,7 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 async def ensure(mongo: Mongo) -> None:
     """Create the collection and its index."""
-    await mongo.ensure(SEEN, IndexModel([("until", 1)], name="kept", expireAfterSeconds=0))
+    await mongo.ensure(SEEN, IndexModel([("until", 1)], name="ttl", expireAfterSeconds=0))
 
 
 class MongoSeenMarks:

@@ -62,13 +62,13 @@ async def ensure(mongo: Mongo) -> None:
     """Create the collections and their indexes."""
     await mongo.ensure(
         STORIES,
-        IndexModel([("expires_at", 1)], name="last_resort", expireAfterSeconds=int(TTL_GRACE.total_seconds())),
+        IndexModel([("expires_at", 1)], name="ttl", expireAfterSeconds=int(TTL_GRACE.total_seconds())),
         IndexModel([("author_id", 1)], name="author"),
         IndexModel([("announce.since", 1)], name="unannounced", sparse=True),
     )
     await mongo.ensure(
         ENDED,
-        IndexModel([("marked_at", 1)], name="kept", expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
+        IndexModel([("marked_at", 1)], name="ttl", expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         IndexModel([("how", 1), ("marked_at", 1)], name="deleted", partialFilterExpression={"how": "deleted"}),
     )
 

@@ -36,7 +36,7 @@ async def ensure(mongo: Mongo) -> None:
     """Create missing collections and indexes. Idempotent."""
     await mongo.ensure(
         STORIES,
-        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
+        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="author"),
         IndexModel([("job.since", 1), ("job.lease_until", 1)], name="jobs", partialFilterExpression=PROCESSING),
         IndexModel(
             [(f"{RENDITIONS}.since", 1), (f"{RENDITIONS}.lease_until", 1)],
@@ -44,8 +44,10 @@ async def ensure(mongo: Mongo) -> None:
             partialFilterExpression={f"{RENDITIONS}.since": A_TIME},
         ),
         IndexModel([("job.parts", 1)], name="job_parts", partialFilterExpression=PROCESSING),
-        IndexModel([("vanishes_at", 1)], name="vanishing", partialFilterExpression={"vanishes_at": A_TIME}),
-        IndexModel([("posted.expires_at", 1)], name="ends", partialFilterExpression={"posted.expires_at": A_TIME}),
+        IndexModel([("vanishes_at", 1)], name="vanishes_at", partialFilterExpression={"vanishes_at": A_TIME}),
+        IndexModel(
+            [("posted.expires_at", 1)], name="expires_at", partialFilterExpression={"posted.expires_at": A_TIME}
+        ),
         IndexModel(
             [("posted.series_id", 1), ("posted.part", 1)],
             name="series",
@@ -62,16 +64,16 @@ async def ensure(mongo: Mongo) -> None:
     )
     await mongo.ensure(
         ENDED,
-        IndexModel([("at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
-        IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
+        IndexModel([("at", 1)], name="ttl", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
+        IndexModel([("erase_at", 1)], name="erase_at", partialFilterExpression={"erase_at": A_TIME}),
         IndexModel([("series_id", 1)], name="series", partialFilterExpression={"series_id": A_TEXT}),
         IndexModel([("author_id", 1)], name="author"),
         outbox_index(),
     )
     await mongo.ensure(
         ARCHIVE,
-        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
-        IndexModel([("again_at", 1)], name="again", partialFilterExpression={"again_at": A_TIME}),
+        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="author"),
+        IndexModel([("erase_at", 1)], name="erase_at", partialFilterExpression={"erase_at": A_TIME}),
         IndexModel(
             [("reposted_from.story_id", 1)],
             name="reposts",
@@ -81,21 +83,21 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(ARCHIVE_SETTINGS)
     await mongo.ensure(
         HIGHLIGHTS,
-        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="shelf"),
+        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="author"),
         IndexModel([("story_ids", 1)], name="stories"),
     )
     await mongo.ensure(
         ACCESS_EDGES,
         IndexModel([("user_id", 1)], name="user"),
         IndexModel([("target_id", 1)], name="target"),
-        IndexModel([("gone_at", 1)], name="kept", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
+        IndexModel([("gone_at", 1)], name="ttl", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
     )
-    await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="lapses", expireAfterSeconds=0))
+    await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="ttl", expireAfterSeconds=0))
     await mongo.ensure(
         HOLDS,
         IndexModel([("until", 1)], name="until", partialFilterExpression={"until": A_TIME}),
         IndexModel([("author_id", 1)], name="author", partialFilterExpression={"author_id": A_TEXT}),
-        IndexModel([("delete_at", 1)], name="forget", expireAfterSeconds=0),
+        IndexModel([("delete_at", 1)], name="ttl", expireAfterSeconds=0),
     )
     await MongoErasedUsers.ensure(mongo)
     await Leases.ensure(mongo)

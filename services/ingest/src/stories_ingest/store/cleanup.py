@@ -40,18 +40,18 @@ class MongoCleanup:
         """Ids of live stories that should have expired before `before`."""
         return await self._ids(STORIES, {"posted.expires_at": {"$lte": before}}, limit)
 
-    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
-        """Record when an ended story's media were erased, and when to erase again."""
-        update = {"$set": {"erased_at": at, "again_at": recheck_at}}
-        await self.mongo[ENDED].update_one({"_id": story_id}, update)
+    async def record_erasure(self, story_ids: Keys[str], at: datetime, recheck_at: datetime) -> None:
+        """Record when ended stories' media were erased, and when to erase again."""
+        update = {"$set": {"erased_at": at, "erase_at": recheck_at}}
+        await self.mongo[ENDED].update_many({"_id": {"$in": list(story_ids)}}, update)
 
     async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
         """Ids of ended stories whose second erasure is due."""
-        return await self._ids(ENDED, {"again_at": {"$lte": now}}, limit)
+        return await self._ids(ENDED, {"erase_at": {"$lte": now}}, limit)
 
     async def clear_recheck(self, story_id: str) -> None:
         """Record that the second erasure is done."""
-        await self.mongo[ENDED].update_one({"_id": story_id}, {"$unset": {"again_at": ""}})
+        await self.mongo[ENDED].update_one({"_id": story_id}, {"$unset": {"erase_at": ""}})
 
     async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Ids of a user's stories created no later than `at`."""

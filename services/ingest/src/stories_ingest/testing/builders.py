@@ -1,6 +1,6 @@
-"""Builders of stories, quotas and media with defaults; a fake clock and ids."""
+"""Builders of stories, quotas and media with defaults."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,37 +12,6 @@ from stories_ingest.domain.story import Job, NewPart, Overlay, Posted, State, St
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 BOUNDS = QuotaLimits(drafts=10, live=100, posted_24h=200)
-
-
-@dataclass(slots=True)
-class FakeClock:
-    """A clock that tests advance."""
-
-    at: datetime = NOW
-
-    def __call__(self) -> datetime:
-        """The current time."""
-        return self.at
-
-    def move(self, **by: float) -> None:
-        """Advance by `seconds=…`, `hours=…`."""
-        self.at += timedelta(**by)
-
-    async def sleep(self, seconds: float) -> None:
-        """Advance instead of sleeping."""
-        self.move(seconds=seconds)
-
-
-@dataclass(slots=True)
-class SequentialIds:
-    """New ids in ascending order; `ids` records them."""
-
-    ids: list[str] = field(default_factory=list)
-
-    def __call__(self) -> str:
-        """The next id."""
-        self.ids.append(new_id())
-        return self.ids[-1]
 
 
 def draft(author_id: str = "ann", now: datetime = NOW, **fields: Any) -> Story:

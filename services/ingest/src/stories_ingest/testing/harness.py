@@ -1,9 +1,7 @@
 """Ingest on real servers, for tests: the application in this process, its authors, bucket and topics."""
 
-import asyncio
 import io
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from PIL import Image
 from stories_shared.mongo.client import Mongo
 from stories_shared.s3.objects import Objects
+from stories_shared.testing import eventually
 
 from stories_ingest.app import SWEEP_EVERY, build_app, init
 from stories_ingest.settings import IngestSettings
@@ -24,20 +23,6 @@ def photo(width: int = 320, height: int = 480, color: str = "teal") -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (width, height), color).save(file, "JPEG")
     return file.getvalue()
-
-
-async def eventually(probe: Callable[[], Awaitable[Any]], timeout_s: float = 15.0) -> Any:
-    """Poll `probe` until its result is truthy and return that; an AssertionError counts as falsy."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            if found := await probe():
-                return found
-        except AssertionError:
-            if time.monotonic() > deadline:
-                raise
-        assert time.monotonic() < deadline, "timed out"
-        await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -184,7 +169,7 @@ async def running(
     ):
         ingest = Ingest(realm, settings, app, http, objects, mongo, transport)
         try:
-            await eventually(ingest.ready, timeout_s=60)
+            await eventually(ingest.ready, within_s=60)
             yield ingest
         finally:
             objects.close()

@@ -65,4 +65,4 @@ class EraseAccount:
         await self.endings.publish_now(story_id)
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.cleanup.record_erasure(story_id, at, at + RECHECK_AFTER)
+        await self.cleanup.record_erasure([story_id], at, at + RECHECK_AFTER)

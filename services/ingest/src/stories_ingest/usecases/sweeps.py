@@ -92,7 +92,7 @@ class EraseMissedExpiries:
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
             await self.expire(story_id)
-            await self.erase(story_id)
+            await self.erase([story_id])
 
 
 @dataclass(frozen=True, slots=True)

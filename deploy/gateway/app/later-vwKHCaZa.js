@@ -1,1 +1,0 @@
-import{U as e,W as t}from"./state-B_0C8vNm.js";import{f as n}from"./parts-BuV0Ze33.js";function r(r){let i=null;return function(a){let[o,s]=e(i&&{of:i});return t(()=>{o||r().then(e=>{i=e,s({of:e})})},[]),o?n(o.of,{...a}):n(`main`,{"aria-busy":`true`})}}export{r as t};

@@ -1,0 +1,41 @@
+"""A rollout policy without a file, and what may pause `create`."""
+
+# ruff: noqa: ARG002  (the port has parameters that the fake does not need)
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from stories_shared.rollout import Policy
+
+
+@dataclass(slots=True)
+class FixedPolicy:
+    """A rollout policy without a file."""
+
+    policy: Policy = field(default_factory=Policy)
+
+
+@dataclass(slots=True)
+class MemorySignals:
+    """What may pause `create`, as a test sets it."""
+
+    ended: int = 0
+    failed: int = 0
+    overdue: datetime | None = None
+    cause: datetime | None = None
+
+    async def media_jobs(self, since: datetime) -> tuple[int, int]:
+        """The counts."""
+        return self.ended, self.failed
+
+    async def oldest_overdue(self, now: datetime) -> datetime | None:
+        """The earliest end that was not handled."""
+        return self.overdue
+
+    async def record_cause(self, at: datetime) -> None:
+        """Record a cause."""
+        self.cause = at
+
+    async def last_cause(self) -> datetime | None:
+        """The last cause."""
+        return self.cause

@@ -1,0 +1,59 @@
+/** Figures of all of one's stories over time. */
+import { useEffect, useState } from "preact/hooks";
+import type { paths } from "stories-client";
+import { session, tray } from "../state";
+import { language, span, t as tr } from "../text";
+import "./activity.css";
+import { Bars } from "./Charts";
+import { t } from "./text";
+
+type Page = paths["/v1/me/insights"]["get"]["responses"][200]["content"]["application/json"];
+
+const SHOWN = 7;
+
+/** Nothing where nothing was posted. */
+export function Totals() {
+  const { api } = session.value ?? {};
+  const [page, setPage] = useState<Page | null>(null);
+  useEffect(() => {
+    api?.call<Page>("GET", "/v1/me/insights", { query: { limit: SHOWN } }).then(setPage, () => undefined);
+  }, [api, tray.value?.mine?.latest_at, tray.value?.mine?.stories]);
+  if (!page?.totals.stories) return null;
+  const { totals, items } = page;
+  const day = new Intl.DateTimeFormat(language.value, { day: "numeric", month: "numeric" });
+  const full = new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" });
+  const figures: [string, string | number][] = [
+    [tr("stories"), totals.stories],
+    [t("reach"), totals.reach],
+    [t("views"), totals.plays],
+    [t("completion"), `${Math.round(totals.completion_rate * 100)} %`],
+    [t("watched"), span(totals.mean_watch_ms)],
+    [tr("react"), totals.reactions],
+  ];
+  return (
+    <section>
+      <h2>{t("insights")}</h2>
+      <div class="panel insights figures">
+        <dl>
+          {figures.map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+        {items.length > 1 && (
+          <Bars
+            title={t("reachByStory")}
+            bars={[...items].reverse().map((each) => ({
+              label: day.format(Date.parse(each.posted_at)),
+              name: full.format(Date.parse(each.posted_at)),
+              value: each.reach.total,
+            }))}
+          />
+        )}
+        <p class="note">{t("insightsHint", { n: items.length })}</p>
+      </div>
+    </section>
+  );
+}
