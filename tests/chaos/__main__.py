@@ -36,6 +36,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--forever", action="store_true", help="run until Ctrl-C, and plot memory, disk and connections"
     )
+    parser.add_argument("--replicated", action="store_true", help="three brokers and a replica set of three")
     parser.add_argument("--faults", help=f"inject only these of: {','.join(WEIGHTS)}")
     parser.add_argument("--without", help="kinds that are drawn but not injected, as in a rerun")
     parser.add_argument("--reruns", type=int, default=5, help="most reruns to find the fewest kinds that fail")
@@ -62,7 +63,9 @@ def run(arguments: argparse.Namespace, without: frozenset[str], name: str) -> Su
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     seconds = math.inf if arguments.forever else arguments.minutes * 60
-    campaign = Campaign(arguments.seed, seconds, arguments.kinds, without, folder, log, arguments.forever)
+    campaign = Campaign(
+        arguments.seed, seconds, arguments.kinds, without, folder, log, arguments.replicated, arguments.forever
+    )
 
     async def until_interrupted() -> Summary:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, campaign.ending.set)
@@ -96,7 +99,8 @@ def main() -> int:
         )
         log(f"fewest kinds of faults that failed: {', '.join(sorted(fewest))}")
         left_out = f" --without {','.join(sorted(without))}" if without else ""
-        log(f"stories chaos --seed {arguments.seed} --minutes {arguments.minutes:g}{left_out}")
+        replicated = " --replicated" if arguments.replicated else ""
+        log(f"stories chaos --seed {arguments.seed} --minutes {arguments.minutes:g}{replicated}{left_out}")
     return 1
 
 

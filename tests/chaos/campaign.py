@@ -42,6 +42,8 @@ class Campaign:
     without: frozenset[str]
     folder: Path
     log: Log
+    replicated: bool = False
+    """Whether there are three brokers and three mongods."""
     soaking: bool = False
     """Whether to sample memory, disk and connections too."""
     ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -56,7 +58,7 @@ class Campaign:
 
     async def run(self) -> Summary:
         """Run everything. Defects of the product are in the summary; only defects of the tests raise."""
-        cluster = Cluster.make(random.Random(f"{self.seed}/wires"))
+        cluster = Cluster.make(random.Random(f"{self.seed}/wires"), replicated=self.replicated)
         intact = False
         try:
             self.log("starting servers, proxies and two replicas of every service")

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from stories_shared.events.cloudevents import SERVICES
 
-from tests.journeys.stack import SERVERS
-
 from .cluster import BACK_S, Cluster
+from .proxy import Mode
 
 LONG_FREEZE_S = (7.0, 10.0)
 """Longer than the consumer session timeout of 6 s: the group continues without its member."""
@@ -89,15 +88,16 @@ class ProcessFaults:
 
     @asynccontextmanager
     async def kill_server(self, rng: random.Random) -> AsyncIterator[str]:
-        """Send SIGKILL to mongod, the broker or the object store."""
-        name = rng.choice(SERVERS)
+        """Send SIGKILL to mongod, a broker or the object store; of a replica set, to its primary."""
+        name = await asyncio.to_thread(self.cluster.topology.victim, rng)
         await self._ended(signal.SIGKILL, name)
         yield f"SIGKILL {name}"
 
     @asynccontextmanager
     async def freeze_server(self, rng: random.Random) -> AsyncIterator[str]:
         """Freeze a server, as a swapping machine does."""
-        async with self._frozen(rng, rng.choice(SERVERS), (1.0, 6.0)) as name:
+        victim = await asyncio.to_thread(self.cluster.topology.victim, rng)
+        async with self._frozen(rng, victim, (1.0, 6.0)) as name:
             yield f"SIGSTOP {name}"
 
     @asynccontextmanager
@@ -116,14 +116,18 @@ class ProcessFaults:
             await asyncio.sleep(rng.uniform(*how_long) - QUEUED_S)
             probing = asyncio.create_task(self.probe_revoked(name))
             if silent:
-                self.cluster.proxies["kafka"].set_mode("hole")
+                self._kafka("hole")
             await asyncio.sleep(QUEUED_S)
             resume(pid)
             await probing
         finally:
             resume(pid)
             if silent:
-                self.cluster.proxies["kafka"].set_mode("open")
+                self._kafka("open")
+
+    def _kafka(self, mode: Mode) -> None:
+        for name in self.cluster.topology.members("kafka"):
+            self.cluster.proxies[name].set_mode(mode)
 
     async def _ended(self, number: signal.Signals, *names: str) -> None:
         """Send a signal, and wait until the supervisor has noticed the end of these processes."""

@@ -80,7 +80,7 @@ class Soak:
                 connections[name] = float(sum(len(each.net_connections()) for each in family))
             except psutil.Error:
                 continue
-        folders = {"mongod": "mongod", "kafka": "kafka", "s3": "s3", "logs": "stack/logs"}
+        folders = {name: name for name in self.cluster.topology.servers} | {"logs": "stack/logs"}
         disk = {name: size_of(self.cluster.folder / folder) / 2**20 for name, folder in folders.items()}
         return {"memory, MiB": memory, "disk, MiB": disk, "connections": connections}
 

@@ -126,6 +126,14 @@ def loaded(file: Path) -> Manifest:
 
 
 @pytest.mark.needs_deploy_tools
+def test_uninstalling_stores_deletes_their_volumes() -> None:
+    kept = [
+        each["spec"].get("persistentVolumeClaimRetentionPolicy") for each in of_kind(rendered("stores"), "StatefulSet")
+    ]
+    assert kept == [{"whenDeleted": "Delete", "whenScaled": "Retain"}] * 3
+
+
+@pytest.mark.needs_deploy_tools
 def test_services_find_every_store_at_its_name_and_port() -> None:
     manifests = rendered("stories", "quickstart")
     ports = {

@@ -1,22 +1,39 @@
-"""All four services on a Kafka that asks for SCRAM, with the users that deploy/compose.sasl.yml makes."""
+"""All four services on a Kafka that asks for SCRAM, with the users that deploy/compose.sasl.yml makes.
 
+Once as there, without TLS and with every topic for everybody; once over TLS, where each user has the ACLs of
+deploy/topics.yml and nothing else.
+"""
+
+import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.helpers import create_ssl_context
+from aiokafka.protocol.admin import CreateAclsRequest
 from stories_embedded.kafka import Kafka as Broker
 from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
 from stories_embedded.testing import Realm, Servers
+from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.topics import Topics
+from stories_shared.testing import eventually
+from stories_shared.testing.authority import Authority
+
+from tools.codegen.strimzi import Grant, grants, users
 
 from .fleet import Fleet
 from .people import Life
@@ -25,13 +42,40 @@ pytestmark = [pytest.mark.servers, pytest.mark.nightly]
 
 USERS = ("ingest", "feed", "engagement", "expiry", "operator", "monitor", "producer")
 PASSWORDS = {user: f"password-of_{user}" for user in USERS}
+TOPICS = Topics.of([timedelta(hours=24)])
+# The numbers of Kafka's protocol.
+RESOURCES = {"topic": 2, "group": 3}
+OPERATIONS = {"All": 2, "Read": 3, "Write": 4, "Describe": 8}
+LITERAL, PREFIXED, ALLOW = 3, 4, 3
 
 
 @dataclass(frozen=True)
 class Secured:
-    """A broker with users."""
+    """A broker with users; with an authority, over TLS and with ACLs."""
 
     broker: Broker
+    authority: Authority | None
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of every user."""
+        tls = {"KAFKA_SSL_CAFILE": str(self.authority.pem)} if self.authority else {}
+        return tls | {
+            "KAFKA_BOOTSTRAP_SERVERS": self.broker.url,
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL" if self.authority else "SASL_PLAINTEXT",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        }
+
+    def kafka(self, user: str, prefix: str = "", **changed: Any) -> Kafka:
+        """The broker as a user sees it."""
+        given: dict[str, Any] = {
+            "protocol": self.settings["KAFKA_SECURITY_PROTOCOL"],
+            "mechanism": "SCRAM-SHA-512",
+            "username": user,
+            "password": PASSWORDS[user],
+            "context": create_ssl_context(cafile=str(self.authority.pem)) if self.authority else None,
+        }
+        return Kafka(self.broker.url, prefix, **given | changed)
 
     def make_users(self) -> None:
         """Run the script of compose, with Kafka's own tool from the stack's jars."""
@@ -44,16 +88,52 @@ class Secured:
         )
         assert run.returncode == 0, run.stdout + run.stderr
 
+    async def grant(self, prefix: str) -> None:
+        """Give the services and the producer what docs/acls.md says, and the operator everything with the prefix."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self.broker.admin_port}")
+        await admin.start()
+        try:
+            for user in users():
+                for grant in grants(user, TOPICS):
+                    await self._allow(admin, user, prefix, grant, LITERAL)
+            for kind in RESOURCES:
+                await self._allow(admin, "operator", prefix, Grant(kind, "", ("All",)), PREFIXED)
+        finally:
+            await admin.close()
 
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
+    @staticmethod
+    async def _allow(admin: AIOKafkaAdminClient, user: str, prefix: str, grant: Grant, pattern: int) -> None:
+        for operation in grant.operations:
+            request = CreateAclsRequest(
+                RESOURCES[grant.kind],
+                prefix + grant.name,
+                pattern,
+                f"User:{user}",
+                "*",
+                OPERATIONS[operation],
+                ALLOW,
+            )
+            answer = await admin._send_request(request)
+            assert [code for code, _ in answer.creation_responses] == [0], answer
+
+
+@pytest.fixture(scope="module", params=["SCRAM", "SCRAM, TLS and ACLs"])
+def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder, taken = tmp_path_factory.mktemp("kafka"), set[int]()
-    broker = Broker(folder / "data", free_port(taken), free_port(taken), admin_port=free_port(taken))
+    authority = Authority(folder, "authority") if "TLS" in request.param else None
+    broker = Broker(
+        folder / "data",
+        free_port(taken),
+        free_port(taken),
+        admin_port=free_port(taken),
+        certificate=authority.server_pem if authority else None,
+        acls=authority is not None,
+    )
     broker.prepare()
     process = start(broker, folder / "kafka.log", os.environ)
     try:
         wait_until_ready("kafka", process, broker.ready, folder / "kafka.log", 90)
-        made = Secured(broker)
+        made = Secured(broker, authority)
         made.make_users()
         yield made
     finally:
@@ -73,13 +153,10 @@ async def secured_fleet(secured: Secured, servers: Servers, tmp_path: Path) -> A
     """The four services, ready on the secured broker and the other servers of the session."""
     realm = Realm(servers)
     plain = realm["KAFKA_BOOTSTRAP_SERVERS"]
-    realm |= {
-        "KAFKA_BOOTSTRAP_SERVERS": secured.broker.url,
-        "KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
-        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
-        "KAFKA_SASL_USERNAME": "operator",
-        "KAFKA_SASL_PASSWORD": PASSWORDS["operator"],
-    }
+    realm |= secured.settings
+    realm |= {"KAFKA_SASL_USERNAME": "operator", "KAFKA_SASL_PASSWORD": PASSWORDS["operator"]}
+    if secured.authority:
+        await secured.grant(realm.prefix)
     try:
         async with SecuredFleet(realm, tmp_path).running() as fleet:
             yield fleet
@@ -88,18 +165,74 @@ async def secured_fleet(secured: Secured, servers: Servers, tmp_path: Path) -> A
         await realm.remove()
 
 
-async def test_a_story_lives_on_a_kafka_with_scram(secured_fleet: Fleet) -> None:
+async def test_a_story_lives_on_a_secured_kafka(secured_fleet: Fleet) -> None:
     life = Life(secured_fleet)
     await life.begin()
     assert life.tickets.keys() == {"read", "doomed", "narrowed"}
+    await secured_fleet.done("ingest", "DELETE", f"/v1/stories/{life.ids['doomed']}", life.ann)
+
+    async def complete() -> bool:
+        path = f"/v1/stories/{life.ids['doomed']}/receipt"
+        receipt = (await secured_fleet.done("expiry", "GET", path, life.ann)).json()
+        assert receipt["complete"], receipt
+        return True
+
+    await eventually(complete, within_s=60, every_s=0.2)
+    for service in SERVICES:
+        assert "AuthorizationFailed" not in secured_fleet.log(service).read_text()
 
 
-@pytest.mark.parametrize(
-    ("protocol", "password"), [("SASL_PLAINTEXT", "wrong"), ("PLAINTEXT", None)], ids=["wrong password", "no password"]
-)
-async def test_nobody_reads_without_the_right_password(secured: Secured, protocol: str, password: str | None) -> None:
-    kafka = Kafka(secured.broker.url, protocol=protocol, mechanism="SCRAM-SHA-512", username="feed", password=password)
+async def test_no_user_does_more_than_its_acls_allow(secured: Secured, secured_fleet: Fleet) -> None:
+    if not secured.authority:
+        pytest.skip("without ACLs every user may do everything")
+    await asyncio.gather(*(refused_beyond_acls(secured, secured_fleet.realm.prefix, user) for user in users()))
+
+
+async def refused_beyond_acls(secured: Secured, prefix: str, user: str) -> None:
+    """Write each topic that this user may not write, read each that it may not read, join a group that is not its."""
+    kafka = secured.kafka(user, prefix)
+    granted = {(grant.kind, grant.name): grant.operations for grant in grants(user, TOPICS)}
+    producer = AIOKafkaProducer(**kafka.arguments)
     reader = kafka.reader()
+    await asyncio.gather(producer.start(), reader.start())
+    try:
+        visible = await reader.topics()
+        for topic in TOPICS:
+            allowed = granted.get(("topic", topic), ())
+            if "Write" not in allowed:
+                with pytest.raises(TopicAuthorizationFailedError):
+                    await producer.send_and_wait(prefix + topic, b"{}", b"key")
+            if not allowed:
+                assert prefix + topic not in visible
+            elif "Read" not in allowed:
+                reader.assign([TopicPartition(prefix + topic, 0)])
+                with pytest.raises(TopicAuthorizationFailedError):
+                    await asyncio.wait_for(reader.getone(), 20)
+    finally:
+        await asyncio.gather(producer.stop(), reader.stop())
+    member = kafka.reader(group_id=f"{prefix}somebody.story-posted")
+    await member.start()
+    try:
+        with pytest.raises(GroupAuthorizationFailedError):
+            await member.committed(TopicPartition(f"{prefix}story-posted", 0))
+    finally:
+        await member.stop()
+
+
+@pytest.mark.parametrize("changed", ["wrong password", "no password", "no TLS", "another authority"])
+async def test_nobody_reads_without_what_the_broker_asks_for(secured: Secured, changed: str, tmp_path: Path) -> None:
+    scram = "SASL_SSL" if secured.authority else "SASL_PLAINTEXT"
+    plain = "SSL" if secured.authority else "PLAINTEXT"
+    wrong: dict[str, Any] = {
+        "wrong password": {"protocol": scram, "password": "wrong"},
+        "no password": {"protocol": plain, "username": None, "password": None},
+    }
+    if secured.authority:
+        another = create_ssl_context(cafile=str(Authority(tmp_path, "another").pem))
+        wrong |= {"no TLS": {"protocol": "SASL_PLAINTEXT"}, "another authority": {"context": another}}
+    if changed not in wrong:
+        pytest.skip("this broker does not speak TLS")
+    reader = secured.kafka("feed", **wrong[changed]).reader()
     with pytest.raises(KafkaError):
         await reader.start()
     await reader.stop()
@@ -107,14 +240,7 @@ async def test_nobody_reads_without_the_right_password(secured: Secured, protoco
 
 async def test_users_are_made_again_without_harm(secured: Secured) -> None:
     secured.make_users()
-    kafka = Kafka(
-        secured.broker.url,
-        protocol="SASL_PLAINTEXT",
-        mechanism="SCRAM-SHA-512",
-        username="producer",
-        password=PASSWORDS["producer"],
-    )
-    admin = kafka.admin()
+    admin = secured.kafka("producer").admin()
     await admin.start()
     try:
         assert await admin.list_topics() is not None

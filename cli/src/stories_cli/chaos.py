@@ -25,6 +25,9 @@ def chaos(
         str | None,
         typer.Option(metavar="KIND,…", help="Leave these kinds out, and inject the others when they came with them."),
     ] = None,
+    replicated: Annotated[
+        bool, typer.Option("--replicated", help="Run three Kafka brokers and a MongoDB replica set of three.")
+    ] = False,
     forever: Annotated[
         bool, typer.Option("--forever", help="Run until Ctrl-C, and plot memory, disk and connections.")
     ] = False,
@@ -41,6 +44,7 @@ def chaos(
     if checkout is None:
         abort("fault injection is part of a checkout (tests/chaos), which this installation is not")
     arguments = ["--minutes", str(minutes), "--reruns", str(reruns), *(["--forever"] if forever else [])]
+    arguments += ["--replicated"] if replicated else []
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--faults", faults] if faults else []
     arguments += ["--without", without] if without else []

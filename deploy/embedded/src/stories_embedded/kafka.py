@@ -56,10 +56,21 @@ log.index.size.max.bytes=1048576
 # With SCRAM: clients prove themselves on the broker's port; the broker itself, and who makes users, take another one.
 SCRAM = """\
 listeners=SASL://127.0.0.1:{broker},ADMIN://127.0.0.1:{admin},CONTROLLER://127.0.0.1:{controller}
-listener.security.protocol.map=SASL:SASL_PLAINTEXT,ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=SASL:{protocol},ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=ADMIN
 sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+"""
+
+TLS = """\
+listener.name.sasl.ssl.keystore.type=PEM
+listener.name.sasl.ssl.keystore.location={certificate}
+"""
+
+# A client of the broker's own port may do everything, a user what ACLs allow.
+ACLS = """\
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
 """
 
 # To standard output, which the parent appends to a file.
@@ -84,6 +95,8 @@ class Kafka(Server):
 
     `controllers`: the controller port of each node of a cluster, in order of their ids; alone, it is a cluster of one.
     `admin_port`: with it, clients need SCRAM on `port`, and need nothing on this one.
+    `certificate`: with it, `port` also speaks TLS: a PEM file of the key and its certificate.
+    `acls`: whether users may do only what ACLs allow.
     """
 
     data: Path
@@ -91,6 +104,8 @@ class Kafka(Server):
     controller_port: int
     controllers: Sequence[int] = field(default=(), kw_only=True)
     admin_port: int | None = field(default=None, kw_only=True)
+    certificate: Path | None = field(default=None, kw_only=True)
+    acls: bool = field(default=False, kw_only=True)
     classes: Sequence[str] = field(default_factory=jars.cds_flags, kw_only=True)
 
     name = "kafka"
@@ -137,8 +152,14 @@ class Kafka(Server):
         if self.admin_port is None:
             return text
         plain = next(line for line in text.splitlines(keepends=True) if line.startswith("listeners="))
-        scram = SCRAM.format(broker=self.port, admin=self.admin_port, controller=self.controller_port)
-        return text.replace(plain, scram)
+        scram = SCRAM.format(
+            broker=self.port,
+            admin=self.admin_port,
+            controller=self.controller_port,
+            protocol="SASL_SSL" if self.certificate else "SASL_PLAINTEXT",
+        )
+        tls = TLS.format(certificate=self.certificate) if self.certificate else ""
+        return text.replace(plain, scram + tls + (ACLS if self.acls else ""))
 
     def command(self) -> Sequence[str]:
         return [*self._java(), "kafka.Kafka", str(self._properties)]

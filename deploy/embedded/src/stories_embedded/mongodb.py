@@ -33,8 +33,12 @@ class Mongod(Server):
 
     @property
     def url(self) -> str:
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.members or [self.port])
-        return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
+        return f"mongodb://{','.join(self.hosts)}/?replicaSet={REPLICA_SET}"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The addresses of all members, as they know each other and clients find them."""
+        return [f"127.0.0.1:{port}" for port in self.members or [self.port]]
 
     def prepare(self) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
@@ -74,14 +78,13 @@ class Mongod(Server):
         from pymongo.errors import OperationFailure
 
         here = f"127.0.0.1:{self.port}"
-        ports = self.members or [self.port]
         try:
             config = admin.command("replSetGetConfig")["config"]
         except OperationFailure as error:
             if error.code != NOT_YET_INITIALIZED:
                 raise
-            if self.port == ports[0]:
-                members = [{"_id": number, "host": f"127.0.0.1:{port}"} for number, port in enumerate(ports)]
+            if self.port == (self.members or [self.port])[0]:
+                members = [{"_id": number, "host": host} for number, host in enumerate(self.hosts)]
                 admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
             return
         if not self.members and config["members"][0]["host"] != here:

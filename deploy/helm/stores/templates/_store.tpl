@@ -65,6 +65,8 @@ metadata:
 spec:
   serviceName: {{ .name }}
   replicas: 1
+  # A trial leaves nothing; and a volume that outlived its secrets would take none of new ones.
+  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete, whenScaled: Retain}
   selector:
     matchLabels: {{- include "stories.selector" (list $top .name) | nindent 6 }}
   template:
