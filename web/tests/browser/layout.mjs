@@ -1,6 +1,6 @@
 /** Every view at the width of a small phone, a tablet and a desktop: nothing is cut off, nothing scrolls sideways. */
 import assert from "node:assert/strict";
-import { LONG, pair, shown, unique } from "./checks.mjs";
+import { LONG, pair, shown, unique, until } from "./checks.mjs";
 import { call, item, post, SCENES, visit, write } from "./stage.mjs";
 
 const WIDTHS = [360, 768, 1440];
@@ -66,6 +66,7 @@ export const layout = (browser) => ({
         "Story-Ticket": (await item(bob, ann, story.id)).ticket,
       },
     );
+    await until("For You is ranked", async () => (await call(bob, "GET", "/v1/for-you")).items.length > 0);
     const file = (page) => page.locator("input[type=file]").setInputFiles(`${SCENES}/sea.jpg`);
     const still = async (page) => {
       await page.locator(".player .caption-line").waitFor(LONG);
