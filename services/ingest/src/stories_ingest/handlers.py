@@ -21,7 +21,7 @@ from stories_shared.kafka.subscriber import Batch, for_batch, for_each_event, fo
 from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.usecases.access_edges import StoreAccessEdge
+from stories_ingest.usecases.access_edges import AccessEdgeRecord, AccessEdgeRepository, edge_of
 from stories_ingest.usecases.archive import RepeatErasure
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.holds import HoldMedia
@@ -41,7 +41,7 @@ def event_handlers(
     republish: RepublishIfStale,
     erase_user: EraseUser,
     suspend: SuspendUser,
-    store_edge: StoreAccessEdge,
+    edges: AccessEdgeRepository,
     hold: HoldMedia,
     repeat_erasure: RepeatErasure,
     metrics: IngestMetrics,
@@ -49,14 +49,13 @@ def event_handlers(
     """All subscribers of ingest."""
     router = KafkaRouter()
 
+    async def store_edge(record: AccessEdgeRecord) -> None:
+        await edges.put(*edge_of(record))
+
     @subscribe(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Batch) -> None:
         """Correct stale records. Redelivery is harmless: a stale record is corrected again."""
-
-        async def handle(received: ReceivedEvent[StoryPosted]) -> None:
-            await republish(received.event)
-
-        await for_each_record(batch, StoryPosted, handle, concurrency=CONCURRENCY)
+        await for_each_event(batch, StoryPosted, republish, concurrency=CONCURRENCY)
 
     @subscribe(router, StoryExpired, service=SERVICE, max_records=ENDINGS_BATCH)
     async def on_story_expired(batch: Batch) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pymongo import ASCENDING
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 from stories_shared.events import StoryPosted, encode
 from stories_shared.mongo.client import Document, Mongo, Session
 
@@ -27,7 +28,6 @@ from stories_engagement.store.schema import (
     viewing_id,
 )
 from stories_engagement.store.views import row_of
-from stories_engagement.usecases.concurrency import gather_limited
 from stories_engagement.usecases.stories import live_story_of
 
 DELETE_BATCH = 1_000

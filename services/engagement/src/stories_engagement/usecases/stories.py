@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from stories_shared.clock import Clock
+from stories_shared.concurrency import gather_limited
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
@@ -17,7 +18,6 @@ from stories_shared.events.outgoing import OutgoingEvent
 
 from stories_engagement.domain.access_state import LiveStory
 from stories_engagement.domain.answers import AnswerableKind, AnswerableLayer
-from stories_engagement.usecases.concurrency import gather_limited
 
 MAX_CLOCK_SKEW = timedelta(minutes=1)
 """An expiry further in the future than the clock skew we tolerate is rejected."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 from stories_shared.events import StoryErased
 
 from stories_ingest.domain import transitions
@@ -20,7 +21,6 @@ from stories_ingest.domain.errors import MediaChanged, NoSuchStory
 from stories_ingest.domain.media import Media
 from stories_ingest.domain.story import Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.ports import EventPublisher, StoryRepository
 
 COPIES = 5
@@ -151,7 +151,7 @@ class ExpireStory:
                 return await self(story_id, expire)
             return None
 
-        return [outcome for outcome in await for_each(kept, one, CONCURRENCY) if outcome is not None]
+        return [outcome for outcome in await gather_limited(one, kept, CONCURRENCY) if outcome is not None]
 
     async def _move(self, story: Story) -> None:
         try:
@@ -192,7 +192,7 @@ class EraseArchived:
         """Remove these stories from the archive and erase them; others are ignored. Raises Unavailable."""
         now = truncate_to_ms(self.now())
         removed = await self.archive.remove(story_ids, now, now + RETRY_AFTER)
-        await for_each(removed, self._erase, CONCURRENCY)
+        await gather_limited(self._erase, removed, CONCURRENCY)
 
     async def with_reposts(self, story_ids: Collection[str]) -> None:
         """Erase the stories and their reposts, as far as they are archived. Raises Unavailable."""
@@ -207,7 +207,7 @@ class EraseArchived:
     async def sweep(self) -> bool:
         """Erase what a failed request has left, and everything a second time; whether there may be more."""
         due = await self.archive.due_erasures(self.now(), PAGE)
-        await for_each(due, self._erase, CONCURRENCY)
+        await gather_limited(self._erase, due, CONCURRENCY)
         return len(due) == PAGE
 
     async def overdue(self) -> int:
