@@ -20,8 +20,9 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.settings import load
+from stories_shared.testing import eventually
 
-from .processes import Process, get, start_service, until
+from .processes import READY_S, Process, get, start_service
 from .results import Plan
 
 VIEWERS, RINGS = 64, 10
@@ -93,10 +94,10 @@ async def started_feed(bench: Bench) -> Feed:
     process = bench.service("feed", settings)
     stories = await publish_stories(Kafka.of(parsed))
     feed = Feed(bench, process, settings, stories)
-    await until(lambda: get(f"{process.url}/readyz") is not None, "the feed is ready")
+    await eventually(lambda: get(f"{process.url}/readyz") is not None, READY_S)
     token = feed.tokens()[0]
     urls = [f"{process.url}/v1/stories/{story.story_id}" for story in stories]
-    await until(lambda: all(get(url, token) is not None for url in urls), "every story is live")
+    await eventually(lambda: all(get(url, token) is not None for url in urls), READY_S)
     await process.measure_idle(bench.plan.seconds)
     return feed
 

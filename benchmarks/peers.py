@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stories_embedded.ports import free_port
+from stories_shared.testing import eventually
 
-from .processes import Process, get, start, until
+from .processes import READY_S, Process, get, start
 
 SERVER = "granian" if find_spec("granian") else "uvicorn"
 CONSTANT = """
@@ -72,4 +73,4 @@ def serving(source: str, body: bytes = b"") -> Iterator[Process]:
 
 async def listening(process: Process) -> None:
     """Wait until it responds."""
-    await until(lambda: get(process.url + "/") is not None or process.popen.poll() is not None, "the peer listens")
+    await eventually(lambda: get(process.url + "/") is not None or process.popen.poll() is not None, READY_S)

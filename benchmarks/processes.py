@@ -4,10 +4,9 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -70,15 +69,6 @@ def start_service(service: str, settings: Mapping[str, str]) -> Process:
     port = free_port(set())
     environment = {**settings, "PORT": str(port), "HOST": "127.0.0.1", "LOG_LEVEL": "WARNING"}
     return start([sys.executable, "-m", f"stories_{service}"], environment, port)
-
-
-async def until(condition: Callable[[], bool], what: str, seconds: float = READY_S, pause: float = 0.05) -> None:
-    """Poll until it is true."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        await asyncio.sleep(pause)
 
 
 def get(url: str, token: str = "") -> bytes | None:

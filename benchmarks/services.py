@@ -18,9 +18,10 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Collection, Document, Mongo
 from stories_shared.runtime.settings import Settings, load
+from stories_shared.testing import eventually
 
 from .bench import Bench
-from .processes import Process, get, until
+from .processes import Process, get
 
 ROWS = 2_000
 WRITERS = 2
@@ -44,7 +45,7 @@ class Running:
     async def start(self, seconds: float = 300) -> None:
         """Start it, again after `kill`, and wait until it is ready."""
         self.process = self.bench.service(self.name, self.settings)
-        await until(lambda: get(f"{self.process.url}/readyz") is not None, f"{self.name} is ready", seconds)
+        await eventually(lambda: get(f"{self.process.url}/readyz") is not None, seconds)
 
     def kill(self) -> None:
         """Send SIGKILL."""

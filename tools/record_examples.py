@@ -28,7 +28,7 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SIGNED = re.compile(r"\?(?:response-|X-Amz-)[^\"]*")
 OPAQUE = {"ticket", "token", "policy", "x-amz-signature", "x-amz-credential", "x-amz-date", "signature", "secret"}
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Recorder:
@@ -62,7 +62,7 @@ class Recorder:
 
     def until(self, who: str, path: str, wanted: Any, **values: str) -> Any:
         """Ask until the answer is wanted, without recording what is not."""
-        ends = time.monotonic() + PATIENCE_S
+        ends = time.monotonic() + TIMEOUT_S
         while time.monotonic() < ends:
             headers = {"Authorization": f"Bearer {self.tokens[who]}"}
             answer = self.http.get(path.format(**values), headers=headers)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from stories_embedded.ports import free_port
 from stories_embedded.services import Gateway
+from stories_shared.testing import eventually
 
 from ..bench import Bench, Feed
 from ..load import get_load
-from ..processes import Process, get, start, until
+from ..processes import READY_S, Process, get, start
 from ..registry import figure
 from ..results import Result, compare
 
@@ -20,7 +21,7 @@ async def gateway(bench: Bench) -> Sequence[Result]:
     feed = await bench.feed()
     second = bench.service("feed", feed.settings)
     try:
-        await until(lambda: get(f"{second.url}/readyz") is not None, "the second replica is ready")
+        await eventually(lambda: get(f"{second.url}/readyz") is not None, READY_S)
         return [await through(bench, feed, [feed.process]), await through(bench, feed, [feed.process, second])]
     finally:
         second.stop()
@@ -35,7 +36,7 @@ async def through(bench: Bench, feed: Feed, replicas: Sequence[Process]) -> Resu
         caddy.prepare()
         process = start(caddy.command(), caddy.environment(), caddy.port)
         try:
-            await until(lambda: get(f"{process.url}/v1/tray", feed.tokens()[0]) is not None, "the gateway responds")
+            await eventually(lambda: get(f"{process.url}/v1/tray", feed.tokens()[0]) is not None, READY_S)
             return await compare(
                 "gateway-tray-200" if len(replicas) == 1 else f"gateway-tray-200-{len(replicas)}-replicas",
                 "requests/s",

@@ -14,10 +14,11 @@ from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Document
+from stories_shared.testing import eventually
 
 from ..bench import Bench
 from ..load import get_request
-from ..processes import Process, get, start, until
+from ..processes import READY_S, Process, get, start
 from ..registry import figure
 from ..results import Bound, Result, Sample, compare, percentiles
 from ..services import insert, publishing, services
@@ -53,7 +54,7 @@ async def live(bench: Bench) -> Sequence[Result]:
     stars, port = [f"star{n}" for n in range(bench.plan.rounds + 1)], free_port(set())
     bare = start([sys.executable, "-c", FANOUT, str(port)], port=port)
     try:
-        await until(lambda: get(bare.url) is not None, "the peer listens")
+        await eventually(lambda: get(bare.url) is not None, READY_S)
         async with (
             services(bench, "feed", LIVE_CONNECTIONS=str(2 * number)) as (realm, running),
             publishing(realm, "ingest") as publisher,

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from stories_embedded.testing import Realm
 from stories_shared.events.cloudevents import SERVICES
+from stories_shared.testing import eventually
 
 from ..bench import Bench
-from ..processes import Process, get, start_service, until
+from ..processes import READY_S, Process, get, start_service
 from ..registry import figure
 from ..results import Bound, Result, Sample
 from ..services import init
@@ -28,7 +29,7 @@ async def start_idle(bench: Bench) -> Sequence[Result]:
             began = time.monotonic()
             process = start_service(service, settings)
             processes.append((service, process, 0.0))
-            await ready(process, service)
+            await ready(process)
             processes[-1] = service, process, time.monotonic() - began
         idles = await asyncio.gather(*(process.measure_idle(IDLE_S) for _, process, _ in processes))
         results = []
@@ -45,6 +46,6 @@ async def start_idle(bench: Bench) -> Sequence[Result]:
             process.stop()
 
 
-async def ready(process: Process, service: str) -> None:
+async def ready(process: Process) -> None:
     """Wait until it is ready."""
-    await until(lambda: get(f"{process.url}/readyz") is not None, f"{service} is ready", pause=0.02)
+    await eventually(lambda: get(f"{process.url}/readyz") is not None, READY_S)

@@ -27,7 +27,7 @@ from ..bench import NO_LIMIT, VIEWERS, Bench
 from ..client import UNIQUE
 from ..load import client_load
 from ..peers import PARSER, SERVER, listening, serving
-from ..processes import Process, get, until
+from ..processes import READY_S, Process, get
 from ..registry import figure
 from ..results import Bound, Result, Sample, compare
 
@@ -59,7 +59,7 @@ class Engagement:
         await init(self.parsed)
         await self.mongo.ensure("bare")
         self.process = self.bench.service("engagement", self.settings)
-        await until(lambda: get(f"{self.process.url}/readyz") is not None, "engagement is ready")
+        await eventually(lambda: get(f"{self.process.url}/readyz") is not None, READY_S)
         await self.publisher.start()
 
     async def close(self) -> None:

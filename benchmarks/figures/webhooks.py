@@ -18,7 +18,7 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.testing import eventually
 
 from ..bench import Bench
-from ..processes import Process, get, start, until
+from ..processes import READY_S, Process, get, start
 from ..registry import figure
 from ..results import Result, Sample, compare
 from .views import Engagement
@@ -58,7 +58,7 @@ async def webhooks(bench: Bench) -> Sequence[Result]:
     number, port = max(100, int(EVENTS * bench.plan.scale)), free_port(set())
     receiver = start([sys.executable, "-c", RECEIVER, str(port)], port=port)
     try:
-        await until(lambda: get(f"{receiver.url}/counts") is not None, "the receiver listens")
+        await eventually(lambda: get(f"{receiver.url}/counts") is not None, READY_S)
         async with (
             endpoints(bench, receiver, "one", hanging=True) as one,
             endpoints(bench, receiver, "none", hanging=False) as none,

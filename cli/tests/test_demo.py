@@ -13,11 +13,11 @@ from stories_cli.app import app
 from typer.testing import CliRunner
 
 CHECKOUT = Path(__file__).parents[2]
-PATIENCE_S = 400
+TIMEOUT_S = 400
 
 
 @pytest.mark.servers
-@pytest.mark.timeout(PATIENCE_S + 60)
+@pytest.mark.timeout(TIMEOUT_S + 60)
 def test_demo_succeeds_and_removes_its_folder() -> None:
     before = set(CHECKOUT.glob(".stories-demo-*"))
     assert_erased(demo("--lifetime", "12"))
@@ -26,7 +26,7 @@ def test_demo_succeeds_and_removes_its_folder() -> None:
 
 @pytest.mark.servers
 @pytest.mark.nightly
-@pytest.mark.timeout(PATIENCE_S + 60)
+@pytest.mark.timeout(TIMEOUT_S + 60)
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is missing: sudo apt-get install -y chromium")
 @pytest.mark.skipif(not (CHECKOUT / "node_modules" / "installed").exists(), reason="run make node_modules/installed")
 def test_film_of_the_demo_plays_through_the_life_of_a_story(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def demo(*options: str) -> Any:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=TIMEOUT_S,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return json.loads(ran.stdout[ran.stdout.index("{\n") :])

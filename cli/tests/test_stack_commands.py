@@ -23,14 +23,14 @@ from tests.journeys.samples import Samples
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(400)]
 
-PATIENCE = 200.0  # a stack starts in seconds, but not on a machine that does ten other things
+TIMEOUT_S = 200.0  # a stack starts in seconds, but not on a machine that does ten other things
 NAMES = {"ingest", "feed", "feed-2", "engagement", "expiry", "gateway", "mongod", "kafka", "s3"}
 
 
 def stories(*arguments: str, data: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "stories_cli", *arguments, "--data", str(data)]
     return subprocess.run(
-        command, check=False, capture_output=True, text=True, timeout=PATIENCE, env={**os.environ, **environ}
+        command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S, env={**os.environ, **environ}
     )
 
 
@@ -64,7 +64,7 @@ class Stack:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(PATIENCE)
+        return self.process.wait(TIMEOUT_S)
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
@@ -133,10 +133,10 @@ def test_env_prints_the_settings_of_an_additional_replica(stack: Stack) -> None:
                 return httpx.get(url, trust_env=False).status_code == 200
             return False
 
-        wait_until(ready, "the replica started by hand is ready", PATIENCE)
+        wait_until(ready, "the replica started by hand is ready", TIMEOUT_S)
     finally:
         more.terminate()
-        more.wait(PATIENCE)
+        more.wait(TIMEOUT_S)
 
 
 def test_token_is_accepted_and_admin_token_grants_admin_routes(stack: Stack, token: str) -> None:
@@ -198,11 +198,11 @@ def test_killed_process_restarts_on_the_same_port(stack: Stack, token: str, name
     before = stack.status()[name]
     assert before.pid
     os.kill(before.pid, signal.SIGKILL)
-    wait_until(lambda: stack.status()[name].pid not in (None, before.pid), f"another {name}", PATIENCE)
-    wait_until(stack.all_running, "all running again", PATIENCE)
+    wait_until(lambda: stack.status()[name].pid not in (None, before.pid), f"another {name}", TIMEOUT_S)
+    wait_until(stack.all_running, "all running again", TIMEOUT_S)
     after = stack.status()[name]
     assert (after.url, after.restarts) == (before.url, before.restarts + 1)
-    wait_until(lambda: stack.get("/v1/me/privacy", token).status_code == 200, "answers again", PATIENCE)
+    wait_until(lambda: stack.get("/v1/me/privacy", token).status_code == 200, "answers again", TIMEOUT_S)
 
 
 def test_logs_show_what_a_process_wrote(stack: Stack) -> None:
@@ -250,9 +250,9 @@ def test_stacks_run_side_by_side_and_a_killed_supervisor_leaves_no_orphan(stack:
     assert stack.get("/v1/me/quota", foreign).status_code == 401, "a token is good on its own stack only"
 
     supervisor.kill()
-    wait_until(lambda: not alive(children), "every child is gone", PATIENCE)
+    wait_until(lambda: not alive(children), "every child is gone", TIMEOUT_S)
     wait_until(
-        lambda: not DataDir(data).is_locked(), "its folder is free", PATIENCE
+        lambda: not DataDir(data).is_locked(), "its folder is free", TIMEOUT_S
     )  # the kernel closes its files a moment later
     assert stack.all_running(), "the other stack is not touched"
     assert stories("down", data=data).returncode == 0

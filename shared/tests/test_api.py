@@ -81,7 +81,7 @@ FAILURES = {
     "group": ExceptionGroup("several", [Unavailable("kafka")]),
     "late": TimeoutError(),
     "bug": ZeroDivisionError("division by zero"),
-    "off": problems.conflict("comments-off"),
+    "off": problems.problem("comments-off"),
     "refused": problems.problem("media-refused", "it is a text", reason="not_media"),
 }
 

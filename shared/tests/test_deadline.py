@@ -14,12 +14,12 @@ from stories_shared.http.bodies import Body
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.timeouts import SharedTimeout
 
-PATIENCE_S = 0.3
+TIMEOUT_S = 0.3
 
 
 class ImpatientRoute(DeadlineRoute):
     def deadline_s(self, _request: Request) -> float:
-        return PATIENCE_S
+        return TIMEOUT_S
 
 
 class Note(Body):
@@ -61,7 +61,7 @@ async def post(client: httpx.AsyncClient, text: str, *, slowly: float = 0, token
 
 
 async def test_slow_body_does_not_count_against_the_deadline(client):
-    assert await post(client, "0", slowly=2 * PATIENCE_S) == 201
+    assert await post(client, "0", slowly=2 * TIMEOUT_S) == 201
 
 
 async def test_slow_response_exceeds_the_deadline(client):
@@ -84,18 +84,18 @@ async def overdue(shared: SharedTimeout, seconds: float) -> bool:
 
 
 async def test_shared_timeout_ends_only_what_is_over():
-    timeout = SharedTimeout(PATIENCE_S)
+    timeout = SharedTimeout(TIMEOUT_S)
     took = [0, 60, 0, 60]
     assert await asyncio.gather(*(overdue(timeout, seconds) for seconds in took)) == [False, True, False, True]
     late = asyncio.create_task(overdue(timeout, 60))
-    await asyncio.sleep(PATIENCE_S / 2)
+    await asyncio.sleep(TIMEOUT_S / 2)
     assert not await overdue(timeout, 0)
     assert await late
     assert await overdue(timeout, 60)
 
 
 async def test_shared_timeout_lets_a_cancellation_pass():
-    task = asyncio.create_task(overdue(SharedTimeout(PATIENCE_S), 60))
+    task = asyncio.create_task(overdue(SharedTimeout(TIMEOUT_S), 60))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -103,5 +103,5 @@ async def test_shared_timeout_lets_a_cancellation_pass():
 
 
 def test_shared_timeout_serves_one_event_loop_after_another():
-    timeout = SharedTimeout(PATIENCE_S)
+    timeout = SharedTimeout(TIMEOUT_S)
     assert [asyncio.run(overdue(timeout, seconds)) for seconds in (0, 60)] == [False, True]

@@ -14,7 +14,7 @@ from stories_shared.http.app import configure_app
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, StrictRoute
 from stories_shared.http.idempotency import Idempotent, run_once
-from stories_shared.http.problems import Problem, conflict
+from stories_shared.http.problems import Problem, problem
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.idempotency import (
     INDEXES,
@@ -158,7 +158,7 @@ class Notes:
         return note_id
 
     async def refuse(self, _note_id: str) -> str:
-        raise conflict("comments-off")
+        raise problem("comments-off")
 
 
 OTHER_BODY = IdempotencyRequest("POST", "/v1/stories", "key", "other hash")

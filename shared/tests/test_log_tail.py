@@ -61,7 +61,7 @@ async def test_tail_reads_existing_records_then_follows(kafka, publisher):
     try:
         await eventually(lambda: reader.tail.ready)
         assert sorted(reader.applied) == sorted(before)
-        await publisher.publish_tombstone(StoryDeleted, "gone")
+        await publisher.publish_tombstones(StoryDeleted, ["gone"])
         after = await delete(publisher)
         await eventually(lambda: {after, "forget gone"} <= set(reader.applied), within_s=5)
         assert not reader.tail.stale(after)

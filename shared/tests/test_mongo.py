@@ -6,6 +6,7 @@ import gc
 import pytest
 import pytest_asyncio
 from pymongo import IndexModel
+from pymongo.errors import AutoReconnect
 from stories_shared.errors import MONGODB, failed_dependency
 from stories_shared.mongo import client
 from stories_shared.mongo.client import DataLoader, Mongo, _cond_wait_same_task
@@ -135,7 +136,7 @@ async def test_point_reads_wait_only_after_a_query_that_several_shared(monkeypat
     class Counting:
         """A collection that answers at once."""
 
-        def find(self, query, projection):
+        def find(self, query, projection, batch_size):
             queries.append(query["_id"]["$in"])
             return self
 
@@ -158,13 +159,27 @@ async def test_point_reads_wait_only_after_a_query_that_several_shared(monkeypat
     assert sorted(queries[-1]) == [0, 1, 2]
 
 
+async def test_point_reads_fail_when_the_driver_cancels_their_query():
+    class Closed:
+        """A collection whose connection is closed while it is read."""
+
+        def find(self, query, projection, batch_size):
+            return self
+
+        async def to_list(self, _):
+            raise asyncio.CancelledError
+
+    with pytest.raises(AutoReconnect):
+        await asyncio.wait_for(DataLoader(Closed()).get(1), 5)
+
+
 async def test_point_reads_are_batched_while_a_query_runs():
     queries = []
 
     class Slow:
         """A collection that answers on command."""
 
-        def find(self, query, projection):
+        def find(self, query, projection, batch_size):
             ids = query["_id"]["$in"]
             queries.append((ids, asyncio.get_running_loop().create_future()))
             return self

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer
 from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryErased, UserFollowed
 from stories_shared.events.ids import new_id
@@ -15,7 +14,7 @@ from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo import outbox
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.outbox import Outbox, pending_mark
-from stories_shared.testing import FakeClock, eventually
+from stories_shared.testing import FakeClock, eventually, records_of
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
 pytestmark = pytest.mark.servers
@@ -53,22 +52,7 @@ class Harness:
         return {thing["_id"] for thing in await self.things.find({"pending": {"$exists": True}}).to_list(None)}
 
     async def published(self) -> list[int]:
-        consumer = AIOKafkaConsumer(
-            self.kafka.topic("story-erased"),
-            bootstrap_servers=self.kafka.bootstrap,
-            auto_offset_reset="earliest",
-            group_id=None,
-        )
-        await consumer.start()
-        try:
-            ends = await consumer.end_offsets(consumer.assignment())
-            found = []
-            while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-                for records in (await consumer.getmany(timeout_ms=100)).values():
-                    found += [int(record.value.split(b":00:")[1][:2]) for record in records]
-            return found
-        finally:
-            await consumer.stop()
+        return [int(record.value.split(b":00:")[1][:2]) for record in await records_of(self.kafka, "story-erased")]
 
 
 @pytest_asyncio.fixture

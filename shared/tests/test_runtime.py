@@ -251,7 +251,7 @@ async def test_tombstones_and_other_topics_are_ignored(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
-        await process.runtime.publisher.publish_tombstone(StoryErased, "x")
+        await process.runtime.publisher.publish_tombstones(StoryErased, ["x"])
         await process.runtime.publisher.publish(UserErased(user_id="ann", at=datetime.now(UTC)))
         await process.runtime.publisher.publish(
             StoryErased(story_id=new_id(), store="media", erased_at=datetime.now(UTC))

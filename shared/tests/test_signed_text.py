@@ -1,5 +1,6 @@
 """Tickets and cursors: signed by us, for one person, one story or list, and a while."""
 
+import hmac
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 from stories_shared.auth.signed_text import BadSignature, Signer
-from stories_shared.auth.tickets import Ticket, TicketRefused, Tickets
+from stories_shared.auth.tickets import Ticket, TicketRefused, Tickets, encoded
 from stories_shared.clock import epoch_ms
+from stories_shared.hmac_sha256 import hmac_sha256
 from stories_shared.http.paging import Cursors, PageParams
 from stories_shared.http.problems import Problem
 
@@ -67,7 +69,13 @@ def test_ticket_signed_for_a_viewer_equals_the_whole_ticket(ticket, viewer_id, e
     sign_for = TICKETS.of_story(ticket)
     follower, friend = relation
     whole = structs.replace(ticket, viewer_id=viewer_id, ends_at=ends_at, follower=follower, friend=friend)
-    assert sign_for(viewer_id, epoch_ms(ends_at), follower, friend) == TICKETS.sign(whole)
+    signed = sign_for(encoded(viewer_id), encoded(epoch_ms(ends_at)), follower, friend)
+    assert signed.decode() == TICKETS.sign(whole)
+
+
+@given(st.binary(max_size=150), st.binary(max_size=300))
+def test_prepared_hmac_is_the_standard_librarys(key, message):
+    assert hmac_sha256(key)(message) == hmac.digest(key, message, "sha256")
 
 
 @given(tickets)

@@ -28,7 +28,7 @@ from stories_shared.kafka.subscriber import (
     for_each_record,
     subscribe,
 )
-from stories_shared.testing import consuming, eventually
+from stories_shared.testing import consuming, eventually, records_of
 
 pytestmark = pytest.mark.servers
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -76,32 +76,12 @@ def follow_of(record: ConsumerRecord) -> UserFollowed:
 
 
 async def read_all(kafka: Kafka, topic: str, count: int) -> list[ConsumerRecord]:
-    """The first records of a topic."""
-    consumer = AIOKafkaConsumer(
-        kafka.topic(topic), bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", group_id=None
-    )
-    await consumer.start()
-    try:
-        async with asyncio.timeout(15):
-            return [await consumer.getone() for _ in range(count)]
-    finally:
-        await consumer.stop()
+    """The records of a topic, once there are so many."""
+    return await eventually(lambda: records_of(kafka, topic), accept=lambda found: len(found) >= count)
 
 
 async def dead_letter(kafka: Kafka, topic: str, count: int) -> list[dict[str, bytes]]:
-    consumer = AIOKafkaConsumer(
-        kafka.topic(topic), bootstrap_servers=kafka.bootstrap, auto_offset_reset="earliest", group_id=None
-    )
-    await consumer.start()
-    found: list[dict[str, bytes]] = []
-    try:
-        async with asyncio.timeout(15):
-            while len(found) < count:
-                for records in (await consumer.getmany(timeout_ms=200)).values():
-                    found += [{**dict(record.headers), "value": record.value} for record in records]
-    finally:
-        await consumer.stop()
-    return found
+    return [{**dict(record.headers), "value": record.value} for record in await read_all(kafka, topic, count)]
 
 
 class Warned:

@@ -18,7 +18,7 @@ from .model import Change
 ATTEMPT_S = 8.0
 """Timeout of an attempt: longer than the gateway waits for a service, shorter than a freeze."""
 AGAIN_S = 0.4
-PATIENCE_S = 45.0
+TIMEOUT_S = 45.0
 """How long an operation is retried before it stays open; open operations are resolved after recovery."""
 PROBLEM = "application/problem+json"
 RUNNING = "urn:stories:idempotency-running"
@@ -99,7 +99,7 @@ class Client:
 
     async def until_known(self, op: int, attempt: Callable[[], Any], *changes: Change[Any]) -> Answer:
         """Retry until a response is conclusive or the time is over; then the changes stay in doubt."""
-        deadline = time.time() + PATIENCE_S
+        deadline = time.time() + TIMEOUT_S
         tries = 0
         while True:
             answer: Answer = await attempt()

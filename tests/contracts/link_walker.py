@@ -13,7 +13,7 @@ from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 
 TRIES = 3
 """How often a scenario repeats a step."""
-PATIENCE = 2
+TRIES_PER_STEP = 2
 """Failed attempts that cost as much as one more step."""
 UNREACHED = 1_000.0
 EXHAUSTED = 2_000.0
@@ -71,7 +71,7 @@ class Guide(TransitionController):
         for _ in far:
             for link in links:
                 onwards = length[link.full_name] + far[link.target.label]
-                tried = self.walked.tried[link.full_name] / PATIENCE
+                tried = self.walked.tried[link.full_name] / TRIES_PER_STEP
                 self.costs[link.full_name] = tried if link.full_name in self.missing else onwards
             nearer = {
                 label: min((self.costs[link.full_name] for link in outgoing(each)), default=UNREACHED)

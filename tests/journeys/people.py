@@ -14,7 +14,7 @@ from stories_shared.testing import eventually
 from .samples import Sample
 from .waiting import SOON
 
-PATIENCE = 20.0
+TIMEOUT_S = 20.0
 """Seconds that a client retries while responses have `Retry-After`."""
 
 Answer = dict[str, Any]
@@ -48,7 +48,7 @@ class Person:
 
     async def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
         """Send a request, and retry on 503 as `Retry-After` says."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_S
         while True:
             answer = await self.call(method, path, **request)
             if answer.status_code != 503 or time.monotonic() > deadline:

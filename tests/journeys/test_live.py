@@ -9,7 +9,7 @@ import httpx
 import pytest
 from stories_shared.testing import eventually
 
-from .people import PATIENCE, Person
+from .people import TIMEOUT_S, Person
 from .waiting import SOON
 from .world import World
 
@@ -100,7 +100,7 @@ async def test_connection_that_returns_is_told_what_it_missed(world: World) -> N
         assert (await anext(aiter(stream)))[0] == "ring"
         last_id = stream.last_id
     missed = await ann.post()
-    await eventually(lambda: bob.sees(missed), PATIENCE)
+    await eventually(lambda: bob.sees(missed), TIMEOUT_S)
     async with asyncio.timeout(60), live(bob, last_id) as stream:
         assert await anext(aiter(stream)) == ("ring", {"author_id": ann.id, "ring": "unseen"})
     async with asyncio.timeout(60), live(bob, "unknown") as stream:

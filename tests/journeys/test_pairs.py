@@ -8,16 +8,16 @@ from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
-from .people import PATIENCE, Answer, Person
+from .people import TIMEOUT_S, Answer, Person
 from .waiting import AT_ONCE, ERASED, SOON, end_of
 from .world import World
 
 
 async def views_and_reacts(viewer: Person, story: Answer) -> None:
     """A user who gets the story can also react."""
-    item = await eventually(lambda: viewer.item(story), PATIENCE)
+    item = await eventually(lambda: viewer.item(story), TIMEOUT_S)
     await viewer.view(item, play_id="the-one-play")
-    await eventually(lambda: viewer.react(item), PATIENCE, accept=lambda answer: answer.status_code == 204)
+    await eventually(lambda: viewer.react(item), TIMEOUT_S, accept=lambda answer: answer.status_code == 204)
 
 
 async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
@@ -84,10 +84,10 @@ async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
     await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 2)
     await world.stack.kill(*SERVICES)  # the first of each
     await asyncio.gather(*(views_and_reacts(viewer, long) for viewer in (bob, cat)))
-    another = await eventually(ann.create, PATIENCE, accept=lambda answer: answer.status_code == 201)
+    another = await eventually(ann.create, TIMEOUT_S, accept=lambda answer: answer.status_code == 201)
     assert another.json()["state"] == "draft"
     await eventually(
-        lambda: ann.counts(long), PATIENCE, accept=lambda found: (found["views"], found["reactions"]) == (2, 2)
+        lambda: ann.counts(long), TIMEOUT_S, accept=lambda found: (found["views"], found["reactions"]) == (2, 2)
     )
     await end_of(short)
     for viewer in (bob, cat):
@@ -106,8 +106,8 @@ async def test_scheduled_story_survives_the_kill_of_a_replica(paired_world: Worl
     at = system_now() + timedelta(seconds=8)
     path = f"/v1/stories/{draft['id']}/publish"
     assert (await ann.ask("POST", path, json={"at": rfc3339(at)})).status_code == 202
-    await eventually(lambda: ann.own(draft), PATIENCE, accept=lambda story: story["progress"] == 1)
+    await eventually(lambda: ann.own(draft), TIMEOUT_S, accept=lambda story: story["progress"] == 1)
     await world.stack.kill("ingest")
-    item = await eventually(lambda: bob.item(draft), PATIENCE)
+    item = await eventually(lambda: bob.item(draft), TIMEOUT_S)
     assert at <= datetime.fromisoformat(item["posted_at"]) <= at + timedelta(seconds=1)
     assert item["caption"] == "tomorrow"

@@ -6,7 +6,7 @@ import pytest
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
-from .people import PATIENCE, Answer, Person
+from .people import TIMEOUT_S, Answer, Person
 from .stack import SERVERS
 from .waiting import ERASED, SOON, end_of
 from .world import World
@@ -57,12 +57,12 @@ async def journey_after_restart(world: World, ann: Person, bob: Person, item: An
     counts = {"views": 1, "viewers": 1, "reactions": 1, "comments": 1, "shares": 0}
     assert await ann.counts(item) == counts
     second = await ann.post(caption="after")
-    fresh = await eventually(lambda: bob.item(second), PATIENCE)
+    fresh = await eventually(lambda: bob.item(second), TIMEOUT_S)
     assert (await bob.ring_in_tray(ann) or {})["unseen"] == 1
     await bob.view(fresh)
     assert (await bob.comment(fresh, "after")).status_code == 201
     await eventually(
-        lambda: ann.counts(second), PATIENCE, accept=lambda found: (found["views"], found["comments"]) == (1, 1)
+        lambda: ann.counts(second), TIMEOUT_S, accept=lambda found: (found["views"], found["comments"]) == (1, 1)
     )
     assert await ann.counts(item) == counts
     await ann.delete(second)
@@ -110,7 +110,7 @@ async def test_views_accepted_by_a_killed_process_are_counted_once(world: World)
     await killed(world, "engagement")
     await asyncio.gather(*(viewer.view(item, play_id="only-one-play") for viewer, item in pairs[:5]))  # to be sure
     await eventually(
-        lambda: ann.counts(story), PATIENCE, accept=lambda counts: counts["views"] == counts["viewers"] == 20
+        lambda: ann.counts(story), TIMEOUT_S, accept=lambda counts: counts["views"] == counts["viewers"] == 20
     )
     assert (await ann.viewers(story))["total"] == 20
 
@@ -139,6 +139,6 @@ async def test_story_posted_during_an_outage_is_posted_once(world: World) -> Non
             lambda draft=draft: ann.publish(draft["id"]), BACK, accept=lambda answer: answer.status_code == 200
         )  # type: ignore[misc]
         await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
-        await eventually(lambda draft=draft: bob.sees(draft), PATIENCE)  # type: ignore[misc]
-    reel = await eventually(lambda: bob.reel(ann), PATIENCE)
+        await eventually(lambda draft=draft: bob.sees(draft), TIMEOUT_S)  # type: ignore[misc]
+    reel = await eventually(lambda: bob.reel(ann), TIMEOUT_S)
     assert len(reel) == len({item["id"] for item in reel}) == len(SERVERS)

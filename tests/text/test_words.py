@@ -17,7 +17,7 @@ PAGES = ("*.md", "docs/**/*.md", "services/*/README.md")
 GENERATED = {"docs/settings.md", "docs/metrics.md", "docs/acls.md"}
 """Made from texts in the code; they are read once `SOURCES` is."""
 
-SOURCES: tuple[str, ...] = ("shared", "services", "cli", "deploy", "tests", "tools")
+SOURCES: tuple[str, ...] = ("shared", "services", "cli", "deploy", "tests", "tools", "benchmarks", "clients")
 """Folders whose docstrings and comments are read too; switched on: ("shared", "services", "cli", "deploy", "tests")."""
 
 BANNED = {

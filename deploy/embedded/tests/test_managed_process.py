@@ -13,7 +13,7 @@ from stories_embedded.managed_process import ManagedProcess
 from stories_embedded.server import DidNotStart, Server
 from stories_shared.testing import eventually
 
-PATIENCE = 20.0
+TIMEOUT_S = 20.0
 
 
 class Program(Server):
@@ -67,14 +67,14 @@ async def test_killed_program_is_restarted(keep: Callable[[str], ManagedProcess]
     first = process.state.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    await eventually(lambda: process.state.state == "running" and process.state.pid != first, PATIENCE)
+    await eventually(lambda: process.state.state == "running" and process.state.pid != first, TIMEOUT_S)
     assert process.state.restarts == 1
 
 
 async def test_state_is_restarting_while_the_program_is_down(keep: Callable[[str], ManagedProcess]) -> None:
     process = keep("ready.touch()\ntime.sleep(0.3)")
     await process.wait_ready()
-    await eventually(lambda: process.state.state == "restarting" and process.state.restarts >= 3, PATIENCE)
+    await eventually(lambda: process.state.state == "restarting" and process.state.restarts >= 3, TIMEOUT_S)
 
 
 async def test_program_that_is_never_ready_is_given_up_with_its_log(
@@ -104,7 +104,7 @@ async def test_program_that_ignores_sigterm_is_killed_with_its_group(
     assert len(family) == 2
     await process.stop()
     await eventually(
-        lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family), PATIENCE
+        lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family), TIMEOUT_S
     )
     assert process.state.state == "stopped"
 
@@ -117,4 +117,4 @@ async def test_program_with_failing_liveness_probe_is_restarted(
     assert isinstance(process.server, Program)
     await process.wait_ready()
     process.server.is_stuck = True
-    await eventually(lambda: process.state.restarts == 1, PATIENCE)
+    await eventually(lambda: process.state.restarts == 1, TIMEOUT_S)

@@ -145,7 +145,7 @@ class Model:
 
     async def end(self, story_id: str, how: str) -> None:
         self.ended.setdefault(story_id, None)
-        await self.stores.stories.end(story_id, how)
+        await self.stores.stories.end([story_id], how)
         await self.stores.stories.erase(story_id, 10)
 
     async def answer(self, action: GiveAnswer) -> None:

@@ -147,7 +147,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
     )
     await stores.stories.find_orphans(LATER, 5)
     for expired in ids[-STORIES // 2 :]:
-        await stores.stories.end(expired, "expired")
+        await stores.stories.end([expired], "expired")
     period = Period(NOON, LATER)
     assert await stores.insights.live(story)
     assert await stores.insights.live_of(author, 5)
@@ -156,7 +156,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
     assert (await stores.insights.sealed_totals(author, period, [story])).stories
     assert await stores.insights.parts([ids[-2]])
     await stores.user_data.erase_user(author, NOON)
-    await stores.stories.end(story, "deleted")
+    await stores.stories.end([story], "deleted")
     assert [ended async for ended in stores.stories.ended_since(NOON - timedelta(days=1))]
     assert await stores.stories.erase(story, 5)
     await stores.stories.erase_later(story, NOON)

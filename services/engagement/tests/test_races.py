@@ -91,7 +91,7 @@ async def both(*operations: Callable[[], Awaitable[Any]]) -> None:
 
 
 async def rows_of(mongo: Mongo, story_id: str) -> int:
-    found = [await mongo[kind.collection].count_documents(kind.of_story(story_id)) for kind in ROW_KINDS]
+    found = [await mongo[kind.collection].count_documents(kind.of_stories([story_id])) for kind in ROW_KINDS]
     return sum(found) + await mongo[VIEWERS].count_documents({"story_id": story_id})
 
 
@@ -103,7 +103,7 @@ async def test_no_row_comes_after_the_end(mongo: Mongo, replicas: tuple[Stores, 
         if known:
             await one.stories.put(posted(story_id))
         engaged = [partial(each, other, story_id, "bob") for each in (view, answer, comment)]
-        await both(partial(one.stories.end, story_id, "expired"), *engaged)
+        await both(partial(one.stories.end, [story_id], "expired"), *engaged)
         before = await rows_of(mongo, story_id)
         counted = await one.counters.counts(story_id)
         answered = await mongo[ENGAGEMENTS].find_one({"_id": story_id})
@@ -120,7 +120,7 @@ async def test_sealed_figures_are_what_was_counted_before_the_end(
     for _ in range(STORIES):
         await one.stories.put(story := posted(new_id()))
         engaged = [partial(each, other, story.story_id, "bob") for each in (view, answer)]
-        ends = [partial(each.stories.end, story.story_id, "expired") for each in replicas]
+        ends = [partial(each.stories.end, [story.story_id], "expired") for each in replicas]
         await both(*ends, *engaged)
         sealed = await one.insights.sealed(story.story_id)
         views, others = [await mongo[name].find_one({"_id": story.story_id}) for name in (VIEWS, ENGAGEMENTS)]
@@ -133,7 +133,7 @@ async def test_a_deletion_at_the_moment_of_the_expiry_leaves_no_insights(replica
     for _ in range(STORIES):
         await one.stories.put(story := posted(new_id()))
         ends = zip(replicas, ("expired", "deleted"), strict=True)
-        await both(*(partial(each.stories.end, story.story_id, how) for each, how in ends))
+        await both(*(partial(each.stories.end, [story.story_id], how) for each, how in ends))
         assert await one.insights.sealed(story.story_id) is None
 
 
@@ -145,7 +145,7 @@ async def test_an_ended_story_is_not_stored_by_a_late_revision(mongo: Mongo, rep
             if revision == 2:
                 await one.stories.put(story)
             late = a_story(story_id=story.story_id, revision=revision, posted_at=NOON, expires_at=story.expires_at)
-            await both(partial(other.stories.put, late), partial(one.stories.end, story.story_id, "deleted"))
+            await both(partial(other.stories.put, late), partial(one.stories.end, [story.story_id], "deleted"))
             assert await mongo["stories"].find_one({"_id": story.story_id}) is None
 
 
@@ -188,3 +188,26 @@ async def test_a_report_and_a_decision_leave_nothing_open(mongo: Mongo, replicas
         decided = partial(one.reports.decide, first["_id"], Decision("keep", "root", LATER))
         await both(decided, partial(other.reports.add, NewReport(target, "cat", "spam", None, LATER)))
         assert await mongo[REPORTS].count_documents({"target": target.key, "state": "open"}) == 0
+
+
+async def test_a_story_with_many_rows_is_left_to_steps_of_its_own(
+    mongo: Mongo, replicas: tuple[Stores, Stores], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, _ = replicas
+    small, viewed, engaged = stories = [new_id() for _ in range(3)]
+    for story_id, viewers, people in ((small, 2, 2), (viewed, 3, 0), (engaged, 0, 5)):
+        await one.stories.put(posted(story_id))
+        for n in range(viewers):
+            await view(one, story_id, f"v{n}")
+        for n in range(people):
+            await answer(one, story_id, f"v{n}")
+    await one.stories.end(stories, "deleted")
+    monkeypatch.setattr("stories_engagement.store.stories.DELETE_BATCH", 2)
+    assert await one.stories.erase_small(stories[:2]) == {viewed}
+    assert await one.stories.erase_small(stories[2:]) == {engaged}
+    assert [await rows_of(mongo, each) for each in stories] == [0, 3, 1]
+    assert not await one.stories.erase(viewed, 1)
+    assert await rows_of(mongo, viewed) == 1
+    assert await one.stories.erase(viewed, 1)
+    assert await one.stories.erase(engaged, 2)
+    assert [await rows_of(mongo, each) for each in stories] == [0, 0, 0]

@@ -100,7 +100,7 @@ async def test_repeated_play_keeps_the_maximum_of_each_figure(stores: Stores, st
 async def test_nothing_is_counted_after_the_end(stores: Stores, story: str) -> None:
     await stores.stories.put(posted(story))
     await count(stores, a_view(story, "bob"))
-    await stores.stories.end(story, "deleted")
+    await stores.stories.end([story], "deleted")
     assert (await count(stores, a_view(story, "eve"))).outcomes == {"late": 1}
     assert await stores.stories.erase(story, 1)
     assert await counts(stores, story) == (1, 1)
@@ -108,8 +108,8 @@ async def test_nothing_is_counted_after_the_end(stores: Stores, story: str) -> N
 
 
 async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> None:
-    await stores.stories.end(story, "deleted")
-    await stores.stories.end(story, "expired")
+    await stores.stories.end([story], "deleted")
+    await stores.stories.end([story], "expired")
     await stores.stories.put(posted(story))
     assert (await count(stores, a_view(story, "bob"))).outcomes == {"late": 1}
     with pytest.raises(NotFound):
@@ -270,7 +270,7 @@ async def test_answers_leave_with_their_user_and_their_story(stores: Stores, sto
     for _ in range(2):
         await stores.user_data.erase_user(gone, NOON)
     assert [await tallies(stores, story, layer) for layer in (POLL, QUIZ, QUESTION)] == [(0, 1, 1), (1, 0), (1,)]
-    await stores.stories.end(story, "deleted")
+    await stores.stories.end([story], "deleted")
     with pytest.raises(NotFound):
         await answer(stores, story, "zoe", POLL, Answer(0))
     with pytest.raises(NotFound):
@@ -319,7 +319,7 @@ async def test_expired_story_keeps_its_figures_once(stores: Stores, story: str, 
     await figures(stores, story, people)
     live = await stores.insights.live(story)
     for _ in range(2):
-        await stores.stories.end(story, "expired")
+        await stores.stories.end([story], "expired")
         await stores.stories.erase(story, 10)
     sealed = await stores.insights.sealed(story)
     assert await stores.insights.live(story) is None
@@ -341,7 +341,7 @@ async def test_expired_story_keeps_its_figures_once(stores: Stores, story: str, 
 async def test_deleted_story_has_no_figures(stores: Stores, story: str, endings: list[str]) -> None:
     await figures(stores, story, 1)
     for how in endings:
-        await stores.stories.end(story, how)
+        await stores.stories.end([story], how)
     assert await stores.insights.sealed(story) is None
     assert await stores.insights.live(story) is None
 
@@ -353,7 +353,7 @@ async def test_sealed_figures_are_listed_and_added_up_by_author(stores: Stores, 
         await figures(stores, story_id, n, author, posted_at=at, series_id=stories[0], part=n + 1, parts=4)
     assert await stores.insights.parts([stories[0]]) == {stories[0]: {1: 0, 2: 1, 3: 2, 4: 3}}
     for story_id in stories[1:]:
-        await stores.stories.end(story_id, "expired")
+        await stores.stories.end([story_id], "expired")
     assert await stores.insights.parts([stories[0]]) == {stories[0]: {1: 0, 2: 1, 3: 2, 4: 3}}
     period = Period(NOON, ENDS)
     page = await stores.insights.sealed_page(author, period, (), None, 9)
@@ -425,7 +425,7 @@ async def test_change_of_words_is_leased_and_stops_when_outdated(stores: Stores)
 
 
 async def test_pending_erasure_is_leased_by_one_replica(stores: Stores, story: str) -> None:
-    await stores.stories.end(story, "deleted")
+    await stores.stories.end([story], "deleted")
     assert not await stores.stories.erase(story, 0)
     await stores.stories.erase_later(story, NOON)
     assert await stores.stories.claim_erasure(NOON, LATER) == story
@@ -433,6 +433,23 @@ async def test_pending_erasure_is_leased_by_one_replica(stores: Stores, story: s
     assert await stores.stories.claim_erasure(LATER, LATER) == story
     await stores.stories.erased(story)
     assert await stores.stories.claim_erasure(LATER, LATER) is None
+
+
+async def test_stories_that_end_together_leave_others_alone(stores: Stores, story: str) -> None:
+    ended, kept = [story, new_id()], new_id()
+    for each in (*ended, kept):
+        await figures(stores, each, 2)
+    await stores.stories.end([*ended, new_id()], "expired")
+    for _ in range(2):
+        assert await stores.stories.erase_small([*ended, new_id()]) == set()
+    for each in ended:
+        assert (await stores.insights.sealed(each)).viewers == 2
+        assert (await stores.view_store.page(each, None, 9, frozenset())).viewers == []
+        assert await stores.answers.page(each, POLL.id, None, 5, frozenset()) == []
+    assert [viewer.reaction for viewer in (await stores.view_store.page(kept, None, 9, frozenset())).viewers] == [
+        "❤️"
+    ] * 2
+    assert await tallies(stores, kept, POLL) == (1, 1, 0)
 
 
 async def test_stored_blocks_are_found_by_pair_and_by_user(stores: Stores, story: str) -> None:

@@ -1,6 +1,6 @@
 """Use cases, on in-memory ports."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,6 +45,7 @@ from stories_shared.auth.tickets import Ticket, TicketRefused
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryExpired, StoryViewed, Taps, UserErased
 from stories_shared.events.ids import deterministic_id, new_id
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.testing import FakeClock
 
@@ -80,6 +81,9 @@ class Ports:
 
     async def publish(self, event: Any) -> None:
         self.published.append(event)
+
+    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
+        self.published += [each.event for each in events]
 
     def access_of(self, user: str, **changes: Any) -> StoryAccess:
         fields = {"comments": "everyone", "friend": False, "reactions": True, "sharing": True, "view_list": True}
@@ -261,7 +265,7 @@ async def test_expiry_waits_for_a_slow_clock_once(ports: Ports) -> None:
         ports.now.forward(seconds=seconds)
 
     batch = [expiry(timedelta(milliseconds=n)) for n in range(-97, 3)]
-    await EndStories(ports.stores.stories, ports.publish, ports.now, sleep).expired(batch)
+    await EndStories(ports.stores.stories, ports.publish_all, ports.now, sleep).expired(batch)
     assert sorted(event.story_id for event in ports.published) == sorted(record.event.story_id for record in batch)
     assert slept == [0.002]
 
@@ -271,14 +275,14 @@ async def test_expiry_waits_for_a_slow_clock_once(ports: Ports) -> None:
 )
 async def test_expiry_far_ahead_is_refused(ports: Ports, ahead: timedelta, error: type[Exception]) -> None:
     with pytest.raises(error):
-        await EndStories(ports.stores.stories, ports.publish, ports.now).expired([expiry(ahead)])
+        await EndStories(ports.stores.stories, ports.publish_all, ports.now).expired([expiry(ahead)])
     assert ports.published == []
 
 
 async def test_external_deletion_as_the_author_is_invalid(ports: Ports) -> None:
     event = StoryDeleted(story_id=ports.story.story_id, deleted_at=NOON, by="author")
     with pytest.raises(InvalidMessage):
-        await EndStories(ports.stores.stories, ports.publish, ports.now).deleted([a_record(event, source=OUTSIDE)])
+        await EndStories(ports.stores.stories, ports.publish_all, ports.now).deleted([a_record(event, source=OUTSIDE)])
 
 
 async def test_external_erasure_is_capped_and_names_its_receipt(ports: Ports) -> None:
@@ -378,11 +382,11 @@ async def test_author_reads_insights_until_a_deletion(ports: Ports) -> None:
     ports.stale = False
     ports.now.forward(hours=1)
     assert await seen() == (1, False, 1)  # expired, and not sealed yet
-    await ports.stores.stories.end(story_id, "expired")
+    await ports.stores.stories.end([story_id], "expired")
     ports.access_state.end(story_id, ports.now())
     assert await seen() == (1, True, 1)
     assert (await read.story("ann", story_id)).drop_off is None
-    await ports.stores.stories.end(story_id, "deleted")
+    await ports.stores.stories.end([story_id], "deleted")
     with pytest.raises(NotFound):
         await read.story("ann", story_id)
 
@@ -488,13 +492,17 @@ async def test_long_erasure_continues_in_background(ports: Ports) -> None:
     class Large(type(stores.stories)):  # type: ignore[misc]
         left = 3
 
+        async def erase_small(self, story_ids: Collection[str]) -> set[str]:
+            await super().erase_small(set(story_ids) - {ports.story.story_id})
+            return {ports.story.story_id}
+
         async def erase(self, story_id: str, steps: int) -> bool:
             if story_id == ports.story.story_id and self.left:
                 self.left -= 1
                 return False
             return bool(await super().erase(story_id, steps))
 
-    end, other = EndStories(Large(stores.stories.database), ports.publish, ports.now), new_id()
+    end, other = EndStories(Large(stores.stories.database), ports.publish_all, ports.now), new_id()
     events = [StoryDeleted(story_id=each, deleted_at=NOON, by="author") for each in (ports.story.story_id, other)]
     await end.deleted([a_record(event) for event in events])
     assert [event.story_id for event in ports.published] == [other]

@@ -19,7 +19,7 @@ def deleted(clock: FakeClock, by: str = "author") -> StoryDeleted:
 async def test_only_the_author_and_admins_get_the_receipt() -> None:
     clock, stories = FakeClock(), MemoryStories()
     event = deleted(clock)
-    await RecordDeletion(stories, clock)(record(event, clock()))
+    await RecordDeletion(stories, clock)([record(event, clock())])
     read = ReadReceipt(stories, timedelta(days=8))
     own = await read(event.story_id, "ann", admin=False)
     assert own is not None
@@ -35,14 +35,14 @@ async def test_only_the_author_and_admins_get_the_receipt() -> None:
 async def test_external_deletion_as_author_or_erasure_is_refused(by: str) -> None:
     clock, stories = FakeClock(), MemoryStories()
     with pytest.raises(InvalidMessage):
-        await RecordDeletion(stories, clock)(record(deleted(clock, by), clock(), source=None))
+        await RecordDeletion(stories, clock)([record(deleted(clock, by), clock(), source=None)])
     assert stories.rows == {}
 
 
 async def test_external_author_is_ignored_and_its_time_capped() -> None:
     clock, stories = FakeClock(), MemoryStories()
     event = StoryDeleted(story_id=new_id(), author_id="eve", deleted_at=clock() + timedelta(days=1), by="admin")
-    await RecordDeletion(stories, clock)(record(event, clock(), source="/moderation"))
+    await RecordDeletion(stories, clock)([record(event, clock(), source="/moderation")])
     receipt = await stories.receipt(event.story_id)
     assert receipt is not None
     assert (receipt.author_id, receipt.ended_at) == (None, clock())
@@ -51,7 +51,7 @@ async def test_external_author_is_ignored_and_its_time_capped() -> None:
 async def test_receipt_completes_with_the_last_store() -> None:
     clock, stories = FakeClock(), MemoryStories()
     event = deleted(clock)
-    await RecordDeletion(stories, clock)(record(event, clock()))
+    await RecordDeletion(stories, clock)([record(event, clock())])
     clock.forward(seconds=3)
     answers = [
         record(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
@@ -67,7 +67,7 @@ async def test_receipt_completes_with_the_last_store() -> None:
 
 async def test_resend_wakes_the_outbox_only_for_late_endings() -> None:
     clock, stories, wakeups = FakeClock(), MemoryStories(), []
-    await RecordDeletion(stories, clock)(record(deleted(clock), clock()))
+    await RecordDeletion(stories, clock)([record(deleted(clock), clock())])
     resend = ResendUnanswered(stories, clock, lambda: wakeups.append(clock()))
     assert await resend() == 0
     clock.forward(seconds=15)
@@ -78,7 +78,7 @@ async def test_resend_wakes_the_outbox_only_for_late_endings() -> None:
 async def test_recovered_store_gets_open_endings_at_once() -> None:
     clock, stories = FakeClock(), MemoryStories()
     opened = deleted(clock)
-    await RecordDeletion(stories, clock)(record(opened, clock()))
+    await RecordDeletion(stories, clock)([record(opened, clock())])
     resend = ResendUnanswered(stories, clock, lambda: None)
     accept = AcceptAnswers(stories, resend, OutageDetector(clock), clock)
     for seconds in (15, 30, 60):

@@ -28,7 +28,7 @@ async def fill(
     clock.forward(seconds=MANY)
     await stories.fire(ids[:MANY], clock())
     for n, story_id in enumerate(ids[MANY : MANY + 50]):
-        await stories.delete(Deletion(story_id, "ann", clock(), "author", new_id()), clock())
+        await stories.delete([Deletion(story_id, "ann", clock(), "author", new_id())], clock())
         await stories.accept([ErasureConfirmation(story_id, name, clock()) for name in STORES[: n % 4]], clock())
     requests = [ErasureRequest(new_id(), f"user{n}", clock(), new_id()) for n in range(50)]
     for n, erasure in enumerate(requests):

@@ -235,7 +235,7 @@ async def backed_off(expiry: Harness, number: int) -> list[str]:
     stories, now = MongoStories(mongo, timedelta(days=90)), truncate_to_ms(system_now())
     ids = [new_id() for _ in range(number)]
     for story_id in ids:
-        await stories.delete(Deletion(story_id, "ann", now, "author", new_id()), now)
+        await stories.delete([Deletion(story_id, "ann", now, "author", new_id())], now)
     later = {"send_count": 6, "backing_off": True, "resend_at": now + timedelta(minutes=8)}
     await stories.collection.update_many({"_id": {"$in": ids}}, {"$set": later})
     await mongo.close()

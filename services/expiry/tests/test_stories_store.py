@@ -58,7 +58,7 @@ async def test_an_ended_story_gets_no_timer_again(stories: Store, clock: FakeClo
     expired, deleted = timer(clock), timer(clock)
     await stories.arm([expired])
     await stories.fire([expired.story_id], clock.forward(seconds=10))
-    await stories.delete(deletion(deleted.story_id, clock()), clock())
+    await stories.delete([deletion(deleted.story_id, clock())], clock())
     again = [timer(clock, each.story_id, revision=9, lives_s=60) for each in (expired, deleted)]
     assert await stories.arm(again) == set()
     assert await stories.due(clock() - timedelta(days=1), clock() + timedelta(days=1), 10) == []
@@ -93,7 +93,7 @@ async def test_ended_story_has_a_receipt_that_waits_for_three_stores(stories: St
 
 async def test_last_confirmation_completes_and_first_ones_are_final(stories: Store, clock: FakeClock) -> None:
     story_id, ended_at = new_id(), clock()
-    await stories.delete(deletion(story_id, ended_at), clock())
+    await stories.delete([deletion(story_id, ended_at)], clock())
     clock.forward(seconds=2)
     first = await stories.accept(answers(story_id, clock())[:2], clock())
     assert [(each.store, each.after_s) for each in first] == [("media", 2.0), ("feed", 2.0)]
@@ -120,7 +120,7 @@ async def test_held_media_keeps_the_receipt_open_until_it_is_let_go(
     story_id, until = new_id(), clock() + timedelta(days=7)
     media, feed, engagement = answers(story_id, clock())
     held = replace(media, held_until=until)
-    endings = [stories.delete(deletion(story_id, clock()), clock()), stories.accept([held], clock())]
+    endings = [stories.delete([deletion(story_id, clock())], clock()), stories.accept([held], clock())]
     for each in endings[::order]:
         await each
     for each in ([feed], [engagement], [media, held]):
@@ -144,10 +144,30 @@ async def test_confirmations_before_their_ending_count(stories: Store, clock: Fa
     story_id = new_id()
     assert await stories.accept(answers(story_id, clock()), clock()) == []
     assert await stories.receipt(story_id) is None
-    await stories.delete(deletion(story_id, clock()), clock())
+    await stories.delete([deletion(story_id, clock())], clock())
     receipt = await stories.receipt(story_id)
     assert receipt is not None
     assert receipt.complete
+
+
+async def test_stores_confirm_many_stories_at_once(stories: Store, clock: FakeClock) -> None:
+    deleted, unknown = [new_id() for _ in range(3)], new_id()
+    ended_at = clock()
+    await stories.delete([deletion(story_id, ended_at) for story_id in deleted], clock())
+    at = clock.forward(seconds=1)
+    confirmed = [answer for story_id in (*deleted, unknown) for answer in answers(story_id, at)]
+    new = await stories.accept(confirmed[:-1], clock())
+    assert sorted(each.store for each in new) == sorted(3 * STORES)
+    receipts = [await stories.receipt(story_id) for story_id in deleted]
+    assert [receipt and (receipt.complete, receipt.erased) for receipt in receipts] == [
+        (True, dict.fromkeys(STORES, at))
+    ] * 3
+    assert await stories.accept(confirmed, clock.forward(seconds=1)) == []
+    await stories.delete([deletion(unknown, ended_at)], clock())
+    late = await stories.receipt(unknown)
+    assert late is not None
+    assert late.complete
+    assert {late.erased[store] for store in STORES[:2]} == {at}
 
 
 async def test_confirmations_do_not_stop_a_timer(stories: Store, clock: FakeClock) -> None:
@@ -164,9 +184,9 @@ async def test_first_ending_is_final_unless_deleted_before_expiry(stories: Store
     await stories.arm([late, early])
     clock.forward(seconds=12)
     await stories.fire([late.story_id, early.story_id], clock())
-    await stories.delete(deletion(late.story_id, clock()), clock())
-    await stories.delete(deletion(early.story_id, clock() - timedelta(seconds=5)), clock())
-    await stories.delete(deletion(early.story_id, clock() - timedelta(seconds=6)), clock())
+    await stories.delete([deletion(late.story_id, clock())], clock())
+    await stories.delete([deletion(early.story_id, clock() - timedelta(seconds=5))], clock())
+    await stories.delete([deletion(early.story_id, clock() - timedelta(seconds=6))], clock())
     receipts = [await stories.receipt(each.story_id) for each in (late, early)]
     assert [receipt and (receipt.ended, receipt.ended_at) for receipt in receipts] == [
         ("expired", late.expires_at),
@@ -178,7 +198,7 @@ async def test_external_deletion_takes_its_author_from_the_timer(stories: Store,
     known, unknown = timer(clock), timer(clock)
     await stories.arm([known])
     for each in (known, unknown):
-        await stories.delete(deletion(each.story_id, clock(), author_id=None, by="admin"), clock())
+        await stories.delete([deletion(each.story_id, clock(), author_id=None, by="admin")], clock())
     authors = [
         receipt.author_id if (receipt := await stories.receipt(each.story_id)) else "" for each in (known, unknown)
     ]
@@ -191,7 +211,7 @@ async def test_external_deletion_takes_its_author_from_the_timer(stories: Store,
 
 async def test_unconfirmed_endings_are_resent_with_backoff(stories: Store, clock: FakeClock) -> None:
     story_id = new_id()
-    await stories.delete(deletion(story_id, clock()), clock())
+    await stories.delete([deletion(story_id, clock())], clock())
     assert await stories.mark_for_resend(clock.forward(seconds=14), 10) == 0
     assert await stories.mark_for_resend(clock.forward(seconds=1), 10) == 1
     assert await stories.mark_for_resend(clock.forward(seconds=29), 10) == 0
@@ -203,10 +223,10 @@ async def test_unconfirmed_endings_are_resent_with_backoff(stories: Store, clock
 async def test_hasten_makes_long_delays_due_now(stories: Store, clock: FakeClock) -> None:
     waits, recent, answered = new_id(), new_id(), new_id()
     for story_id in (waits, answered):
-        await stories.delete(deletion(story_id, clock()), clock())
+        await stories.delete([deletion(story_id, clock())], clock())
     for seconds in (15, 30, 60):
         assert await stories.mark_for_resend(clock.forward(seconds=seconds), 10) == 2
-    await stories.delete(deletion(recent, clock()), clock())
+    await stories.delete([deletion(recent, clock())], clock())
     await stories.accept(answers(waits, clock())[:1], clock())
     await stories.accept(answers(answered, clock()), clock())
     assert await stories.hasten(clock(), 10, "media") == 0
@@ -218,7 +238,7 @@ async def test_hasten_makes_long_delays_due_now(stories: Store, clock: FakeClock
 
 async def test_hasten_is_bounded(stories: Store, clock: FakeClock) -> None:
     for _ in range(5):
-        await stories.delete(deletion(new_id(), clock()), clock())
+        await stories.delete([deletion(new_id(), clock())], clock())
     for seconds in (15, 30):
         await stories.mark_for_resend(clock.forward(seconds=seconds), 10)
     assert [await stories.hasten(clock(), 2) for _ in range(4)] == [2, 2, 1, 0]
@@ -227,17 +247,17 @@ async def test_hasten_is_bounded(stories: Store, clock: FakeClock) -> None:
 async def test_new_store_reopens_no_receipt(stories: Store, clock: FakeClock) -> None:
     complete, still_open, later = new_id(), new_id(), new_id()
     for story_id in (complete, still_open):
-        await stories.delete(deletion(story_id, clock()), clock())
+        await stories.delete([deletion(story_id, clock())], clock())
     await stories.accept([*answers(complete, clock()), *answers(still_open, clock())[:2]], clock())
     before = await stories.receipt(complete)
     larger: Any = with_stores(stories, *STORES, "archive")
     await larger.accept([*answers(complete, clock.forward(days=1)), answers(still_open, clock())[2]], clock())
-    await larger.delete(deletion(complete, clock()), clock())
+    await larger.delete([deletion(complete, clock())], clock())
     assert await larger.receipt(complete) == before
     assert before is not None
     assert before.complete
     assert (await larger.receipt(still_open)).complete
-    await larger.delete(deletion(later, clock()), clock())
+    await larger.delete([deletion(later, clock())], clock())
     await larger.accept(answers(later, clock()), clock())
     assert not (await larger.receipt(later)).complete
     assert await larger.mark_for_resend(clock.forward(days=1), 10) == 1
@@ -283,7 +303,7 @@ async def test_receipt_of_a_story_that_is_archived_and_held_tells_both(stories: 
 
 async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, realm: Realm, clock: FakeClock) -> None:
     stories, story_id = MongoStories(mongo, timedelta(days=90)), new_id()
-    await stories.delete(deletion(story_id, clock()), clock())
+    await stories.delete([deletion(story_id, clock())], clock())
     await stories.accept(answers(story_id, clock()), clock())
     await stories.collection.update_one({"_id": story_id}, {"$unset": {"expected": ""}})
     larger: Any = with_stores(stories, *STORES, "archive")
@@ -323,13 +343,13 @@ async def test_receipts_of_an_erased_author_expire_sooner(stories: Store, clock:
     before, after = timer(clock), timer(clock)
     await stories.arm([before])
     for each in (before, after):
-        await stories.delete(deletion(each.story_id, clock()), clock())
+        await stories.delete([deletion(each.story_id, clock())], clock())
         await stories.accept(answers(each.story_id, clock()), clock())
     erased_at = clock.forward(seconds=1)
     clock.forward(seconds=1)
     later = timer(clock)
     await stories.arm([later])
-    await stories.delete(deletion(later.story_id, clock()), clock())
+    await stories.delete([deletion(later.story_id, clock())], clock())
     await stories.accept(answers(later.story_id, clock()), clock())
     await stories.forget_author("ann", erased_at, clock())
     assert await forgotten_after(stories, before.story_id, clock()) == MARK_RETENTION
@@ -341,7 +361,7 @@ async def test_receipts_of_an_erased_author_expire_sooner(stories: Store, clock:
 
 async def test_story_deleted_by_an_erasure_expires_with_the_marks(stories: Store, clock: FakeClock) -> None:
     story_id = new_id()
-    await stories.delete(deletion(story_id, clock(), by="erasure"), clock())
+    await stories.delete([deletion(story_id, clock(), by="erasure")], clock())
     assert await forgotten_after(stories, story_id, clock()) is None
     await stories.accept(answers(story_id, clock()), clock())
     assert await forgotten_after(stories, story_id, clock()) == MARK_RETENTION

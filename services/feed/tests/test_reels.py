@@ -296,7 +296,7 @@ async def test_the_erasure_of_an_unknown_story_is_published_too(feed, people) ->
 
 async def test_a_tombstone_removes_a_story_from_the_index(feed, people) -> None:
     story = await feed.post(people.ann)
-    await feed.ingest.publish_tombstone(StoryPosted, story.story_id)
+    await feed.ingest.publish_tombstones(StoryPosted, [story.story_id])
 
     async def gone() -> bool:
         return not await feed.sees(people.ann, story.story_id)

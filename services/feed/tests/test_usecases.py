@@ -29,6 +29,7 @@ from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.tickets import Tickets
+from stories_shared.clock import rfc3339
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import (
     Preview,
@@ -222,6 +223,20 @@ async def test_renditions_captions_and_preview_are_in_the_item(use_cases) -> Non
     assert (rendition.width, rendition.height, rendition.size, rendition.codecs) == (720, 1280, 9, "avc1.64001F")
     assert item.captions_url.startswith(f"s3://stories/{story_id}/captions.vtt?seconds=")
     assert item.preview == preview
+
+
+async def test_tickets_of_a_page_end_with_their_audience_or_their_story(use_cases) -> None:
+    public, brief = posted("ann"), posted("ann", lifetime=2 * MINUTE)
+    restricted = posted("ann", audience="followers")
+    await use_cases.live(public, restricted, brief)
+    await use_cases.change_edge(FOLLOW, on=True)
+    entries, _ = await use_cases.reel("bob", "ann", None, 20)
+    ends = {entry.item.id: entry.item.ticket_expires_at for entry in entries}
+    assert ends == {
+        public.story_id: rfc3339(NOON + timedelta(hours=1)),
+        restricted.story_id: rfc3339(NOON + 5 * MINUTE),
+        brief.story_id: rfc3339(NOON + 2 * MINUTE),
+    }
 
 
 async def test_the_ring_of_a_stale_story_has_no_poster(use_cases) -> None:

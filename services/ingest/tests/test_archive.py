@@ -32,6 +32,7 @@ from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
 from stories_ingest.usecases.sweeps import EraseMissedExpiries, SweepObjects
 from stories_shared.errors import Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld
+from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.testing import FakeClock
 
@@ -59,9 +60,9 @@ class Env:
         )
         erase = EraseMedia(unless_held, self.stories, self.archive, self.publisher, self.now)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, self.now)
-        self.expired = EndExpired(end, erase, self.now, self.now.sleep)
+        self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
-        self.deleted = EndDeleted(*stores, erase, self.now, new_id, self.erase_archived)
+        self.end_deleted = EndDeleted(*stores, erase, self.now, new_id, self.erase_archived)
         self.delete_story = DeleteStory(*stores, self.now, new_id, self.archive, self.erase_archived)
         self.delete = DeleteArchived(self.archive, self.erase_archived)
         self.erase_account = EraseAccount(self.stories, *stores, let_go, self.now, new_id, self.erase_archived)
@@ -77,7 +78,11 @@ class Env:
     async def expire(self, story):
         at = story.posted.expires_at
         self.now.at = max(self.now.at, at + timedelta(seconds=1))
-        await self.expired(StoryExpired(story_id=story.id, author_id=story.author_id, expires_at=at, expired_at=at))
+        event = StoryExpired(story_id=story.id, author_id=story.author_id, expires_at=at, expired_at=at)
+        return await self.end_expired([event])
+
+    async def deleted(self, event):
+        await self.end_deleted([ReceivedEvent(event, b"", event.topic, 0, 0, "/stories/ingest", new_id(), NOW, NOW)])
 
     async def archived(self, author_id="ann", **fields):
         story = await self.add(author_id, **fields)
@@ -127,7 +132,7 @@ async def test_nothing_is_kept_for_an_author_who_did_not_ask(env):
     await env.archive.set_enabled("ann", NOW, enabled=False)
     await env.expire(story)
     assert (env.bucket.objects, env.erasures()) == ({}, [(story.id, "media", False)])
-    assert not await env.archive.kept(story.id)
+    assert not await env.archive.kept([story.id])
 
 
 async def test_nothing_is_kept_while_the_archive_is_off():
@@ -139,7 +144,7 @@ async def test_nothing_is_kept_while_the_archive_is_off():
 async def test_deleted_story_is_never_kept(env):
     for by in ("author", "admin", "erasure"):
         story = await env.add()
-        await env.deleted(StoryDeleted(story_id=story.id, deleted_at=NOW, by=by), is_internal=True)
+        await env.deleted(StoryDeleted(story_id=story.id, deleted_at=NOW, by=by))
         await env.expire(story)
     assert env.bucket.objects == {}
     assert env.archive.stories == {}
@@ -296,7 +301,7 @@ async def test_restored_archive_is_erased_again_in_any_order(env, first):
     erased = StoryErased(story_id=story.id, store="archive", erased_at=env.now())
     if first == "expired":
         await env.expire(story)
-        assert await env.archive.kept(story.id)
+        assert await env.archive.kept([story.id])
     for _ in range(2):
         await env.repeat(erased)
     await env.expire(story)
@@ -307,7 +312,7 @@ async def test_restored_archive_is_erased_again_in_any_order(env, first):
 async def test_confirmations_of_other_stores_and_of_live_stories_end_nothing(env):
     archived = await env.archived()
     await env.repeat(StoryErased(story_id=archived.id, store="media", erased_at=env.now()))
-    assert await env.archive.kept(archived.id)
+    assert await env.archive.kept([archived.id])
     story = live("bob", env.now())
     env.stories.add(story)
     await env.repeat(StoryErased(story_id=story.id, store="archive", erased_at=env.now()))
@@ -325,7 +330,7 @@ async def test_erased_account_leaves_no_archive(env):
 
 async def test_story_removed_by_moderation_leaves_its_authors_archive(env):
     story = await env.archived()
-    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"), is_internal=True)
+    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"))
     assert env.bucket.objects == {}
     assert (story.id, "archive", False) in env.erasures()
 
@@ -342,7 +347,7 @@ async def test_admin_deletes_an_archived_story_by_its_id(env):
 async def test_archived_repost_leaves_with_the_deleted_original(env):
     original = await env.add()
     repost = await env.archived("bob", reposted_from=RepostedFrom(story_id=original.id, author_id="ann"))
-    await env.deleted(StoryDeleted(story_id=original.id, deleted_at=env.now(), by="author"), is_internal=True)
+    await env.deleted(StoryDeleted(story_id=original.id, deleted_at=env.now(), by="author"))
     assert env.bucket.objects == {}
     assert (repost.id, "archive", False) in env.erasures()
 
@@ -378,7 +383,7 @@ async def test_author_who_empties_the_archive_takes_nothing_from_moderators(env)
 
 async def test_reported_story_that_is_removed_leaves_archive_and_hold(env):
     story, held = await env.reported()
-    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"), is_internal=True)
+    await env.deleted(StoryDeleted(story_id=story.id, deleted_at=env.now(), by="admin"))
     assert set(env.bucket.objects) == held
     await env.hold(story, env.now())
     assert env.bucket.objects == {}

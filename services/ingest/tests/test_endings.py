@@ -53,8 +53,10 @@ class Env:
         erase = EraseMedia(unless_held, self.stories, archive, self.publisher, self.now)
         end = ExpireStory(self.stories, archive, self.bucket, self.now, is_on=self.archive_is_on)
         self.erase_archived = EraseArchived(archive, self.bucket, self.publisher, self.now)
-        self.expire = EndExpired(end, erase, self.now, self.now.sleep)
-        self.deleted = EndDeleted(self.stories, self.bucket, self.endings, erase, self.now, new_id, self.erase_archived)
+        self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
+        self.end_deleted = EndDeleted(
+            self.stories, self.bucket, self.endings, erase, self.now, new_id, self.erase_archived
+        )
         self.delete = DeleteStory(
             self.stories, unless_held, self.endings, self.now, new_id, archive, self.erase_archived
         )
@@ -67,6 +69,15 @@ class Env:
         self.discard = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
         self.recheck = RecheckErasures(self.stories, self.bucket, self.now)
+
+    async def expire(self, *events):
+        await self.end_expired(events)
+
+    async def deleted(self, *events, is_internal):
+        source = "/stories/engagement" if is_internal else "/moderation"
+        await self.end_deleted(
+            [ReceivedEvent(event, b"", event.topic, 0, 0, source, new_id(), NOW, NOW) for event in events]
+        )
 
     async def forget(self, user_id, at, receipt_id=None):
         event = UserErased(user_id=user_id, at=at, receipt_id=receipt_id or new_id())
@@ -166,6 +177,52 @@ async def test_external_deletion_by_the_author_is_invalid(env):
     story = env.add(live())
     with pytest.raises(InvalidMessage):
         await env.deleted(deleted(story.id, by="author"), is_internal=False)
+
+
+async def test_stories_of_one_author_that_end_together_free_their_slots(env):
+    stories = [env.add(live()) for _ in range(3)]
+    env.stories.quotas["ann"] = Quota(live=tuple(Slot(each.id, NOW + timedelta(hours=24)) for each in stories))
+    await env.deleted(*(deleted(each.id) for each in (*stories[:2], live())), is_internal=True)
+    assert [slot.story for slot in env.stories.quotas["ann"].live] == [stories[2].id]
+    assert set(env.stories.stories) == {stories[2].id}
+    assert len(env.publisher.tombstones) == 3
+
+
+async def test_two_deliveries_in_one_batch_are_both_confirmed(env):
+    first, second = env.add(live()), env.add(live())
+    await env.deleted(deleted(first.id), deleted(second.id), deleted(first.id), is_internal=True)
+    assert [story_id for _, story_id in env.published_erasures()] == [first.id, second.id, first.id]
+    env.now.at = second.posted.expires_at + timedelta(seconds=1)
+    await env.expire(expired(second), expired(second))
+    assert [story_id for _, story_id in env.published_erasures()[3:]] == [second.id] * 2
+
+
+async def test_one_story_that_cannot_be_erased_holds_up_no_other(env):
+    stories = [env.add(live()) for _ in range(20)]
+    env.bucket.undeletable = stories[3].posted.media.key
+    with pytest.raises(Unavailable):
+        await env.deleted(*(deleted(each.id) for each in stories), is_internal=True)
+    assert {story_id for _, story_id in env.published_erasures()} == {each.id for each in stories} - {stories[3].id}
+    env.bucket.down = True
+    with pytest.raises(Unavailable):
+        await env.deleted(*(deleted(each.id) for each in stories), is_internal=True)
+    assert len(env.publisher.published) == 19
+
+
+async def test_a_batch_with_an_invalid_ending_changes_nothing(env):
+    story, unposted = env.add(live()), env.add(draft())
+    env.now.at = story.posted.expires_at + timedelta(seconds=1)
+    with pytest.raises(InvalidMessage):
+        await env.expire(expired(story), expired(replace(story, id=unposted.id)))
+    assert (set(env.stories.stories), env.publisher.published) == ({story.id, unposted.id}, [])
+
+
+async def test_stories_that_have_expired_do_not_wait_for_a_slow_clock(env):
+    over, later = env.add(live()), env.add(live(now=NOW + timedelta(seconds=2)))
+    env.now.at = over.posted.expires_at + timedelta(milliseconds=1)
+    await env.expire(expired(later), expired(over))
+    assert [event.story_id for event in env.publisher.published] == [over.id, later.id]
+    assert env.publisher.published[0].erased_at < later.posted.expires_at <= env.publisher.published[1].erased_at
 
 
 async def test_deletion_is_published_and_media_erased_on_return(env):

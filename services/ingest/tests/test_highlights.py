@@ -10,7 +10,7 @@ from stories_ingest.domain.errors import NoSuchHighlight, NotArchived, NotInHigh
 from stories_ingest.domain.story import Requester, StorySettings
 from stories_ingest.testing.builders import NOW, live
 from stories_ingest.testing.in_memory import MemoryAccessEdges, MemoryArchive, MemoryHighlights
-from stories_ingest.usecases.access_edges import DropStoredEdges, FindHidden, StoreAccessEdge, edge_of
+from stories_ingest.usecases.access_edges import DropStoredEdges, FindHidden, edge_of
 from stories_ingest.usecases.highlights import ReadHighlights, WriteHighlights
 from stories_shared.errors import Unavailable
 from stories_shared.events import UserBlocked, UserHidden, UserUnblocked
@@ -31,7 +31,6 @@ class Env:
         self.write = WriteHighlights(self.highlights, lambda: NOW)
         self.find_hidden = FindHidden(self.recent, self.edges, self.edges)
         self.read = ReadHighlights(self.highlights, self.find_hidden)
-        self.store_edge = StoreAccessEdge(self.edges)
 
     def archived(self, author_id="ann", **settings):
         story = live(author_id, settings=StorySettings(**settings))
@@ -53,7 +52,7 @@ class Env:
         return await self.read.page(requester, "ann", None, 10) == ([], None)
 
     async def happens(self, kind, user_id, target_id, at=NOW):
-        await self.store_edge(record_of(kind, user_id, target_id, at))
+        await self.edges.put(*edge_of(record_of(kind, user_id, target_id, at)))
 
     def is_read(self, kind, user_id, target_id, at=NOW):
         self.recent.put(*edge_of(record_of(kind, user_id, target_id, at)), NOW)

@@ -293,8 +293,8 @@ async def test_reposts_are_found_in_any_state_and_need_a_live_original(store):
     await store.add(original, other)
     reposts = [draft("bob", reposted_from=RepostedFrom(story_id=original.id, author_id="ann")) for _ in range(2)]
     await created(store, *reposts)
-    assert set(await store.stories.reposts(original.id, 10)) == {repost.id for repost in reposts}
-    assert await store.stories.reposts(other.id, 10) == []
+    assert set(await store.stories.reposts([original.id], 10)) == {repost.id for repost in reposts}
+    assert await store.stories.reposts([other.id], 10) == []
     with pytest.raises(NoSuchStory):
         await created(store, draft("bob", reposted_from=RepostedFrom(story_id=reposts[0].id + "x", author_id="ann")))
 
@@ -309,7 +309,7 @@ async def test_erasure_is_rechecked_once(store):
     story = live()
     await store.add(story)
     await delete(store, story.id)
-    await store.cleanup.record_erasure(story.id, NOW, LATER)
+    await store.cleanup.record_erasure([story.id], NOW, LATER)
     assert (await store.cleanup.due_rechecks(NOW, 10), await store.cleanup.due_rechecks(LATER, 10)) == (
         [],
         [story.id],
@@ -320,7 +320,7 @@ async def test_erasure_is_rechecked_once(store):
 
 
 async def test_erasure_of_an_unknown_story_is_not_recorded(store):
-    await store.cleanup.record_erasure(new_id(), NOW, LATER)
+    await store.cleanup.record_erasure([new_id()], NOW, LATER)
     assert await store.cleanup.due_rechecks(LATER, 10) == []
 
 
@@ -333,7 +333,7 @@ async def test_ended_stories_of_an_account_are_unerased_until_recorded(store):
     before_all = NOW - timedelta(days=1)
     assert set(await store.cleanup.unerased("ann", before_all, 10)) == {deleted.id, cancelled.id}
     assert len(await store.cleanup.unerased("ann", expired.posted.expires_at, 10)) == 3
-    await store.cleanup.record_erasure(deleted.id, NOW, LATER)
+    await store.cleanup.record_erasure([deleted.id], NOW, LATER)
     assert await store.cleanup.unerased("ann", before_all, 10) == [cancelled.id]
 
 
@@ -411,7 +411,7 @@ async def test_archived_story_round_trips_and_is_no_longer_live(store):
     assert found.story.posted.media.key == f"archive/ann/{story.id}/one.mp4"
     assert (await store.stories.ended(story.id)).how is EndReason.EXPIRED
     assert await store.stories.find(story.id) is None
-    assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (True, "ann")
+    assert (await store.archive.kept([story.id]), await store.archive.owner(story.id)) == ({story.id}, "ann")
 
 
 async def test_archive_is_paged_by_author_newest_first(store):
@@ -438,7 +438,7 @@ async def test_removed_story_is_erased_twice_and_forgotten(store):
     for _ in range(2):
         assert await store.archive.remove([story.id, new_id()], NOW, LATER) == [removed]
     assert await store.archive.archive_page("ann", None, 10) == []
-    assert (await store.archive.kept(story.id), await store.archive.owner(story.id)) == (False, "ann")
+    assert (await store.archive.kept([story.id]), await store.archive.owner(story.id)) == (set(), "ann")
     assert await store.archive.due_erasures(NOW, 10) == []
     assert await store.archive.due_erasures(LATER, 10) == [removed]
     assert [await store.archive.count_due(at) for at in (NOW, LATER)] == [0, 1]
@@ -465,9 +465,9 @@ async def test_archived_story_and_its_reposts_are_found(store):
     original = await archived(store)
     repost = await archived(store, reposted_from=RepostedFrom(story_id=original.id, author_id="ann"))
     await archived(store)
-    assert set(await store.archive.copies_of(original.id, 10)) == {original.id, repost.id}
+    assert set(await store.archive.copies_of([original.id], 10)) == {original.id, repost.id}
     await store.archive.remove([original.id], NOW, NOW)
-    assert await store.archive.copies_of(original.id, 10) == [repost.id]
+    assert await store.archive.copies_of([original.id], 10) == [repost.id]
 
 
 async def test_archived_keys_are_referenced_until_removed(store):

@@ -18,7 +18,18 @@ class Query:
     """One PromQL expression and the legend of its series."""
 
     expr: str
-    legend: str = "__auto"
+    legend: str
+
+    def __str__(self) -> str:
+        return self.expr
+
+    def named(self, legend: str) -> "Query":
+        """The same with another legend."""
+        return Query(self.expr, legend)
+
+    def or_zero(self, of: "Query") -> "Query":
+        """The same with zero for the series of `of` that it lacks."""
+        return Query(f"{self} or 0 * {of}", self.legend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,7 @@ class Panel:
     title: str
     description: str
     unit: str
-    queries: Sequence[Query]
+    queries: Query | Sequence[Query]
     kind: Kind = "timeseries"
     width: int = 8
     height: int = 8
@@ -140,7 +151,7 @@ def panel_document(panel: Panel) -> dict[str, Any]:
             "format": "heatmap" if panel.kind == "heatmap" else "time_series",
             **({"instant": True, "range": False} if panel.kind == "bargauge" else {}),
         }
-        for number, query in enumerate(panel.queries)
+        for number, query in enumerate([panel.queries] if isinstance(panel.queries, Query) else panel.queries)
     ]
     steps = _steps(panel)
     defaults: dict[str, Any] = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}

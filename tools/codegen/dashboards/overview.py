@@ -1,7 +1,7 @@
 """The overview dashboard: health, SLOs, and the path of a story."""
 
 from .grafana import Dashboard, Panel, Query, Row
-from .panels import increase, quantile, quantiles, rate
+from .panels import aggregate, increase, quantile, quantiles, rate
 
 AT_THE_GATEWAY = "caddy_http_request_duration_seconds_count"
 BUDGETS = (("requests|edge|ended|erased", "0.001"), ("tray|visible|counted", "0.01"))
@@ -22,7 +22,7 @@ HEALTH = Row(
             "Ready replicas",
             "Replicas that are ready, by service.",
             "short",
-            [Query("sum by (job) (stories_ready)", "{{job}}")],
+            aggregate("sum", "stories_ready", "job"),
             kind="stat",
             width=8,
             height=5,
@@ -33,7 +33,7 @@ HEALTH = Row(
             "Stories published",
             "Stories published per second.",
             "ops",
-            [Query(rate("stories_publishes_total", only='result="posted"'), "published")],
+            rate("stories_publishes_total", only='result="posted"').named("published"),
             kind="stat",
             width=4,
             height=5,
@@ -42,7 +42,7 @@ HEALTH = Row(
             "Live stories",
             "Live stories in the index of the feed replicas.",
             "short",
-            [Query("max(stories_live_stories)", "live")],
+            aggregate("max", "stories_live_stories").named("live"),
             kind="stat",
             width=4,
             height=5,
@@ -51,7 +51,7 @@ HEALTH = Row(
             "Views counted",
             "Views counted per second.",
             "ops",
-            [Query(rate("stories_views_total", only='outcome="counted"'), "views")],
+            rate("stories_views_total", only='outcome="counted"').named("views"),
             kind="stat",
             width=4,
             height=5,
@@ -60,7 +60,7 @@ HEALTH = Row(
             "Open receipts",
             "Ended stories whose erasure is not confirmed by every store yet.",
             "short",
-            [Query("sum(max by (store) (stories_receipts_open))", "open")],
+            Query("sum(max by (store) (stories_receipts_open))", "open"),
             kind="stat",
             width=4,
             height=5,
@@ -75,7 +75,7 @@ OBJECTIVES = Row(
             "SLO compliance",
             "Share of good events over the selected time range, by SLO.",
             "percentunit",
-            [Query("1 - avg_over_time(stories:slo_errors:ratio_rate5m[$__range])", "{{slo}} {{job}}")],
+            Query("1 - avg_over_time(stories:slo_errors:ratio_rate5m[$__range])", "{{slo}} {{job}}"),
             kind="bargauge",
             thresholds=[0.999, 0.99],
             falling=True,
@@ -104,7 +104,7 @@ LIFECYCLE = Row(
             "Media jobs finished",
             "Media jobs finished per second by result.",
             "ops",
-            [Query(rate("stories_publishes_total", "result"), "{{result}}")],
+            rate("stories_publishes_total", "result"),
         ),
         Panel(
             "Time to visible",
@@ -117,13 +117,16 @@ LIFECYCLE = Row(
             "Views",
             "Views consumed per second by outcome.",
             "ops",
-            [Query(rate("stories_views_total", "outcome"), "{{outcome}}")],
+            rate("stories_views_total", "outcome"),
         ),
         Panel(
             "Live stories vs. timers",
             "Live stories in the feed index, and timers of expiry. The two agree except for short moments.",
             "short",
-            [Query("max(stories_live_stories)", "live stories"), Query("max(stories_timers)", "timers")],
+            [
+                aggregate("max", "stories_live_stories").named("live stories"),
+                aggregate("max", "stories_timers").named("timers"),
+            ],
         ),
         Panel(
             "Expiry lateness",
@@ -136,7 +139,7 @@ LIFECYCLE = Row(
             "Oldest open receipt",
             "Age of the oldest ending that a store has not confirmed.",
             "s",
-            [Query("max by (store) (stories_receipt_oldest_seconds)", "{{store}}")],
+            aggregate("max", "stories_receipt_oldest_seconds", "store"),
             thresholds=[60, 300],
         ),
     ],
@@ -149,33 +152,33 @@ HTTP = Row(
             "Requests",
             "Requests per second by service.",
             "reqps",
-            [Query(rate("stories_http_requests_total", "job"), "{{job}}")],
+            rate("stories_http_requests_total", "job"),
         ),
         Panel(
             "5xx ratio",
             "Share of requests with a 5xx response over 5 minutes. SLO: 99.9 % without.",
             "percentunit",
-            [Query('stories:slo_errors:ratio_rate5m{slo="requests"}', "{{job}}")],
+            Query('stories:slo_errors:ratio_rate5m{slo="requests"}', "{{job}}"),
             thresholds=[0.001, 0.0144],
         ),
         Panel(
             "Requests at the gateway",
             "Requests per second at the gateway by status. 502 to 504: no replica answered.",
             "reqps",
-            [Query(rate(AT_THE_GATEWAY, "code", only='job="gateway",handler="subroute"'), "{{code}}")],
+            rate(AT_THE_GATEWAY, "code", only='job="gateway",handler="subroute"'),
         ),
         Panel(
             "5xx ratio at the gateway",
             "Share of requests that clients saw fail, over 5 minutes. SLO: 99.9 % without.",
             "percentunit",
-            [Query('stories:slo_errors:ratio_rate5m{slo="edge"}', "edge")],
+            Query('stories:slo_errors:ratio_rate5m{slo="edge"}', "edge"),
             thresholds=[0.001, 0.0144],
         ),
         Panel(
             "Request latency p99",
             "p99 by service. A publish request waits up to 30 s if its client asks for that.",
             "s",
-            [Query(quantile(0.99, "stories_http_request_duration_seconds", "job"), "{{job}}")],
+            quantile(0.99, "stories_http_request_duration_seconds", "job"),
         ),
     ],
 )
@@ -187,20 +190,20 @@ EVENTS = Row(
             "Event latency p99",
             "p99 from publishing to processing, by topic.",
             "s",
-            [Query(quantile(0.99, "stories_event_age_seconds", "topic"), "{{topic}}")],
+            quantile(0.99, "stories_event_age_seconds", "topic"),
         ),
         Panel(
             "Oldest unprocessed record",
             "Age of the oldest unprocessed record, by service.",
             "s",
-            [Query("max by (job) (stories_consumer_oldest_unhandled_seconds)", "{{job}}")],
+            aggregate("max", "stories_consumer_oldest_unhandled_seconds", "job"),
             thresholds=[60],
         ),
         Panel(
             "Dead-lettered records",
             "Records moved to a dead-letter topic in the window. `bug`: a defect in the service.",
             "short",
-            [Query(increase("stories_dead_lettered_total", "job", "reason"), "{{job}} {{reason}}")],
+            increase("stories_dead_lettered_total", "job", "reason"),
         ),
     ],
 )

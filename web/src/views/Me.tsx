@@ -194,12 +194,13 @@ function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onDelete }
           <span>
             <Icon name="message-circle" /> {counts?.comments ?? 0}
           </span>
-          <span class="spread" />
-          {story.state === "scheduled" && (
-            <IconButton icon="clock" class="small" label={t("reschedule")} onClick={onMove} />
-          )}
-          {item && <IconButton icon="users" class="small" label={t("whyTitle")} onClick={onWhy} />}
-          <IconButton icon="trash-2" class="small" label={t("delete")} onClick={onDelete} />
+          <span class="own-actions">
+            {story.state === "scheduled" && (
+              <IconButton icon="clock" class="small" label={t("reschedule")} onClick={onMove} />
+            )}
+            {item && <IconButton icon="users" class="small" label={t("whyTitle")} onClick={onWhy} />}
+            <IconButton icon="trash-2" class="small" label={t("delete")} onClick={onDelete} />
+          </span>
         </div>
       </div>
     </li>

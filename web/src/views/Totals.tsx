@@ -10,13 +10,19 @@ import { t } from "./text";
 type Page = paths["/v1/me/insights"]["get"]["responses"][200]["content"]["application/json"];
 
 const SHOWN = 7;
+const READ_MS = 5000;
 
 /** Nothing where nothing was posted. */
 export function Totals() {
   const { api } = session.value ?? {};
   const [page, setPage] = useState<Page | null>(null);
   useEffect(() => {
-    api?.call<Page>("GET", "/v1/me/insights", { query: { limit: SHOWN } }).then(setPage, () => undefined);
+    const read = () =>
+      document.hidden ||
+      api?.call<Page>("GET", "/v1/me/insights", { query: { limit: SHOWN } }).then(setPage, () => undefined);
+    void read();
+    const timer = setInterval(read, READ_MS);
+    return () => clearInterval(timer);
   }, [api, tray.value?.mine?.latest_at, tray.value?.mine?.stories]);
   if (!page?.totals.stories) return null;
   const { totals, items } = page;
@@ -43,16 +49,18 @@ export function Totals() {
           ))}
         </dl>
         {items.length > 1 && (
-          <Bars
-            title={t("reachByStory")}
-            bars={[...items].reverse().map((each) => ({
-              label: day.format(Date.parse(each.posted_at)),
-              name: full.format(Date.parse(each.posted_at)),
-              value: each.reach.total,
-            }))}
-          />
+          <>
+            <Bars
+              title={t("reachByStory")}
+              bars={[...items].reverse().map((each) => ({
+                label: day.format(Date.parse(each.posted_at)),
+                name: full.format(Date.parse(each.posted_at)),
+                value: each.reach.total,
+              }))}
+            />
+            <p class="note">{t("insightsHint", { n: items.length })}</p>
+          </>
         )}
-        <p class="note">{t("insightsHint", { n: items.length })}</p>
       </div>
     </section>
   );

@@ -7,12 +7,19 @@ import { writeFile } from "node:fs/promises";
 import { call, item, launch, post, SCENES, visit } from "./stage.mjs";
 
 const [folder, lifetime] = process.argv.slice(2);
-const SIZE = { width: 390, height: 844 };
+const SIZE = { width: 360, height: 780 };
 const SOON = { timeout: 30_000 };
 const CAPTION = "Good night from up here";
 const events = [];
 const writes = [];
 const tell = (text) => events.push({ at: Date.now(), text });
+
+/** What a screen shows now, for which a screencast would wait until it changes. */
+async function still(page, phone) {
+  const file = `${phone}-first.jpg`;
+  await page.screenshot({ path: `${folder}/${file}`, type: "jpeg", quality: 92 });
+  events.push({ at: Date.now(), phone, file });
+}
 
 /** Record what a screen shows, whenever it changes. */
 async function record(page, phone) {
@@ -48,11 +55,11 @@ const [hers, his] = await Promise.all([
 const beat = (ms) => hers.waitForTimeout(ms);
 for (const page of [hers, his]) await page.locator(".grid img").nth(2).waitFor(SOON);
 await beat(600);
-const from = Date.now();
-await Promise.all([record(hers, 0), record(his, 1)]);
-
 tell(`Ann posts a photo that lives ${lifetime.replace("s", " seconds")}`);
-await beat(900);
+await Promise.all([hers, his].map(still));
+const from = Date.now() + 1; // after the first pictures, so that the film begins with both screens
+await Promise.all([record(hers, 0), record(his, 1)]);
+await beat(1400);
 await hers.getByRole("navigation").getByRole("link", { name: "New story" }).click();
 await hers.locator("input[type=file]").setInputFiles(`${SCENES}/dusk.jpg`);
 await hers.locator(".canvas img").waitFor(SOON);

@@ -8,12 +8,12 @@ from pathlib import Path
 import av
 from PIL import Image, ImageDraw, ImageFont
 
-PHONE = (390, 844)
-MARGIN, HEAD, RADIUS = 28, 76, 30
+PHONE = (360, 780)
+MARGIN, HEAD, RADIUS = 28, 72, 30
 SIZE = (2 * PHONE[0] + 3 * MARGIN, HEAD + PHONE[1] + MARGIN)
 NIGHT, WHITE = (13, 16, 26), (241, 244, 250)
 FPS, ANIMATED_FPS = 25, 8
-ANIMATED_SHARE = 0.62
+ANIMATED_SHARE = 0.7
 
 
 def pictures(folder: Path, fps: int) -> Iterator[tuple[Image.Image, int]]:

@@ -590,6 +590,10 @@ const journeys = {
   async shell() {
     const [ann, bob] = await pair();
     const story = await post(ann, "sea.jpg", { caption: "look at this" });
+    const read = async (id) => (await fetch(`${URL_}/s/${id}`)).text();
+    const preview = await read(story.id);
+    assert.match(preview, /<meta property="og:title" content="[^"]+">/);
+    assert.equal(preview, await read(crypto.randomUUID()), "a link tells nothing, not even whether there is a story");
     const page = await visit(browser, bob);
     await page.goto(new URL(`/s/${story.id}`, page.url()).href);
     await page.getByRole("link", { name: "Watch it here" }).click();

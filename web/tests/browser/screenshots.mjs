@@ -1,11 +1,11 @@
-/** Screenshots of every view in both themes for the documentation: `node screenshots.mjs FOLDER`, after `seed.mjs`. */
+/** Screenshots of every view in both themes for the documentation: `node screenshots.mjs FOLDER [VIEW…] [SIZE…]`, after `seed.mjs`. */
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launch, SCENES, visit } from "./stage.mjs";
 
 const folder = process.argv[2] ?? "docs/images";
-const SIZES = { phone: { width: 390, height: 844, touch: true }, desktop: { width: 1440, height: 900 } };
+const SIZES = { phone: { width: 360, height: 780, touch: true }, desktop: { width: 1440, height: 900 } };
 // The camera shows a scene: a Motion JPEG is pictures one after the other.
 const sight = join(await mkdtemp(join(tmpdir(), "sight-")), "sight.mjpeg");
 await writeFile(sight, await readFile(`${SCENES}/lagoon.jpg`));
@@ -13,7 +13,7 @@ const browser = await launch(`--use-file-for-fake-video-capture=${sight}`);
 /** Stand still on the first story, so that every run shows the same. */
 const still = async (page) => {
   await page.locator(".player .caption-line").waitFor();
-  await page.waitForTimeout(1100);
+  await page.waitForTimeout(400);
   await page.keyboard.press("k");
 };
 const settle = (page) => page.waitForTimeout(700);
@@ -131,10 +131,13 @@ const views = {
   },
 };
 
-const wanted = process.argv.slice(3);
+const [wantedSizes, wanted] = [true, false].map((size) =>
+  process.argv.slice(3).filter((each) => each in SIZES === size),
+);
 for (const [name, { user = process.env.VIEWER ?? "bob", path, ready, act, tall, admin }] of Object.entries(views)) {
   if (wanted.length && !wanted.includes(name)) continue;
   for (const [size, options] of Object.entries(SIZES)) {
+    if (wantedSizes.length && !wantedSizes.includes(size)) continue;
     for (const theme of ["light", "dark"]) {
       const page = await visit(browser, user, {
         ...options,

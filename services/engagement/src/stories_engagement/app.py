@@ -50,7 +50,7 @@ from stories_engagement.store.views import MongoViews
 from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks, lease_of
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.answers import GiveAnswer, ListAnswers, WithdrawAnswer
-from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked, StoreBlock
+from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked
 from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share, WithdrawReaction
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
@@ -79,8 +79,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
     sealed = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
 
-    def on_sealed() -> None:
-        metrics.insights_sealed.inc()
+    def on_sealed(number: int) -> None:
+        metrics.insights_sealed.inc(number)
         sealed.wake()
 
     insights = MongoInsights(mongo, settings.insights_floor, settings.insights_retention, on_sealed)
@@ -123,7 +123,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
     erased_users = MongoErasedUsers(mongo, now)
     erase_user = EraseUser("engagement", erased_users, user_data.erase_user, runtime.publisher.publish, now)
-    end_stories = EndStories(stories, runtime.publisher.publish, now)
+    end_stories = EndStories(stories, runtime.publisher.publish_all, now)
     unlist = Unlist(privacy, view_store.unlist_some, now)
     apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
     publish_views = partial(BatchPublisher(runtime.publisher).publish_all, StoryViewed)
@@ -229,7 +229,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         webhook_handlers(QueueDeliveries(webhooks, deliveries, sender.wake, now)),
         story_handlers(StoreStories(stories), end_stories),
         view_handlers(CountViews(view_store, recent, now), metrics),
-        user_handlers(StoreBlock(blocks), erase_user),
+        user_handlers(blocks, erase_user),
         access_state=access_state,
         recent=recent,
         limits=RateLimits(settings.quotas, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now),

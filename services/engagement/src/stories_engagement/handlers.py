@@ -20,7 +20,7 @@ from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_engagement.domain.webhooks import WEBHOOK_EVENTS
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.usecases.blocks import StoreBlock
+from stories_engagement.usecases.blocks import BlockRepository, block_state_of
 from stories_engagement.usecases.stories import EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews
 from stories_engagement.usecases.webhooks import QueueDeliveries
@@ -91,9 +91,12 @@ def webhook_handlers(queue: QueueDeliveries) -> KafkaRouter:
     return router
 
 
-def user_handlers(store_block: StoreBlock, erase: EraseUser) -> KafkaRouter:
+def user_handlers(blocks: BlockRepository, erase: EraseUser) -> KafkaRouter:
     """Consumers of blocks and of user erasures."""
     router = KafkaRouter()
+
+    async def store_block(record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> None:
+        await blocks.put(record.event.user_id, record.event.target_id, block_state_of(record))
 
     @subscribe(router, UserBlocked, SERVICE)
     async def on_user_blocked(batch: Batch) -> None:

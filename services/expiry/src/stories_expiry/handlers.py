@@ -33,8 +33,8 @@ def event_handlers(
 
     @subscribe(router, StoryDeleted, service=SERVICE)
     async def on_story_deleted(batch: Batch) -> None:
-        """Open a deleted story's receipt. Redelivery is harmless: the first ending is final."""
-        await for_each_record(batch, StoryDeleted, record_deletion)
+        """Open receipts of deleted stories. Redelivery is harmless: the first ending is final."""
+        await for_batch(batch, StoryDeleted, record_deletion)
 
     @subscribe(router, StoryErased, service=SERVICE)
     async def on_story_erased(batch: Batch) -> None:

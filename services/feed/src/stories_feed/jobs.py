@@ -63,6 +63,10 @@ class LiveIndexConsumer:
         """Whether the index is loaded and has reached the end of the topics once."""
         return self.tail.ready
 
+    def any_stale(self) -> bool:
+        """Whether any partition has not been read in time."""
+        return self.tail.any_stale()
+
     def stale(self, key: str) -> bool:
         """Whether the partitions of this story have not been read in time."""
         return self.tail.stale(key)

@@ -1,5 +1,7 @@
 """Kafka consumers: each event calls one use case."""
 
+from collections.abc import Sequence
+
 from faststream.kafka import KafkaRouter
 from stories_shared.events import (
     StoryDeleted,
@@ -15,11 +17,11 @@ from stories_shared.events import (
     UserUnhidden,
 )
 from stories_shared.events.cloudevents import ReceivedEvent
-from stories_shared.kafka.subscriber import Batch, for_each_event, for_each_record, subscribe
+from stories_shared.kafka.subscriber import Batch, for_batch, for_each_event, for_each_record, subscribe
 from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.usecases.access_edges import StoreAccessEdge
+from stories_ingest.usecases.access_edges import AccessEdgeRecord, AccessEdgeRepository, edge_of
 from stories_ingest.usecases.archive import RepeatErasure
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.holds import HoldMedia
@@ -28,7 +30,9 @@ from stories_ingest.usecases.suspension import SuspendUser
 
 SERVICE = "ingest"
 CONCURRENCY = 8
-"""Events handled concurrently: each waits for MongoDB, S3 and Kafka, and thousands of stories may expire together."""
+"""Events handled concurrently: each waits for MongoDB and Kafka."""
+ENDINGS_BATCH = 100
+"""Stories ended in one transaction and erased together: a listing of objects each. A rebalance waits for the batch."""
 
 
 def event_handlers(
@@ -37,7 +41,7 @@ def event_handlers(
     republish: RepublishIfStale,
     erase_user: EraseUser,
     suspend: SuspendUser,
-    store_edge: StoreAccessEdge,
+    edges: AccessEdgeRepository,
     hold: HoldMedia,
     repeat_erasure: RepeatErasure,
     metrics: IngestMetrics,
@@ -45,34 +49,29 @@ def event_handlers(
     """All subscribers of ingest."""
     router = KafkaRouter()
 
+    async def store_edge(record: AccessEdgeRecord) -> None:
+        await edges.put(*edge_of(record))
+
     @subscribe(router, StoryPosted, service=SERVICE)
     async def on_story_posted(batch: Batch) -> None:
         """Correct stale records. Redelivery is harmless: a stale record is corrected again."""
+        await for_each_event(batch, StoryPosted, republish, concurrency=CONCURRENCY)
 
-        async def handle(received: ReceivedEvent[StoryPosted]) -> None:
-            await republish(received.event)
-
-        await for_each_record(batch, StoryPosted, handle, concurrency=CONCURRENCY)
-
-    @subscribe(router, StoryExpired, service=SERVICE)
+    @subscribe(router, StoryExpired, service=SERVICE, max_records=ENDINGS_BATCH)
     async def on_story_expired(batch: Batch) -> None:
         """Erase media of expired stories and publish that. Redelivery is harmless: erasing is idempotent."""
 
-        async def handle(received: ReceivedEvent[StoryExpired]) -> None:
-            if outcome := await expire(received.event):
+        async def handle(records: Sequence[ReceivedEvent[StoryExpired]]) -> None:
+            for outcome in await expire([received.event for received in records]):
                 metrics.archived.labels(outcome.result).inc()
                 metrics.archived_objects.inc(outcome.objects)
 
-        await for_each_record(batch, StoryExpired, handle, concurrency=CONCURRENCY)
+        await for_batch(batch, StoryExpired, handle)
 
-    @subscribe(router, StoryDeleted, service=SERVICE)
+    @subscribe(router, StoryDeleted, service=SERVICE, max_records=ENDINGS_BATCH)
     async def on_story_deleted(batch: Batch) -> None:
         """End stories, erase their media and publish that. Redelivery is harmless: an ended story stays ended."""
-
-        async def handle(received: ReceivedEvent[StoryDeleted]) -> None:
-            await delete(received.event, is_internal=received.is_internal)
-
-        await for_each_record(batch, StoryDeleted, handle, concurrency=CONCURRENCY)
+        await for_batch(batch, StoryDeleted, delete)
 
     @subscribe(router, StoryErased, service=SERVICE)
     async def on_story_erased(batch: Batch) -> None:

@@ -9,6 +9,8 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
+from stories_shared.hmac_sha256 import hmac_sha256
+
 MAX_SIGNED_CHARACTERS = 2048
 URL_SAFE, STANDARD = bytes.maketrans(b"+/", b"-_"), bytes.maketrans(b"-_", b"+/")
 NOTHING = hashlib.sha256(b"").digest()
@@ -40,38 +42,39 @@ class Signer:
         for key_id, secret in keys:
             if not (key_id.isascii() and key_id.replace("-", "").replace("_", "").isalnum() and secret):
                 raise ValueError("TICKET_KEYS must be id:secret,… with ids of letters, digits, - and _")
-        self.keys = {key_id: derive(secret, purpose) for key_id, secret in keys}
+        self.macs = {key_id: hmac_sha256(derive(secret, purpose)) for key_id, secret in keys}
         self.first = keys[0][0]
+        self.first_mac, self.head = self.macs[self.first], f"{self.first}.".encode()
 
     def sign(self, payload: bytes, bound_to: bytes = b"") -> str:
         """The signed payload, which is readable; ``bound_to`` must be the same on verification."""
-        named = f"{self.first}.{to_text(payload)}"
-        return f"{named}.{mac(self.keys[self.first], named, bound_to)}"
+        return self.sign_as_bytes(payload, hashlib.sha256(bound_to).digest() if bound_to else NOTHING).decode()
+
+    def sign_as_bytes(self, payload: bytes, bound: bytes = NOTHING) -> bytes:
+        """The same as ASCII bytes, bound to what has the digest ``bound``."""
+        named = self.head + to_text(payload)
+        # The MAC is of the encoded text, so that no other encoding of the same bytes is accepted.
+        return named + b"." + to_text(self.first_mac(bound + named))
 
     def verify(self, signed: str, bound_to: bytes = b"") -> bytes:
         """The payload of a signed string. Raises BadSignature."""
         if len(signed) > MAX_SIGNED_CHARACTERS or signed.count(".") != 2 or not signed.isascii():
             raise BadSignature("malformed")
-        named, _, found = signed.rpartition(".")
-        key_id, _, payload = named.partition(".")
-        key = self.keys.get(key_id)
-        if key is None or not hmac.compare_digest(found, mac(key, named, bound_to)):
+        named, _, found = signed.encode().rpartition(b".")
+        key_id, _, payload = named.partition(b".")
+        mac = self.macs.get(key_id.decode())
+        bound = hashlib.sha256(bound_to).digest() if bound_to else NOTHING
+        if mac is None or not hmac.compare_digest(found, to_text(mac(bound + named))):
             raise BadSignature("forged")
         return from_text(payload)
 
 
-def mac(key: bytes, named: str, bound_to: bytes) -> str:
-    """The MAC of the encoded text, so that no other encoding of the same bytes is accepted."""
-    bound = hashlib.sha256(bound_to).digest() if bound_to else NOTHING
-    return to_text(hmac.digest(key, bound + named.encode(), "sha256"))
+def to_text(payload: bytes) -> bytes:
+    return binascii.b2a_base64(payload, newline=False).translate(URL_SAFE).rstrip(b"=")
 
 
-def to_text(payload: bytes) -> str:
-    return binascii.b2a_base64(payload, newline=False).translate(URL_SAFE).rstrip(b"=").decode()
-
-
-def from_text(text: str) -> bytes:
+def from_text(text: bytes) -> bytes:
     try:
-        return binascii.a2b_base64(text.encode().translate(STANDARD) + b"=" * (-len(text) % 4))
+        return binascii.a2b_base64(text.translate(STANDARD) + b"=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as error:
         raise BadSignature("malformed") from error

@@ -72,8 +72,10 @@ FIELDS = bytes([0x90 + len(WireTicket.__struct_fields__)])  # the head of a Mess
 DECODER = msgspec.msgpack.Decoder(WireTicket)
 FLAGS = ("friend", "reactions", "sharing", "download", "view_list", "follower")
 
-SignFor = Callable[[str, int, bool, bool], str]
-"""Signs a story's ticket for a viewer until a time in milliseconds: whether they follow the author, and each other."""
+SignFor = Callable[[bytes, bytes, bool, bool], bytes]
+"""Signs a story's ticket for a viewer until an end, both `encoded`: whether they follow the author, and each other."""
+encoded = ENCODER.encode
+"""A viewer's id, or the end of a ticket in milliseconds, as `SignFor` takes it."""
 
 
 class Tickets:
@@ -89,7 +91,7 @@ class Tickets:
     def of_story(self, ticket: Ticket) -> SignFor:
         """What signs this ticket for other viewers, ends and relations: the rest is encoded once, not for each."""
         wire = to_wire(ticket)
-        encode, sign = ENCODER.encode, self.signer.sign
+        encode, sign = ENCODER.encode, self.signer.sign_as_bytes
         story = b"".join(map(encode, (wire.author_id, wire.story_id, wire.access_revision)))
         ends = b"".join(map(encode, (wire.expires_ms, wire.comments)))
         part = b"".join(map(encode, (wire.part, wire.parts, wire.series_id)))
@@ -98,8 +100,8 @@ class Tickets:
             for follower in (False, True)
         ]
 
-        def sign_for(viewer_id: str, ends_ms: int, follower: bool, friend: bool) -> str:
-            return sign(FIELDS + encode(viewer_id) + story + encode(ends_ms) + flags[follower][friend])
+        def sign_for(viewer_id: bytes, ends_ms: bytes, follower: bool, friend: bool) -> bytes:
+            return sign(FIELDS + viewer_id + story + ends_ms + flags[follower][friend])
 
         return sign_for
 

@@ -155,20 +155,6 @@ def invalid(msg: str, *loc: str | int) -> Problem:
     return problem("invalid", msg, errors=[{"loc": list(loc), "msg": msg}])
 
 
-def wrong_state(detail: str) -> Problem:
-    return problem("wrong-state", detail)
-
-
-def conflict(slug: str, detail: str | None = None) -> Problem:
-    """409 of a kind: ``conflict("comments-off")``."""
-    return problem(slug, detail)
-
-
-def forbidden(slug: str = "forbidden", detail: str | None = None) -> Problem:
-    """403 of a kind: ``forbidden("external-graph")``."""
-    return problem(slug, detail)
-
-
 def unavailable(detail: str | None = None, after: int = 1) -> Problem:
     """503 with ``Retry-After`` in seconds."""
     return problem("unavailable", detail, headers={"Retry-After": str(max(1, after))})

@@ -9,6 +9,8 @@ from starlette.requests import Request
 from stories_shared.http.problems import Problem, problem
 
 BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+PLAIN = re.compile(rb"[A-Za-z0-9_.,-]*")
+"""Text that is what it stands for."""
 
 
 def query(request: Request, *names: str) -> dict[str, str]:
@@ -34,6 +36,8 @@ def read_query(raw: bytes, names: Collection[str]) -> dict[str, str]:
 
 
 def text(raw: bytes) -> str:
+    if PLAIN.fullmatch(raw):
+        return raw.decode()
     if BAD_ESCAPE.search(raw):
         raise bad_query("", "bad percent-encoding")
     try:

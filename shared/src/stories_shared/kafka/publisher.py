@@ -7,7 +7,7 @@ good; a new producer works. So any error that is not transient leads to a new pr
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -124,23 +124,28 @@ class Publisher:
         at = self.now()
         await self.send([self.record_of(outgoing, at) for outgoing in events])
 
-    async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Iterable[int] = ()) -> None:
-        """Publish a tombstone, so that compaction removes the records of this key.
+    async def publish_tombstones(
+        self, event: type[Event], keys: Iterable[str], partition_counts: Collection[int] = ()
+    ) -> None:
+        """Publish tombstones, so that compaction removes the records of these keys.
 
         Args:
             event: the event type of the topic.
-            key: of the records to remove.
-            partition_counts: earlier partition counts of the topic. The tombstone goes to every partition that the key
+            keys: of the records to remove.
+            partition_counts: earlier partition counts of the topic. A tombstone goes to every partition that its key
                 belonged to.
 
         Raises:
-            Unavailable: it was not acknowledged in time.
+            Unavailable: they were not acknowledged in time.
         """
-        hashed, topic = key_hash(key), self.kafka.topic(event.topic)
-        partitions = {hashed % count for count in (*partition_counts, await self.partition_count(event))}
+        topic, counts = self.kafka.topic(event.topic), {*partition_counts, await self.partition_count(event)}
         headers = (("ce_source", self.source.encode()),)
         await self.send(
-            [ProducerRecord(topic, key.encode(), None, headers, partition) for partition in sorted(partitions)]
+            [
+                ProducerRecord(topic, key.encode(), None, headers, partition)
+                for key in keys
+                for partition in sorted({key_hash(key) % count for count in counts})
+            ]
         )
 
     async def partition_count(self, event: type[Event]) -> int:

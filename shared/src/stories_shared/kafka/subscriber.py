@@ -308,9 +308,11 @@ def subscribe(
     return decorate
 
 
-async def for_each_event(records: Batch, event: type[E], use_case: Callable[[E], Awaitable[object]]) -> None:
+async def for_each_event(
+    records: Batch, event: type[E], use_case: Callable[[E], Awaitable[object]], *, concurrency: int = 1
+) -> None:
     """Apply a use case to the event of each valid record, in order, and dead-letter the others."""
-    await for_each_record(records, event, lambda received: use_case(received.event))
+    await for_each_record(records, event, lambda received: use_case(received.event), concurrency=concurrency)
 
 
 async def for_each_record(

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from bson.codec_options import CodecOptions
 from pymongo import AsyncMongoClient, IndexModel, ReadPreference, WriteConcern
 from pymongo.asynchronous import pool, topology
-from pymongo.errors import CollectionInvalid, OperationFailure, PyMongoError
+from pymongo.errors import AutoReconnect, CollectionInvalid, OperationFailure, PyMongoError
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
@@ -353,10 +353,13 @@ class DataLoader:
         shares = [ids[start : start + self.at_most] for start in range(0, len(ids), self.at_most)]
         try:
             found = await asyncio.gather(*map(self._find, shares)) if shares[1:] else [await self._find(shares[0])]
-        except Exception as error:  # noqa: BLE001  (it is passed to every caller)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  (it is passed to every caller)
+            # The driver cancels reads of a connection that it closes; callers would wait for ever.
+            closed = isinstance(error, asyncio.CancelledError)
+            failure = AutoReconnect("the connection was closed") if closed else error
             for answer in waiting:
                 if not answer.done():
-                    answer.set_exception(error)
+                    answer.set_exception(failure)
                     answer.exception()  # marks it as retrieved: asyncio would log it if the caller was cancelled
             return
         documents = {document["_id"]: document for share in found for document in share}
@@ -365,7 +368,9 @@ class DataLoader:
                 answer.set_result(documents)
 
     async def _find(self, document_ids: Sequence[Any]) -> list[Document]:
-        return await self.collection.find({"_id": {"$in": list(document_ids)}}, self.projection).to_list(None)
+        # All in one batch: by default the server sends 101 documents and has the rest asked for.
+        query = {"_id": {"$in": list(document_ids)}}
+        return await self.collection.find(query, self.projection, batch_size=self.at_most + 1).to_list(None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,8 @@ def reason_against(switch: Switch, salt: str, user_id: str, country: str | None)
         return None
     if switch.countries is not None and (country is None or country.upper() not in switch.countries):
         return "country"
-    return None if position_of(salt, user_id) < switch.percentage else "percentage"
+    everyone = switch.percentage == 100
+    return None if everyone or position_of(salt, user_id) < switch.percentage else "percentage"
 
 
 def position_of(salt: str, user_id: str) -> float:

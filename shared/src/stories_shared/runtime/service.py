@@ -78,7 +78,7 @@ class ServiceRuntime:
         self.kafka = Kafka.of(settings)
         self.tracer = tracer_for(service, version_of(service), settings.otel_exporter_otlp_endpoint)
         self.mongo = Mongo.of(settings, now, [MongoCommandMetrics(self.metrics), *self.tracer.mongo_listeners])
-        self.publisher = Publisher(self.kafka, service, now, observe=self._observe(KAFKA), tracer=self.tracer)
+        self.publisher = Publisher(self.kafka, service, now, observe=self.observe(KAFKA), tracer=self.tracer)
         self.consumer_context = ConsumerContext(self.publisher, self.metrics, now)
         self.broker = KafkaBroker(
             self.kafka.brokers,
@@ -94,7 +94,7 @@ class ServiceRuntime:
         )
         self.broker.context.set_global("consumer_context", self.consumer_context)
         self.authenticator = Authenticator(
-            keys_from(settings.auth_jwks, now, settings.ca_bundle, self._observe(JWKS)),
+            keys_from(settings.auth_jwks, now, settings.ca_bundle, self.observe(JWKS)),
             settings.auth_issuer,
             settings.auth_audience,
             settings.auth_user_claim,
@@ -157,10 +157,6 @@ class ServiceRuntime:
     def on_close(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Add something to close at the end of the shutdown."""
         self._close_callbacks.append(close)
-
-    def observe(self, dependency: str) -> Callable[[str, float, str], None]:
-        """A callback that measures calls of a dependency: operation, seconds, outcome."""
-        return self._observe(dependency)
 
     def app(self, title: str, *routers: APIRouter | KafkaRouter, **state: Any) -> FastAPI:
         """The application: its HTTP routes, its consumers, and a lifespan that starts and drains everything.
@@ -313,7 +309,9 @@ class ServiceRuntime:
             self.metrics.loop_delay.observe(max(0.0, time.monotonic() - began - pause))
             self.watchdog.report(self._stalled())
 
-    def _observe(self, dependency: str) -> Callable[[str, float, str], None]:
+    def observe(self, dependency: str) -> Callable[[str, float, str], None]:
+        """A callback that measures calls of a dependency: operation, seconds, outcome."""
+
         def observe(operation: str, seconds: float, outcome: str) -> None:
             self.metrics.dependency_duration.labels(dependency, operation, outcome).observe(seconds)
 

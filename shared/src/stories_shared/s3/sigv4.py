@@ -6,15 +6,18 @@ The SDK takes ten times as long, and a page of stories holds dozens of URLs. A t
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from minio.credentials.providers import Provider
 
+from stories_shared.hmac_sha256 import hmac_sha256
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNRESERVED = "-_.~"
+Mac = Callable[[bytes], bytes]
 
 
 PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*")
@@ -37,20 +40,20 @@ class PresignedGetSigner:
         self.head = f"\nhost:{parts.netloc}\n\nhost\nUNSIGNED-PAYLOAD"
         self.credentials = credentials
         self.region = region
-        self.derived, self.derived_key = ("", ""), b""
+        self.derived, self.mac = ("", ""), hmac_sha256(b"")
         self.at: datetime | None = None
-        self.ready: dict[tuple[object, ...], tuple[str, str, bytes]] = {}
+        self.ready: dict[tuple[object, ...], tuple[str, str, Mac]] = {}
 
     def sign(self, key: str, seconds: int, overrides: Mapping[str, str], at: datetime) -> str:
         """The URL that reads ``key`` for so many seconds from ``at`` (aware UTC); ``overrides`` are signed too."""
-        query, text, secret = self.prepared(seconds, overrides, at)
+        query, text, mac = self.prepared(seconds, overrides, at)
         name = key if PLAIN.fullmatch(key) else quote(key, safe="/" + UNRESERVED)
         digest = hashlib.sha256(f"GET\n{self.path}{name}\n{query}{self.head}".encode()).hexdigest()
-        signature = hmac.digest(secret, f"{text}{digest}".encode(), "sha256").hex()
+        signature = mac(f"{text}{digest}".encode()).hex()
         return f"{self.base}{name}?{query}&X-Amz-Signature={signature}"
 
-    def prepared(self, seconds: int, overrides: Mapping[str, str], at: datetime) -> tuple[str, str, bytes]:
-        """The query, the text before the digest and the key, kept for the other URLs of the same time."""
+    def prepared(self, seconds: int, overrides: Mapping[str, str], at: datetime) -> tuple[str, str, Mac]:
+        """The query, the text before the digest and the HMAC, kept for the other URLs of the same time."""
         account = self.credentials.retrieve()
         name = (seconds, account.access_key, account.secret_key, account.session_token, *overrides.items())
         if at != self.at:
@@ -70,14 +73,14 @@ class PresignedGetSigner:
             for header in sorted(overrides):
                 query += f"&{header}={quoted(overrides[header])}"
             text = f"{ALGORITHM}\n{timestamp}\n{scope}\n"
-            found = self.ready[name] = query, text, self.key_of(account.secret_key, day)
+            found = self.ready[name] = query, text, self.mac_of(account.secret_key, day)
         return found
 
-    def key_of(self, secret: str, day: str) -> bytes:
-        """The signing key of a secret for a day, cached."""
+    def mac_of(self, secret: str, day: str) -> Mac:
+        """The HMAC under the signing key of a secret for a day, cached."""
         if (secret, day) != self.derived:
             key = f"AWS4{secret}".encode()
             for part in (day, self.region, "s3", "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self.derived, self.derived_key = (secret, day), key
-        return self.derived_key
+            self.derived, self.mac = (secret, day), hmac_sha256(key)
+        return self.mac

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from aiokafka import ConsumerRecord, TopicPartition
 from faststream.kafka import KafkaBroker, KafkaRouter
 
 from stories_shared.clock import system_now
@@ -112,6 +113,25 @@ class FakeClock:
     async def sleep(self, seconds: float) -> None:
         """Advance instead of sleeping."""
         self.forward(seconds=seconds)
+
+
+async def records_of(kafka: Kafka, topic: str) -> list[ConsumerRecord]:
+    """Every record that a topic has now, each partition in order."""
+    name, reader = kafka.topic(topic), kafka.reader()
+    await reader.start()
+    try:
+        cluster = await reader._client.fetch_all_metadata()  # noqa: SLF001  (partitions are added without notice)
+        partitions = [TopicPartition(name, number) for number in cluster.partitions_for_topic(name) or ()]
+        ends = await reader.end_offsets(partitions)
+        reader.assign(partitions)
+        await reader.seek_to_beginning()
+        found: list[ConsumerRecord] = []
+        while any([await reader.position(partition) < ends[partition] for partition in partitions]):
+            for records in (await reader.getmany(timeout_ms=100)).values():
+                found += records
+        return found
+    finally:
+        await reader.stop()
 
 
 @asynccontextmanager

@@ -36,7 +36,7 @@ class AsyncTransport:
     async def send(
         self, method: str, path: str, *, query: dict[str, Any], headers: dict[str, str], body: Any = None
     ) -> httpx.Response:
-        """Send a request; returns whatever the server answers. Raises: StoriesError: it does not answer."""
+        """Send a request; returns the answer, of any status. Raises: StoriesError: it does not answer."""
         repeatable = method != "POST" or "Idempotency-Key" in headers
         refused = False
         attempt = 1

@@ -94,8 +94,9 @@ class DeleteOrphanViews:
         """One iteration; true while there may be more."""
         now = self._now()
         found = await self._stories.find_orphans(now - self._after, SWEEP_BATCH)
+        if found:
+            await self._stories.end(found, "orphaned")
         for story_id in found:
-            await self._stories.end(story_id, "orphaned")
             await self._stories.erase_later(story_id, now)
         return len(found) == SWEEP_BATCH
 

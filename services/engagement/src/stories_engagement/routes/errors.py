@@ -3,16 +3,7 @@
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.http.problems import (
-    Problem,
-    conflict,
-    forbidden,
-    invalid,
-    not_found,
-    problem,
-    unavailable,
-    wrong_state,
-)
+from stories_shared.http.problems import Problem, invalid, not_found, problem, unavailable
 
 from stories_engagement.domain.errors import (
     AccessDenied,
@@ -40,17 +31,17 @@ TICKET_PROBLEMS = {"missing": "ticket-missing", "expired": "ticket-expired"}
 def problem_from_error(error: Exception) -> Problem:
     """The problem for a domain error."""
     if isinstance(error, FeatureDisabled):
-        return conflict(f"{error.what}-off")
+        return problem(f"{error.what}-off")
     if isinstance(error, FriendsOnly):
-        return forbidden("comments-friends-only")
+        return problem("comments-friends-only")
     if isinstance(error, OwnContent):
         return invalid("must not be yours", "path", "id")
     if isinstance(error, AlreadyDecided):
-        return wrong_state("the report was decided in another way")
+        return problem("wrong-state", "the report was decided in another way")
     if isinstance(error, WrongAnswer):
         return invalid(str(error), "body", error.field)
     if isinstance(error, AnswerFinal):
-        return conflict("answer-final")
+        return problem("answer-final")
     if isinstance(error, ReplicaStale):
         return unavailable("this replica is behind; retry shortly")
     if isinstance(error, AccessDenied) and error.reason in TICKET_PROBLEMS:

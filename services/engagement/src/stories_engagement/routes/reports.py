@@ -14,7 +14,6 @@ from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.rate_limits import rate_limited
 
-from stories_engagement.domain.reports import AuditEntry, Decision, Report
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.dependencies import StoryTicket
 from stories_engagement.usecases.reports import DecideReport, FileReport, ReportRepository
@@ -54,8 +53,8 @@ class DecisionResponse(BaseModel):
     ]
     days: Annotated[int | None, Field(description="length of a suspension")]
     until: Annotated[Moment | None, Field(description="the end of a suspension")]
-    decided_by: Annotated[str, Field(description="the admin's user id")]
-    decided_at: Annotated[Moment, Field(description="when it was decided")]
+    decided_by: Annotated[str, Field(validation_alias="admin_id", description="the admin's user id")]
+    decided_at: Annotated[Moment, Field(validation_alias="at", description="when it was decided")]
 
 
 class ReportResponse(BaseModel):
@@ -73,10 +72,10 @@ class ReportResponse(BaseModel):
     reason: Annotated[str, Field(description="the reporter's word")]
     text: Annotated[str | None, Field(description="what the reporter added; null once their account was erased")]
     reports: Annotated[int, Field(description="how many users have reported it")]
-    reported_at: Annotated[Moment, Field(description="when it was reported")]
+    reported_at: Annotated[Moment, Field(validation_alias="at", description="when it was reported")]
     state: Literal["open", "decided"]
     copied: dict[str, Any] | None = Field(
-        serialization_alias="copy", description="what was reported, as it was then; null if it was gone before"
+        alias="copy", description="what was reported, as it was then; null if it was gone before"
     )
     decision: Annotated[DecisionResponse | None, Field(description="what was decided; null while it is open")]
 
@@ -91,48 +90,6 @@ class AuditEntryResponse(BaseModel):
     comment_id: str | None
     author_id: str | None
     decision: Annotated[DecisionResponse, Field(description="what was decided")]
-
-
-def decision_response(decision: Decision) -> DecisionResponse:
-    """The response for a decision."""
-    return DecisionResponse(
-        action=decision.action,
-        days=decision.days,
-        until=decision.until,
-        decided_by=decision.admin_id,
-        decided_at=decision.at,
-    )
-
-
-def report_response(report: Report) -> ReportResponse:
-    """The response for a report."""
-    return ReportResponse(
-        id=report.id,
-        kind=report.kind,
-        story_id=report.story_id,
-        comment_id=report.comment_id,
-        author_id=report.author_id,
-        reason=report.reason,
-        text=report.text,
-        reports=report.reports,
-        reported_at=report.at,
-        state=report.state,
-        copied=dict(report.copy) if report.copy is not None else None,
-        decision=decision_response(report.decision) if report.decision else None,
-    )
-
-
-def audit_response(entry: AuditEntry) -> AuditEntryResponse:
-    """The response for an entry of the audit log."""
-    return AuditEntryResponse(
-        id=entry.id,
-        report_id=entry.report_id,
-        kind=entry.kind,
-        story_id=entry.story_id,
-        comment_id=entry.comment_id,
-        author_id=entry.author_id,
-        decision=decision_response(entry.decision),
-    )
 
 
 def report_routes(
@@ -176,7 +133,9 @@ def report_routes(
         after = cursors.position(name, caller.user_id, page, tuple[str])
         found = await reports.page(state, after[0] if after else None, page.limit + 1)
         shown, cursor = cursors.cut(name, caller.user_id, page, found, lambda report: [report.id])
-        return Page(items=[report_response(report) for report in shown], next_cursor=cursor)
+        return Page(
+            items=[ReportResponse.model_validate(report, from_attributes=True) for report in shown], next_cursor=cursor
+        )
 
     @router.post(
         "/v1/admin/reports/{report_id}/decision",
@@ -187,7 +146,7 @@ def report_routes(
         """Decide about what was reported. All reports of the same story or comment are decided with this one."""
         decided = await decide(caller.user_id, report_id, body.action, body.days)
         metrics.decisions.labels(body.action).inc()
-        return report_response(decided)
+        return ReportResponse.model_validate(decided, from_attributes=True)
 
     @router.get("/v1/admin/audit", dependencies=[rate_limited("reads")])
     async def list_audit(caller: AdminCaller, page: Paged) -> Page[AuditEntryResponse]:
@@ -195,6 +154,9 @@ def report_routes(
         before = cursors.position("audit", caller.user_id, page, tuple[str])
         found = await reports.audit(before[0] if before else None, page.limit + 1)
         shown, cursor = cursors.cut("audit", caller.user_id, page, found, lambda entry: [entry.id])
-        return Page(items=[audit_response(entry) for entry in shown], next_cursor=cursor)
+        return Page(
+            items=[AuditEntryResponse.model_validate(entry, from_attributes=True) for entry in shown],
+            next_cursor=cursor,
+        )
 
     return router

@@ -17,13 +17,12 @@ from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.idempotency import Idempotent
 from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
-from stories_shared.http.problems import invalid, wrong_state
+from stories_shared.http.problems import invalid, problem
 from stories_shared.http.rate_limits import rate_limited
 
 from stories_engagement.domain.webhooks import (
     MAX_WEBHOOKS,
     BadUrl,
-    Delivery,
     Webhook,
     WebhookEvent,
     check_url,
@@ -85,7 +84,9 @@ class DeliveryResponse(BaseModel):
     state: Literal["pending", "delivered", "dead"]
     attempts: Annotated[int, Field(description="how many attempts there were")]
     created_at: Moment
-    next_attempt_at: Annotated[Moment | None, Field(description="when it is tried next; null once it has ended")]
+    next_attempt_at: Annotated[
+        Moment | None, Field(validation_alias="next_at", description="when it is tried next; null once it has ended")
+    ]
     last_attempt_at: Annotated[
         Moment | None, Field(description="when it was tried last; null before the first attempt")
     ]
@@ -124,24 +125,6 @@ def webhook_response(webhook: Webhook, secret: str | None = None) -> WebhookResp
     )
 
 
-def delivery_response(delivery: Delivery) -> DeliveryResponse:
-    """The response for a delivery."""
-    return DeliveryResponse(
-        id=delivery.id,
-        event=delivery.event,
-        event_id=delivery.event_id,
-        story_id=delivery.story_id,
-        state=delivery.state,
-        attempts=delivery.attempts,
-        created_at=delivery.created_at,
-        next_attempt_at=delivery.next_at,
-        last_attempt_at=delivery.last_attempt_at,
-        last_status=delivery.last_status,
-        last_error=delivery.last_error,
-        delivered_at=delivery.delivered_at,
-    )
-
-
 def webhook_routes(
     webhooks: WebhookRepository,
     deliveries: DeliveryRepository,
@@ -176,7 +159,7 @@ def webhook_routes(
             events = tuple(dict.fromkeys(body.events))
             webhook = Webhook(webhook_id, url, events, secret, truncate_to_ms(now()))
             if not await webhooks.add(webhook):
-                raise wrong_state(f"there are {MAX_WEBHOOKS} webhooks")
+                raise problem("wrong-state", f"there are {MAX_WEBHOOKS} webhooks")
             return webhook_response(webhook, secret)
 
         async def find(webhook_id: str) -> WebhookResponse:
@@ -224,7 +207,7 @@ def webhook_routes(
         delivery = delivery_for_test(webhook.id, truncate_to_ms(now()))
         await deliveries.add([delivery])
         wake(webhook.id)
-        return delivery_response(delivery)
+        return DeliveryResponse.model_validate(delivery, from_attributes=True)
 
     @router.get("/v1/admin/webhooks/{webhook_id}/deliveries", dependencies=[rate_limited("reads")])
     async def list_deliveries(webhook_id: StoryId, caller: AdminCaller, page: Paged) -> Page[DeliveryResponse]:
@@ -234,7 +217,10 @@ def webhook_routes(
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
         found = await deliveries.page(webhook_id, after, page.limit + 1)
         shown, cursor = cursors.cut(name, caller.user_id, page, found, lambda each: [each.created_at, each.id])
-        return Page(items=[delivery_response(delivery) for delivery in shown], next_cursor=cursor)
+        return Page(
+            items=[DeliveryResponse.model_validate(delivery, from_attributes=True) for delivery in shown],
+            next_cursor=cursor,
+        )
 
     @router.post(
         "/v1/admin/webhooks/{webhook_id}/deliveries/{delivery_id}/retry",
@@ -246,6 +232,6 @@ def webhook_routes(
         await webhooks.get(webhook_id)
         delivery = await deliveries.retry(webhook_id, delivery_id, truncate_to_ms(now()))
         wake(webhook_id)
-        return delivery_response(delivery)
+        return DeliveryResponse.model_validate(delivery, from_attributes=True)
 
     return router

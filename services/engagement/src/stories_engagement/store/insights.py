@@ -39,7 +39,7 @@ class MongoInsights:
     """Reads insights, and seals them. A sealed record names nobody but the author whom it belongs to."""
 
     def __init__(
-        self, mongo: Mongo, floor: int, retention: timedelta, on_sealed: Callable[[], None] = lambda: None
+        self, mongo: Mongo, floor: int, retention: timedelta, on_sealed: Callable[[int], None] = lambda _: None
     ) -> None:
         self._mongo = mongo
         self._floor = floor
@@ -94,27 +94,46 @@ class MongoInsights:
         return found
 
     async def seal(
-        self, story_id: str, views: Document | None, engagements: Document | None, at: datetime, session: Session
-    ) -> bool:
-        """Store the figures of a story that expires now, to be published; whether its author is known."""
-        story = await self._mongo[STORIES].find_one({"_id": story_id}, STORY, session=session)
-        authors = (found["author_id"] for found in (story, views, engagements) if found)
-        author_id = next((author_id for author_id in authors if author_id is not None), None)
-        if author_id is None:
-            return False
-        posted_at = story["posted_at"] if story else (views or {}).get("since", at)
-        erased = {"_id": author_id, "at": {"$gte": posted_at}}
-        if await self._mongo[ERASED_USERS].find_one(erased, {"_id": 1}, session=session):
-            return False
-        known = story or {"_id": story_id, "author_id": author_id, "posted_at": posted_at}
-        insights = sealed_insights(insights_of(known, views or {}, engagements or {}), at, self._floor)
-        document = document_of(insights) | {"delete_at": at + self._retention, "pending": pending_mark(1, at)}
-        await self._sealed.insert_one(document, session=session)
-        return True
+        self,
+        story_ids: Collection[str],
+        views: Mapping[str, Document],
+        engagements: Mapping[str, Document],
+        at: datetime,
+        session: Session,
+    ) -> int:
+        """Store the figures of stories that expire now, to be published; how many have a known author."""
+        found = self._mongo[STORIES].find({"_id": {"$in": list(story_ids)}}, STORY, session=session)
+        stories = {story["_id"]: story for story in await found.to_list(None)}
+        known: list[Document] = []
+        for story_id in story_ids:
+            documents = [each[story_id] for each in (stories, views, engagements) if story_id in each]
+            author_id = next((each["author_id"] for each in documents if each["author_id"] is not None), None)
+            if author_id is not None:
+                since = views.get(story_id, {}).get("since", at)
+                new = {"_id": story_id, "author_id": author_id, "posted_at": since}
+                known.append(stories.get(story_id, new))
+        if not known:
+            return 0
+        authors = {"_id": {"$in": list({story["author_id"] for story in known})}}
+        marks = await self._mongo[ERASED_USERS].find(authors, {"at": 1}, session=session).to_list(None)
+        erased = {mark["_id"]: mark["at"] for mark in marks}
+        documents = [
+            document_of(
+                sealed_insights(
+                    insights_of(story, views.get(story["_id"], {}), engagements.get(story["_id"], {})), at, self._floor
+                )
+            )
+            | {"delete_at": at + self._retention, "pending": pending_mark(1, at)}
+            for story in known
+            if story["author_id"] not in erased or erased[story["author_id"]] < story["posted_at"]
+        ]
+        if documents:
+            await self._sealed.insert_many(documents, session=session)
+        return len(documents)
 
-    async def delete(self, story_id: str, session: Session) -> None:
-        """Delete the record of a story that was deleted after it had expired."""
-        await self._sealed.delete_one({"_id": story_id}, session=session)
+    async def delete(self, story_ids: Collection[str], session: Session) -> None:
+        """Delete the records of stories that were deleted after they had expired."""
+        await self._sealed.delete_many({"_id": {"$in": list(story_ids)}}, session=session)
 
     async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete a user's records of stories posted up to a time, in bounded steps."""

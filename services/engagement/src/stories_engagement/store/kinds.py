@@ -4,12 +4,14 @@ An entry drives the indexes, the counters of a row, the events published when th
 their story, with their user or one by one.
 """
 
+import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bson.regex import Regex
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from stories_shared.events import CommentCreated, CommentRemoved, Event, StoryReacted
 
@@ -49,11 +51,14 @@ class RowKind:
     indexes: tuple[IndexModel, ...] = ()
     event_of: EventOf | None = None
 
-    def of_story(self, story_id: str) -> dict[str, Any]:
-        """Filter for the rows of a story. Those of one user and one story have both ids in `_id` and need no index."""
-        if self.parent_field:
-            return {"story_id": story_id}
-        return {"_id": {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}}
+    def of_stories(self, story_ids: Sequence[str]) -> dict[str, Any]:
+        """Filter for the rows of stories. Those of one user and one story have both ids in `_id` and need no index."""
+        return {"story_id": {"$in": story_ids}} if self.parent_field else {"_id": of_stories(story_ids)}
+
+
+def of_stories(story_ids: Sequence[str]) -> dict[str, Any]:
+    """Condition for ids that begin with those of stories and a slash: one scan of an index, of a range for each."""
+    return {"$in": [Regex(f"^{re.escape(story_id)}/") for story_id in story_ids]}
 
 
 def reaction_delta(row: Row) -> Delta:

@@ -1,12 +1,13 @@
 """Live stories, ended marks, and the erasure of a story's rows."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from pymongo import ASCENDING
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 from stories_shared.events import StoryPosted, encode
 from stories_shared.mongo.client import Document, Mongo, Session
 
@@ -14,7 +15,7 @@ from stories_engagement.domain.access_state import LiveStory
 from stories_engagement.domain.answers import layers_from
 from stories_engagement.domain.views import increments_of
 from stories_engagement.store.insights import MongoInsights
-from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS
+from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, of_stories
 from stories_engagement.store.reports import copy_into_early_report
 from stories_engagement.store.schema import (
     CLAIMS,
@@ -78,60 +79,93 @@ class MongoStories:
         if await transaction_retrying_duplicates(self._mongo, operation):
             await copy_into_early_report(self._mongo, story_id, fields["event"])
 
-    async def end(self, story_id: str, how: str) -> None:
-        """Mark a story as ended, and seal the insights of one that expires. Counts and times stay as long as the mark.
+    async def end(self, story_ids: Collection[str], how: str) -> None:
+        """Mark stories as ended, and seal the insights of those that expire, in one transaction.
 
-        A deletion leaves no insights, also where the story had expired before.
+        Counts and times stay as long as the mark. A deletion leaves no insights, also where the story had expired
+        before.
         """
-        now = truncate_to_ms(self._now())
+        ids, now = {"_id": {"$in": sorted(story_ids)}}, truncate_to_ms(self._now())
+        fields = None if how == "expired" else {"ended": 1}
 
-        async def operation(session: Session) -> bool:
-            views = await self._views.find_one({"_id": story_id}, session=session)
-            engagements = await self._mongo[ENGAGEMENTS].find_one({"_id": story_id}, session=session)
-            ending = views is None or views["ended"] is None
-            sealed = False
-            if ending and how == "expired":
-                sealed = await self._insights.seal(story_id, views, engagements, now, session)
+        async def operation(session: Session) -> int:
+            views, engagements = [
+                {each["_id"]: each for each in await self._mongo[name].find(ids, fields, session=session).to_list(None)}
+                for name in (VIEWS, ENGAGEMENTS)
+            ]
+            sealed = 0
+            if how == "expired":
+                ending = [each for each in story_ids if each not in views or views[each]["ended"] is None]
+                sealed = await self._insights.seal(ending, views, engagements, now, session)
             if how == "deleted":
-                await self._insights.delete(story_id, session)
-            for name, counter, empty, ended, unset in (
+                await self._insights.delete(story_ids, session)
+            for name, counters, empty, ended, unset in (
                 (VIEWS, views, NO_VIEWS, {"ended": now, "how": how}, ("sums", "series_id", "part")),
                 (ENGAGEMENTS, engagements, NO_ENGAGEMENTS, {"ended": now}, ("pending", *BREAKDOWNS)),
             ):
-                if counter is None:
-                    await self._mongo[name].insert_one({"_id": story_id, **empty, **ended}, session=session)
-                elif counter["ended"] is None:
+                if new := [{"_id": each, **empty, **ended} for each in story_ids if each not in counters]:
+                    await self._mongo[name].insert_many(new, session=session)
+                if live := [each for each, counter in counters.items() if counter["ended"] is None]:
                     change = {"$set": ended, "$unset": dict.fromkeys(unset, "")}
-                    await self._mongo[name].update_one({"_id": story_id}, change, session=session)
-            await self._mongo[STORIES].delete_one({"_id": story_id}, session=session)
+                    await self._mongo[name].update_many({"_id": {"$in": live}}, change, session=session)
+            await self._mongo[STORIES].delete_many(ids, session=session)
             return sealed
 
-        if await transaction_retrying_duplicates(self._mongo, operation):
-            self._insights.on_sealed()
+        if sealed := await transaction_retrying_duplicates(self._mongo, operation):
+            self._insights.on_sealed(sealed)
+
+    async def erase_small(self, story_ids: Collection[str]) -> set[str]:
+        """Delete the rows of the stories that have few, of several with each command; the ids of the others."""
+        viewers = await self._count_viewers(sorted(story_ids))
+        small = [story_id for story_id in story_ids if viewers.get(story_id, 0) <= DELETE_BATCH]
+
+        async def delete_viewers(group: Sequence[str]) -> None:
+            await self._mongo[VIEWERS].delete_many({"story_id": {"$in": group}})
+
+        await gather_limited(delete_viewers, grouped(small, viewers))
+        written = {"_id": {"$in": small}, "seq": {"$gt": 0}}  # with the first row of any other kind
+        engaged = [each["_id"] for each in await self._mongo[ENGAGEMENTS].find(written, {"_id": 1}).to_list(None)]
+        steps = len(story_ids)
+        for name, rows in rows_of(small, engaged):
+            while await self._delete_some(name, rows) == DELETE_BATCH:
+                steps -= 1
+                if steps < 0:
+                    return set(story_ids)
+        return set(story_ids).difference(small)
+
+    async def _count_viewers(self, story_ids: Sequence[str]) -> dict[str, int]:
+        """The rows of each story's viewers, counted in an index up to one more than `DELETE_BATCH`."""
+        most = len(story_ids) * DELETE_BATCH
+        of_stories = {"$match": {"story_id": {"$in": story_ids}}}
+        by_story = {"$group": {"_id": "$story_id", "rows": {"$sum": 1}}}
+        found = await self._mongo.aggregate(self._mongo[VIEWERS], [of_stories, {"$limit": most + 1}, by_story])
+        rows = {each["_id"]: each["rows"] for each in found}
+        if sum(rows.values()) > most:
+            for story_id in story_ids:
+                few = {"story_id": story_id}
+                rows[story_id] = await self._mongo[VIEWERS].count_documents(few, limit=DELETE_BATCH + 1)
+        return rows
 
     async def erase(self, story_id: str, steps: int) -> bool:
         """Delete the rows of a story in at most `steps` steps; whether none is left.
 
         No row can be inserted after the ending, so one pass is enough.
         """
-        of_story = {"$gte": f"{story_id}/", "$lt": f"{story_id}0"}
-        counted = [(kind.collection, kind.of_story(story_id)) for kind in ROW_KINDS]
-        for name, rows in [
-            (VIEWERS, {"story_id": story_id}),
-            *counted,
-            (CLAIMS, {"resource_id": of_story}),
-            (EVENTS, {"story_id": story_id}),
-        ]:
+        for name, rows in [(VIEWERS, {"story_id": story_id}), *rows_of([story_id], [story_id])]:
             while True:
                 if not steps:
                     return False
-                found = await self._mongo[name].find(rows, {"_id": 1}, limit=DELETE_BATCH).to_list(None)
-                if found:
-                    await self._mongo[name].delete_many({"_id": {"$in": [row["_id"] for row in found]}})
-                if len(found) < DELETE_BATCH:
+                if await self._delete_some(name, rows) < DELETE_BATCH:
                     break
                 steps -= 1
         return True
+
+    async def _delete_some(self, name: str, rows: Document) -> int:
+        """Delete the first of these rows; how many."""
+        found = await self._mongo[name].find(rows, {"_id": 1}, limit=DELETE_BATCH).to_list(None)
+        if found:
+            await self._mongo[name].delete_many({"_id": {"$in": [row["_id"] for row in found]}})
+        return len(found)
 
     async def erase_later(self, story_id: str, now: datetime) -> None:
         """Leave the rest of an erasure to the background task."""
@@ -168,6 +202,27 @@ class MongoStories:
         """Delete the author's own views from before the author was known; what they added to the counters."""
         own = await self._mongo[VIEWERS].find_one_and_delete({"_id": viewing_id(story_id, author_id)}, session=session)
         return increments_of(row_of(own) if own else None)
+
+
+def rows_of(story_ids: Sequence[str], engaged: Sequence[str]) -> Iterator[tuple[str, Document]]:
+    """The collections with other rows than viewers, and their filters; only `engaged` stories have rows in most."""
+    yield CLAIMS, {"resource_id": of_stories(story_ids)}
+    if engaged:
+        yield from ((kind.collection, kind.of_stories(engaged)) for kind in ROW_KINDS)
+        yield EVENTS, {"story_id": {"$in": engaged}}
+
+
+def grouped(story_ids: Iterable[str], rows: Mapping[str, int]) -> Iterator[list[str]]:
+    """The stories in groups of about `DELETE_BATCH` rows."""
+    group, number = list[str](), 0
+    for story_id in story_ids:
+        group.append(story_id)
+        number += rows.get(story_id, 0)
+        if number >= DELETE_BATCH:
+            yield group
+            group, number = [], 0
+    if group:
+        yield group
 
 
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}

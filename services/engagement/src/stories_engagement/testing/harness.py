@@ -12,7 +12,7 @@ from stories_shared.events.cloudevents import decode_record
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.runtime.settings import load
-from stories_shared.testing import eventually
+from stories_shared.testing import eventually, records_of
 
 from stories_engagement.app import build_app, init
 from stories_engagement.settings import EngagementSettings
@@ -84,19 +84,7 @@ class ServiceHarness:
         """A function that reads all events of a topic."""
 
         async def consumed() -> list[E]:
-            reader = self.kafka.reader(auto_offset_reset="earliest")
-            await reader.start()
-            try:
-                partitions = [TopicPartition(self.kafka.topic(event.topic), number) for number in range(3)]
-                reader.assign(partitions)
-                ends = await reader.end_offsets(partitions)
-                found: list[E] = []
-                while any([await reader.position(partition) < ends[partition] for partition in partitions]):
-                    batches = await reader.getmany(timeout_ms=100)
-                    found += [decode_record(record, event).event for records in batches.values() for record in records]
-                return found
-            finally:
-                await reader.stop()
+            return [decode_record(record, event).event for record in await records_of(self.kafka, event.topic)]
 
         return consumed
 

@@ -188,7 +188,11 @@ class MemoryStories:
             database.viewers[story_id] -= 1
             database.plays[story_id] -= len(own.plays)
 
-    async def end(self, story_id: str, how: str) -> None:
+    async def end(self, story_ids: Collection[str], how: str) -> None:
+        for story_id in story_ids:
+            await self._end(story_id, how)
+
+    async def _end(self, story_id: str, how: str) -> None:
         if how == "expired" and story_id not in self.database.ended:
             live = await MemoryInsights(self.database).live(story_id)
             if live is not None:
@@ -200,6 +204,9 @@ class MemoryStories:
         self.database.ended.setdefault(story_id, how)
         self.database.stories.pop(story_id, None)
         self.database.content.pop(story_id, None)
+
+    async def erase_small(self, story_ids: Collection[str]) -> set[str]:
+        return {story_id for story_id in story_ids if not await self.erase(story_id, 1)}
 
     async def erase(self, story_id: str, steps: int) -> bool:
         if not steps:

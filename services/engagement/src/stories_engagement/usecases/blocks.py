@@ -42,16 +42,6 @@ def block_state_of(record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnbloc
 
 
 @dataclass(frozen=True, slots=True)
-class StoreBlock:
-    """Store a block or its lifting, unless a newer state is stored."""
-
-    blocks: BlockRepository
-
-    async def __call__(self, record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> None:
-        await self.blocks.put(record.event.user_id, record.event.target_id, block_state_of(record))
-
-
-@dataclass(frozen=True, slots=True)
 class FindBlocked:
     """Finds users with a block between them and a user, in either direction."""
 

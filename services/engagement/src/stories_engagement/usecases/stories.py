@@ -1,22 +1,23 @@
 """Stories: stored while they are live, ended once, then erased."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from stories_shared.clock import Clock
+from stories_shared.concurrency import gather_limited
 from stories_shared.errors import InvalidMessage, Unavailable
-from stories_shared.events import Event, StoryDeleted, StoryErased, StoryExpired, StoryPosted
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import is_authorized_deletion
 from stories_shared.events.ids import is_id
 from stories_shared.events.layers import PollLayer, PromoCodeLayer, QuestionLayer, QuizLayer, layer_of
+from stories_shared.events.outgoing import OutgoingEvent
 
 from stories_engagement.domain.access_state import LiveStory
 from stories_engagement.domain.answers import AnswerableKind, AnswerableLayer
-from stories_engagement.usecases.concurrency import gather_limited
 
 MAX_CLOCK_SKEW = timedelta(minutes=1)
 """An expiry further in the future than the clock skew we tolerate is rejected."""
@@ -37,7 +38,11 @@ class StoryRepository(Protocol):
 
     async def put(self, story: StoryPosted) -> None: ...
 
-    async def end(self, story_id: str, how: str) -> None: ...
+    async def end(self, story_ids: Collection[str], how: str) -> None: ...
+
+    async def erase_small(self, story_ids: Collection[str]) -> set[str]:
+        """Delete the rows of the stories that have few; the ids of the others."""
+        ...
 
     async def erase(self, story_id: str, steps: int) -> bool:
         """Delete the rows of the story in at most `steps` steps; whether none is left."""
@@ -132,7 +137,7 @@ class EndStories:
     """End stories, erase their rows, and publish `story-erased` every time, for unknown stories too."""
 
     stories: StoryRepository
-    publish: Callable[[Event], Awaitable[None]]
+    publish_all: Callable[[Iterable[OutgoingEvent]], Awaitable[None]]
     now: Clock
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
 
@@ -148,16 +153,16 @@ class EndStories:
         if last - now > MAX_CLOCK_SKEW:
             raise InvalidMessage(f"expires only at {last}")
         early = {story_id for story_id, at in expires.items() if at > now}
-        await gather_limited(self._expire, expires.keys() - early)
+        await self._end(expires.keys() - early, "expired")
         if early:
             await self._until(last)
-            await gather_limited(self._expire, early)
+            await self._end(early, "expired")
 
     async def deleted(self, records: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
         """End deleted stories. Raises `InvalidMessage` for an unauthorized external deletion."""
         for record in records:
             reject_unauthorized_deletion(record)
-        await gather_limited(self._delete, {record.event.story_id for record in records})
+        await self._end({record.event.story_id for record in records}, "deleted")
 
     async def continue_erasing(self) -> bool:
         """Continue a pending erasure for a bounded number of steps; whether there was one."""
@@ -166,7 +171,7 @@ class EndStories:
         if story_id is None:
             return False
         if await self.stories.erase(story_id, ERASE_STEPS):
-            await self._publish_erased(story_id)
+            await self._publish_erased([story_id])
             await self.stories.erased(story_id)
         else:
             await self.stories.erase_later(story_id, self.now())
@@ -179,18 +184,22 @@ class EndStories:
         while (ahead := at - self.now()) > timedelta(0):
             await self.sleep(ahead.total_seconds())
 
-    async def _expire(self, story_id: str) -> None:
-        await self._end(story_id, "expired")
+    async def _end(self, story_ids: Set[str], how: Literal["expired", "deleted"]) -> None:
+        """End stories, and erase those with many rows after the others."""
+        if not story_ids:
+            return
+        await self.stories.end(story_ids, how)
+        large = await self.stories.erase_small(story_ids)
+        await self._publish_erased(story_ids - large)
+        await gather_limited(self._erase_large, large)
 
-    async def _delete(self, story_id: str) -> None:
-        await self._end(story_id, "deleted")
-
-    async def _end(self, story_id: str, how: Literal["expired", "deleted"]) -> None:
-        await self.stories.end(story_id, how)
+    async def _erase_large(self, story_id: str) -> None:
         if await self.stories.erase(story_id, ERASE_STEPS):
-            await self._publish_erased(story_id)
+            await self._publish_erased([story_id])
         else:
             await self.stories.erase_later(story_id, self.now())
 
-    async def _publish_erased(self, story_id: str) -> None:
-        await self.publish(StoryErased(story_id=story_id, store="engagement", erased_at=self.now()))
+    async def _publish_erased(self, story_ids: Iterable[str]) -> None:
+        at = self.now()
+        erased = [StoryErased(story_id=story_id, store="engagement", erased_at=at) for story_id in story_ids]
+        await self.publish_all(OutgoingEvent(event) for event in erased)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 from stories_shared.clock import Clock, epoch_ms, rfc3339, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 from stories_shared.events import Event, StoryDeleted, StoryExpired, StoryPosted, encode
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import deterministic_id, new_id
@@ -24,7 +25,6 @@ from stories_engagement.domain.webhooks import (
     Webhook,
     retry_delay,
 )
-from stories_engagement.usecases.concurrency import gather_limited
 
 CONTENT_RETRY = timedelta(seconds=1)
 NOT_DELIVERED = ("layers", "caption", "captions_track")

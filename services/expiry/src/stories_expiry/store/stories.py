@@ -1,6 +1,8 @@
 """One document per story: its timer while it is live, its receipt afterwards."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pymongo import IndexModel, UpdateOne
@@ -99,22 +101,33 @@ class MongoStories:
         won = {"_id": {"$in": list(story_ids)}, "event.call": call}
         return {document["_id"] async for document in self.collection.find(won, {"_id": 1})}
 
-    async def delete(self, deletion: Deletion, now: datetime) -> None:
-        """Remove the timer and open the receipt; an earlier ending is final."""
-        await self._change([(deletion.story_id, [*update_pipelines.delete(deletion), *self._recompute_waiting(now)])])
+    async def delete(self, deletions: Sequence[Deletion], now: datetime) -> None:
+        """Remove timers and open receipts; an earlier ending is final."""
+        recompute = self._recompute_waiting(now)
+        await self._change((each.story_id, [*update_pipelines.delete(each), *recompute]) for each in deletions)
 
     async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
-        """Record first confirmations and complete receipts; the new confirmations of ended stories."""
+        """Record first confirmations and complete receipts; the new confirmations of ended stories.
+
+        Those that differ in their story only, as of a store that erases a batch, are one update.
+        """
         if not answers:
             return []
-        query = {"_id": {"$in": list({confirmation.story_id for confirmation in answers})}, "ended": {"$exists": True}}
-        ended = {
-            document["_id"]: document async for document in self.collection.find(query, {"ended_at": 1, "erased": 1})
-        }
+        query = {"_id": {"$in": list({confirmation.story_id for confirmation in answers})}}
+        fields = {"ended": 1, "ended_at": 1, "erased": 1}
+        known = {document["_id"]: document async for document in self.collection.find(query, fields)}
         recompute = self._recompute_waiting(now)
-        await self._change(
-            (confirmation.story_id, [*update_pipelines.answer(confirmation), *recompute]) for confirmation in answers
-        )
+        alike: dict[ErasureConfirmation, list[str]] = defaultdict(list)
+        for each in answers:
+            alike[replace(each, story_id="")].append(each.story_id)
+        unknown: list[tuple[str, list[update_pipelines.Stage]]] = []
+        for confirmation, story_ids in alike.items():
+            change = [*update_pipelines.answer(confirmation), *recompute]
+            if stored := [story_id for story_id in story_ids if story_id in known]:
+                await self.collection.update_many({"_id": {"$in": stored}}, change)
+            unknown += ((story_id, change) for story_id in story_ids if story_id not in known)
+        await self._change(unknown)
+        ended = {story_id: document for story_id, document in known.items() if "ended" in document}
         return list(first_answers(answers, ended))
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:

@@ -94,8 +94,12 @@ class MemoryStories:
                 fired.add(story_id)
         return fired
 
-    async def delete(self, deletion: Deletion, now: datetime) -> None:
-        """Remove the timer and open the receipt; an earlier ending is final."""
+    async def delete(self, deletions: Sequence[Deletion], now: datetime) -> None:
+        """Remove timers and open receipts; an earlier ending is final."""
+        for deletion in deletions:
+            self._delete(deletion, now)
+
+    def _delete(self, deletion: Deletion, now: datetime) -> None:
         row = self.rows.setdefault(deletion.story_id, StoryRow())
         row.author_id = row.author_id or deletion.author_id
         row.author_erased = row.author_erased or deletion.by == "erasure"

@@ -20,28 +20,32 @@ RESEND_BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class RecordDeletion:
-    """Record the deletion of a story."""
+    """Record deletions of stories."""
 
     stories: StoryRepository
     now: Clock
 
-    async def __call__(self, record: ReceivedEvent[StoryDeleted]) -> None:
-        """Open the receipt. The author of an external deletion comes from our own record, and its time is capped.
+    async def __call__(self, records: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
+        """Open receipts. The author of an external deletion comes from our own record, and its time is capped.
 
         Raises:
             InvalidMessage: an external producer claims to be the author or an erasure.
         """
-        event = record.event
-        if not is_authorized_deletion(record):
-            raise InvalidMessage(f"external deletion by {event.by}")
-        deletion = Deletion(
-            story_id=event.story_id,
-            author_id=event.author_id if record.is_internal else None,
-            deleted_at=clamp_to_append_time(record, event.deleted_at),
-            by=event.by,
-            event_id=record.id or deterministic_id(record.identity),
-        )
-        await self.stories.delete(deletion, self.now())
+        await self.stories.delete([deletion_of(record) for record in records], self.now())
+
+
+def deletion_of(record: ReceivedEvent[StoryDeleted]) -> Deletion:
+    """The deletion in an event. Raises `InvalidMessage` for one that its producer may not publish."""
+    event = record.event
+    if not is_authorized_deletion(record):
+        raise InvalidMessage(f"external deletion by {event.by}")
+    return Deletion(
+        story_id=event.story_id,
+        author_id=event.author_id if record.is_internal else None,
+        deleted_at=clamp_to_append_time(record, event.deleted_at),
+        by=event.by,
+        event_id=record.id or deterministic_id(record.identity),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ class StoryRepository(Unanswered, Protocol):
         """End stories whose timers are due, each marked as pending; the ids that this call ended."""
         ...
 
-    async def delete(self, deletion: Deletion, now: datetime) -> None:
-        """Remove the timer and open the receipt; an earlier ending is final."""
+    async def delete(self, deletions: Sequence[Deletion], now: datetime) -> None:
+        """Remove timers and open receipts; an earlier ending is final."""
         ...
 
     async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:

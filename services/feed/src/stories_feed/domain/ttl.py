@@ -25,10 +25,9 @@ class TtlPolicy:
         """The maximum lifetime of a URL of a story with this audience."""
         return self.url if audience == "everyone" else min(self.url, self.restricted)
 
-    def ticket_end(self, audience: str, expires_at: datetime, now: datetime) -> datetime:
-        """The end of a ticket that is signed now."""
-        ttl = self.ticket if audience == "everyone" else min(self.ticket, self.restricted)
-        return min(now + ttl, expires_at)
+    def ticket_ttl(self, audience: str) -> timedelta:
+        """The maximum lifetime of a ticket of a story with this audience."""
+        return self.ticket if audience == "everyone" else min(self.ticket, self.restricted)
 
     def cache_window(self, audiences: set[str], now: datetime) -> int:
         """The number of the current cache window, which is half of the shortest URL lifetime for these audiences."""

@@ -52,6 +52,8 @@ NO_ACCESS = Relation(blocked=True)
 
 def may_see(viewer_id: str, relation: Relation, story: Access) -> bool:
     """Whether the viewer may see the story while it is live: every one of ``ACCESS_RULES`` passes."""
+    if story.audience == "everyone" and not story.hide_from and not (relation.blocked or relation.hidden):
+        return True  # as the rules have it: so it is for almost every story that is read
     return relation.own or (
         not_blocked(viewer_id, relation, story)
         and not_hidden(viewer_id, relation, story)

@@ -15,7 +15,7 @@ from stories_shared.http.bodies import Body, UserId
 from stories_shared.http.deadline import DeadlineRoute, with_deadline
 from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, PageParams, read_page
-from stories_shared.http.problems import forbidden, invalid
+from stories_shared.http.problems import invalid, problem
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 
@@ -153,7 +153,7 @@ async def set_edge(
     if key.user == key.target:
         raise invalid("must not be yourself", "path", "user_id")
     if not editable:
-        raise forbidden("external-graph")
+        raise problem("external-graph")
     try:
         await change_edge(key, on=on, notify=notify)
     except TooManyEdges as error:

@@ -44,6 +44,8 @@ FEW = 250
 FOLLOWS_OF_ONE_USER = 4
 """Edges of each user in a batch from which the user's blocks are read whole."""
 CHANGE = {"requested": 1, "at": 1}
+MAX_EDGES_PER_QUERY = 10_000
+"""A reader of twenty reels asks for a hundred edges, and many readers share a query; an edge found takes 100 bytes."""
 
 
 async def ensure(mongo: Mongo) -> None:
@@ -75,7 +77,7 @@ class MongoEdges:
         self._follow_lists = mongo[CHOICES]
         self._erased = mongo[ERASED_USERS]
         self._now = now
-        self._edge_loader = DataLoader(self._edges, {"on": 1})
+        self._edge_loader = DataLoader(self._edges, {"on": 1}, at_most=MAX_EDGES_PER_QUERY)
         self._read_lists = FollowLists(self._follow_lists)
 
     async def change(
@@ -176,10 +178,10 @@ class MongoEdges:
                     ids += [f"{kind}/{author}/{viewer_id}" for author in wanted]
         for edge_id, document in (await self._edge_loader.get_many(ids)).items():
             if document["on"]:
-                kind_name, user, target = edge_id.split("/")
+                kind, user, target = edge_id.split("/")
                 own = user == viewer_id
                 author = target if own else user
-                fields[author] = (*fields.get(author, ()), FIELD_OF_EDGE[Kind(kind_name), own])
+                fields[author] = (*fields.get(author, ()), FIELD_OF_EDGE[kind, own])
         return {author: relation_of(fields.get(author, ())) for author in authors}
 
     async def follow_list(self, viewer_id: str) -> FollowList:
@@ -277,7 +279,7 @@ class MongoEdges:
         return {mark["_id"]: mark["at"] for mark in await found.to_list(None)}
 
 
-FIELD_OF_EDGE = {
+FIELD_OF_EDGE: Mapping[tuple[str, bool], str] = {
     (Kind.FOLLOW, True): "follows",
     (Kind.FOLLOW, False): "followed",
     (Kind.BLOCK, True): "blocked",

@@ -35,6 +35,8 @@ MAX_CACHED_PREVIEWS = 100_000
 MAX_CACHED_CONTENT_BYTES = 128 * 2**20
 # Of an item beside the content: URLs, names of fields, objects.
 READY_ITEM_BYTES = 2_000
+# Documents at once while the index is loaded: what they leave in memory is used again for the next ones.
+LOAD_BATCH = 1_000
 DUPLICATE_KEY = 11_000
 MAX_ATTEMPTS = 3
 LIVE_FIELDS = {
@@ -194,7 +196,7 @@ class MongoStories:
 
     async def live(self, now: datetime) -> Sequence[LiveStory]:
         """Every story that has not expired."""
-        found = self._stories.find({"expires_at": {"$gt": now}}, LIVE_FIELDS)
+        found = self._stories.find({"expires_at": {"$gt": now}}, LIVE_FIELDS, batch_size=LOAD_BATCH)
         return [live_story_from_document(document) async for document in found if "revision" in document]
 
     async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
@@ -408,5 +410,5 @@ def live_story_from_document(document: Document) -> LiveStory:
         mentions=tuple(document.get("mentions", ())),
         size=document["size"],
         seen_key=document["seen_key"],
-        engaged={kind: (each["seq"], each["total"]) for kind, each in document.get("engaged", {}).items()},
+        engaged={kind: (each["seq"], each["total"]) for kind, each in document.get("engaged", {}).items()} or None,
     )

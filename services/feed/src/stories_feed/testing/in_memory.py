@@ -373,6 +373,10 @@ class FakeLogStatus:
         self.stale_ids: set[str] = set()
         self.loaded = True
 
+    def any_stale(self) -> bool:
+        """Whether any story is stale."""
+        return bool(self.stale_ids)
+
     def stale(self, key: str) -> bool:
         """Whether the story is stale."""
         return key in self.stale_ids

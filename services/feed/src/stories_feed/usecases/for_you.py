@@ -96,7 +96,8 @@ class ReadForYou:
             selected += block.selected
             more = following or block.deferred
             next_place = Place(place.time, block.after, tuple(block.deferred.items())) if more else None
-        fresh = [story for story in selected if not self.visible_stories.log_status.stale(story.story_id)]
+        stale = self.visible_stories.stale_among(selected)
+        fresh = [story for story in selected if story.story_id not in stale]
         if selected and not fresh:
             self.visible_stories.require_fresh(story.story_id for story in selected)
         return await self.build_items(viewer_id, relations, seen, fresh), next_place
@@ -153,9 +154,9 @@ class ReadForYou:
         return found, False
 
     def _live(self, keys: Iterator[RankKey]) -> Iterator[Candidate]:
-        index, now = self.visible_stories.index, self.visible_stories.now()
+        story_of, now = self.visible_stories.index.get, self.visible_stories.now()
         for key in keys:
-            if (story := index.get(key[-1], now)) is not None:
+            if (story := story_of(key[-1], now)) is not None:
                 yield key, story
 
     def _waiting(self, snapshot: Snapshot, place: Place) -> list[Candidate]:

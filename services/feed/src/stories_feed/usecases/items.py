@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from msgspec import Meta
-from stories_shared.auth.tickets import SignFor, Ticket
+from stories_shared.auth.tickets import SignFor, Ticket, encoded
 from stories_shared.clock import epoch_ms, rfc3339
 from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
 
 from stories_feed.domain.live import LiveStory
-from stories_feed.domain.ttl import TtlPolicy, has_time_left
+from stories_feed.domain.ttl import MIN_REMAINING, TtlPolicy
 from stories_feed.domain.visibility import Relation, may_comment, may_see
 from stories_feed.usecases.visible_stories import VisibleStories
 
@@ -179,15 +179,25 @@ class ReadyItem(msgspec.Struct, frozen=True):
         before_ticket_end, after = rest.split(TICKET_END.encode())
         return cls(until, before_seen, before_ticket, before_ticket_end, after, sign_for)
 
-    def body(self, seen: bool, ticket: str, ticket_end: str) -> bytes:
+    def body(self, seen: bool, ticket: bytes, ticket_end: bytes) -> bytes:
         """The item for one viewer."""
+        shown = b"true" if seen else b"false"
         return b"".join(
-            (
-                *(self.before_seen, b"true" if seen else b"false"),
-                *(self.before_ticket, ticket.encode(), self.before_ticket_end, ticket_end.encode()),
-                self.after,
-            )
+            (self.before_seen, shown, self.before_ticket, ticket, self.before_ticket_end, ticket_end, self.after)
         )
+
+
+class TicketEnd(msgspec.Struct, frozen=True):
+    """When a ticket ends, also as tickets and items have it; most tickets of a page end at the same time."""
+
+    at: datetime
+    signed: bytes
+    shown: bytes
+
+    @classmethod
+    def of(cls, at: datetime) -> "TicketEnd":
+        """The end in all of its forms."""
+        return cls(at, encoded(epoch_ms(at)), rfc3339(at).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,35 +318,46 @@ class BuildItems:
             return []
         contents = await self.stories.recent_contents({story.story_id: story.revision for story in live_stories})
         self.visible_stories.require_fresh(story.story_id for story in live_stories)
-        now = self.visible_stories.now()
+        now, index = self.visible_stories.now(), self.visible_stories.index
+        horizon, viewer, ends = now + MIN_REMAINING, encoded(viewer_id), dict[Audience, TicketEnd]()
         items = []
         for live in live_stories:
             stored = contents.get(live.story_id)
-            current = self.visible_stories.index.get(live.story_id, now)
+            current = index.get(live.story_id, now)
             if current is None:
                 self.stories.evict(live.story_id)
                 continue
-            if stored is None or not has_time_left(current.expires_at, now):
+            if stored is None or current.expires_at < horizon:
                 continue
             story = stored.content
             if story.revision < current.revision:
                 continue
             relation = relations[live.author_id]
-            allowed = may_see(viewer_id, relation, current) and may_see(viewer_id, relation, story)
-            if allowed or admin:
-                items.append(self._item(viewer_id, relation, stored, stored.seen_key in seen, now))
+            allowed = current is live or may_see(viewer_id, relation, current)
+            if admin or (allowed and may_see(viewer_id, relation, story)):
+                items.append(self._item(viewer, relation, stored, stored.seen_key in seen, now, ends))
         return items
 
     def _item(
-        self, viewer_id: str, relation: Relation, stored: StoredStory, seen: bool, now: datetime
+        self,
+        viewer: bytes,
+        relation: Relation,
+        stored: StoredStory,
+        seen: bool,
+        now: datetime,
+        ends: dict[Audience, TicketEnd],
     ) -> ItemWithAccess:
         story, comment = stored.content, may_comment(relation, stored.content.comments)
         ready = stored.ready.get(comment)
         if ready is None or now >= ready.until:
             ready = stored.ready[comment] = self._ready(stored, comment, now)
-        ends_at = self.ttl_policy.ticket_end(story.audience, story.expires_at, now)
-        ticket = ready.sign_for(viewer_id, epoch_ms(ends_at), relation.follows, relation.friend)
-        return ItemWithAccess(ready.body(seen, ticket, rfc3339(ends_at)), story, seen, comment)
+        end = ends.get(story.audience)
+        if end is None:
+            end = ends[story.audience] = TicketEnd.of(now + self.ttl_policy.ticket_ttl(story.audience))
+        if story.expires_at < end.at:
+            end = TicketEnd.of(story.expires_at)
+        ticket = ready.sign_for(viewer, end.signed, relation.follows, relation.friend)
+        return ItemWithAccess(ready.body(seen, ticket, end.shown), story, seen, comment)
 
     def _ready(self, stored: StoredStory, comment: bool, now: datetime) -> ReadyItem:
         story = stored.content

@@ -51,7 +51,8 @@ class ReadNewest:
         page = bounded(selected)
         if len(page) < len(selected):
             selected, at, more = page, page[-1].recency_key, True
-        fresh = [story for story in selected if not self.visible_stories.log_status.stale(story.story_id)]
+        stale = self.visible_stories.stale_among(selected)
+        fresh = [story for story in selected if story.story_id not in stale]
         if selected and not fresh:
             self.visible_stories.require_fresh(story.story_id for story in selected)
         items = await self.build_items(viewer_id, relations, seen, fresh)

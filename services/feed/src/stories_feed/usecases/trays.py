@@ -131,11 +131,8 @@ class ReadTray:
 
     def _ready_rings(self, viewer_id: str, authors: set[str], seen: frozenset[int]) -> dict[str, ReadyRing]:
         """The rings among these that need no more work, because nothing about them depends on the viewer."""
-        index, stale, now = (
-            self.visible_stories.index,
-            self.visible_stories.log_status.stale,
-            self.visible_stories.now(),
-        )
+        index, now = self.visible_stories.index, self.visible_stories.now()
+        stale_among, preview_of = self.visible_stories.stale_among, self.stories.cached_preview
         found: dict[str, ReadyRing] = {}
         for author in authors & self.ready.keys():
             ready = self.ready[author]
@@ -144,8 +141,8 @@ class ReadTray:
             elif (
                 author != viewer_id
                 and (not seen or (ready.seen_keys is not None and ready.seen_keys.isdisjoint(seen)))
-                and not any(stale(story.story_id) for story in ready.reel)
-                and ready.previews == [self.stories.cached_preview(story.story_id) for story in ready.reel]
+                and not stale_among(ready.reel)
+                and ready.previews == [preview_of(story.story_id) for story in ready.reel]
             ):
                 found[author] = ready
         return found
@@ -235,9 +232,7 @@ async def with_documents(
 
     Stories of stale partitions are kept, without a preview. Stories that expired while the documents were read are not.
     """
-    stale = {
-        story.story_id for reel in reels.values() for story in reel if visible_stories.log_status.stale(story.story_id)
-    }
+    stale = visible_stories.stale_among(story for reel in reels.values() for story in reel)
     fresh = {s.story_id: s.revision for reel in reels.values() for s in reel if s.story_id not in stale}
     previews = await stories.previews(fresh) if fresh else {}
     shown, now = stale | previews.keys(), visible_stories.now()

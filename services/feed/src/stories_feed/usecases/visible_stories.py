@@ -23,6 +23,7 @@ AUDIENCE_EDGES: Mapping[str, frozenset[Kind]] = {
 """The kinds of edges that decide who may see a story, by its audience."""
 FRIENDSHIP = (Kind.FOLLOW,)
 """The kinds that items need in addition: a ticket says whether viewer and author are friends."""
+NONE_STALE = frozenset[str]()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class LogStatus(Protocol):
         """Whether the index is loaded and has reached the end of the topics once."""
         ...
 
+    def any_stale(self) -> bool:
+        """Whether any partition has not been read in time; if none, no story is stale."""
+        ...
+
     def stale(self, key: str) -> bool:
         """Whether the partitions of this story have not been read in time."""
         ...
@@ -123,18 +128,15 @@ class VisibleStories:
             extra: kinds of edges to load beside those that decide who may see the stories.
             follow_list: the viewer's, if it was read for the same request.
         """
-        live = self.index.live_among(authors)
-        others = {author: self._deciding_edges(author, extra) for author in live if author != viewer_id}
+        index = self.index
+        live, public = index.live_among(authors), edges_of("everyone", extra)
+        others = {
+            author: deciding_edges(index.reel_unfiltered(author), public, extra)
+            for author in live
+            if author != viewer_id
+        }
         relations = await self.edges.relations(viewer_id, others, follow_list) if others else {}
         return {**relations, **({viewer_id: Relation(own=True)} if viewer_id in live else {})}
-
-    def _deciding_edges(self, author_id: str, extra: tuple[Kind, ...]) -> frozenset[Kind]:
-        """The kinds of edges that decide who may see an author's stories, and the extra ones."""
-        kinds = edges_of("everyone", extra)
-        for story in self.index.reel_unfiltered(author_id):
-            if story.audience != "everyone":
-                kinds |= edges_of(story.audience, extra)
-        return kinds
 
     async def reels(self, viewer_id: str, authors: Iterable[str]) -> Mapping[str, Sequence[LiveStory]]:
         """The stories of each author that the viewer may see now; authors without any are omitted."""
@@ -143,14 +145,10 @@ class VisibleStories:
 
     def visible_reels(self, viewer_id: str, relations: Mapping[str, Relation]) -> Mapping[str, Sequence[LiveStory]]:
         """Visible stories of each author, by the given relations; authors without any are omitted."""
-        horizon = self.now() + MIN_REMAINING
+        horizon, reel_of = self.now() + MIN_REMAINING, self.index.reel_unfiltered
         reels: dict[str, Sequence[LiveStory]] = {}
         for author, relation in relations.items():
-            reel = [
-                s
-                for s in self.index.reel_unfiltered(author)
-                if s.expires_at >= horizon and may_see(viewer_id, relation, s)
-            ]
+            reel = [s for s in reel_of(author) if s.expires_at >= horizon and may_see(viewer_id, relation, s)]
             if reel:
                 reels[author] = reel
         return reels
@@ -171,14 +169,29 @@ class VisibleStories:
             for story_id, key in (await self.keys.known_keys(missing)).items():
                 missing[story_id].seen_key = key
 
+    def stale_among(self, stories: Iterable[LiveStory]) -> frozenset[str]:
+        """The ids of those stories whose partitions were not read in time."""
+        if not self.log_status.any_stale():
+            return NONE_STALE
+        return frozenset(story.story_id for story in stories if self.log_status.stale(story.story_id))
+
     def require_fresh(self, story_ids: Iterable[str]) -> None:
         """Check that the partitions of these stories were read in time.
 
         Raises:
             Unavailable: one of them was not, so its story may have ended.
         """
-        if any(self.log_status.stale(story_id) for story_id in story_ids):
+        if self.log_status.any_stale() and any(map(self.log_status.stale, story_ids)):
             raise Unavailable(KAFKA, "the log has not been read in time")
+
+
+def deciding_edges(reel: Iterable[LiveStory], public: frozenset[Kind], extra: tuple[Kind, ...]) -> frozenset[Kind]:
+    """The kinds of edges that decide who may see these stories beside public ones, and the extra ones."""
+    kinds = public
+    for story in reel:
+        if story.audience != "everyone":
+            kinds |= edges_of(story.audience, extra)
+    return kinds
 
 
 @cache

@@ -32,6 +32,7 @@ from stories_ingest.app.workers import start_workers
 from stories_ingest.domain.keys import FINAL, HELD, STAGING
 from stories_ingest.handlers import SERVICE
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.routes.errors import install_error_handlers
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import CLAIMS
 
@@ -67,7 +68,9 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     runtime.on_stop(usecases.wakeups.close)
     runtime.on_close(stores.close)
     limits = RateLimits(settings.own_limits, lambda name: runtime.metrics.rate_limited.labels(name).inc(), now)
-    return runtime.app("Stories: ingest", *routers, limits=limits)
+    app = runtime.app("Stories: ingest", *routers, limits=limits)
+    install_error_handlers(app)
+    return app
 
 
 async def init(settings: IngestSettings, *, settle: bool = False) -> None:

@@ -23,7 +23,6 @@ from stories_ingest.routes.highlights import highlight_routes
 from stories_ingest.routes.me import me_routes
 from stories_ingest.routes.stories import story_routes
 from stories_ingest.settings import IngestSettings
-from stories_ingest.usecases.access_edges import StoreAccessEdge
 from stories_ingest.usecases.archive import DeleteArchived, RepeatErasure
 from stories_ingest.usecases.change import ChangeStory
 from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
@@ -146,7 +145,7 @@ def handlers(stores: Stores, usecases: SharedUseCases, metrics: IngestMetrics, n
         RepublishIfStale(stores.stories, stores.publisher),
         usecases.erase_user,
         SuspendUser(stores.cleanup.suspend, now),
-        StoreAccessEdge(stores.access_edges),
+        stores.access_edges,
         HoldMedia(stores.holds, usecases.let_go, now),
         RepeatErasure(stores.stories, usecases.erase_archived, now),
         metrics,

@@ -16,7 +16,6 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_ingest.domain.archive import ArchivedStory
 from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import Audience
-from stories_ingest.routes.errors import translate_errors
 from stories_ingest.routes.responses import Layer, MediaKind, RepostedFromResponse, SoundResponse
 from stories_ingest.store.bucket import MAX_URL_TTL, Bucket
 from stories_ingest.usecases.archive import ArchiveRepository, DeleteArchived
@@ -134,8 +133,7 @@ def archive_routes(
     @router.delete("/v1/me/archive/{story_id}", status_code=204, dependencies=writes)
     async def delete_archived(story_id: StoryId, caller: CurrentCaller) -> Response:
         """Erase a story from the archive and from highlights: its media is gone when this answers."""
-        with translate_errors():
-            await delete(caller.user_id, story_id)
+        await delete(caller.user_id, story_id)
         return Response(status_code=204)
 
     return router

@@ -1,12 +1,13 @@
 """Create drafts and renew their upload forms."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from stories_shared.auth.tickets import TicketRefused, Tickets
+from stories_shared.auth.tokens import Caller
 from stories_shared.clock import Clock
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
@@ -15,13 +16,13 @@ from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.openapi import located, refusals
 from stories_shared.http.problems import invalid, not_found, problem
 from stories_shared.http.rate_limits import rate_limited
-from stories_shared.mongo.idempotency import IdempotencyStore
+from stories_shared.mongo.idempotency import IdempotencyRequest, IdempotencyStore
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.settings import duration, duration_text
 
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.story import Requester, State
-from stories_ingest.routes.errors import requester_of, translate_errors
+from stories_ingest.routes.errors import requester_of
 from stories_ingest.routes.requests import BackgroundRequest, MediaRequest, StoryCreate
 from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
 from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm
@@ -79,6 +80,21 @@ def draft_routes(
             overlay=body.overlay(),
         )
 
+    async def draft_once(
+        caller: Caller, idempotency: IdempotencyRequest | None, create_draft: Callable[[str], Awaitable[object]]
+    ) -> str:
+        """The id of the draft that this request creates, or that an earlier one with its key has created."""
+
+        async def make(draft_id: str) -> str:
+            await create_draft(draft_id)
+            log.info("story_state", state="posted", story_id=draft_id)
+            return draft_id
+
+        async def replay(draft_id: str) -> str:
+            return draft_id
+
+        return await run_once(claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id)
+
     async def draft_answer(user_id: str, story_id: str, response: Response) -> DraftResponse:
         own = await read(Requester(user_id), story_id)
         response.headers["Location"] = f"/v1/me/stories/{story_id}"
@@ -98,20 +114,9 @@ def draft_routes(
         """Ask for a story; the answer holds a form for its upload, null for a text story."""
         draft = draft_request(body)
 
-        async def make(story_id: str) -> str:
-            await create(story_id, caller.user_id, draft)
-            log.info("story_state", state="posted", story_id=story_id)
-            return story_id
-
-        async def replay(story_id: str) -> str:
-            return story_id
-
-        with translate_errors():
-            rollout.require_create(caller.user_id, caller.country)
-            story_id = await run_once(
-                claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id
-            )
-            return await draft_answer(caller.user_id, story_id, response)
+        rollout.require_create(caller.user_id, caller.country)
+        story_id = await draft_once(caller, idempotency, lambda draft_id: create(draft_id, caller.user_id, draft))
+        return await draft_answer(caller.user_id, story_id, response)
 
     @router.post(
         "/v1/stories/{story_id}/upload",
@@ -121,8 +126,7 @@ def draft_routes(
     )
     async def renew_upload(story_id: StoryId, caller: CurrentCaller) -> UploadResponse:
         """A fresh form for a draft."""
-        with translate_errors():
-            return upload_response(await renew(requester_of(caller), story_id))
+        return upload_response(await renew(requester_of(caller), story_id))
 
     @router.post(
         "/v1/stories/{story_id}/repost",
@@ -142,23 +146,14 @@ def draft_routes(
     ) -> DraftResponse:
         """Make a draft of one's own that copies a story's media; it has no upload. Publish it as usual."""
 
-        async def make(draft_id: str) -> str:
-            await repost(draft_id, caller.user_id, story_id, access_revision)
-            log.info("story_state", state="posted", story_id=draft_id)
-            return draft_id
+        rollout.require_create(caller.user_id, caller.country)
+        revision = await revision_of(story_ticket, caller.user_id, story_id)
+        draft_id = await draft_once(
+            caller, idempotency, lambda draft_id: repost(draft_id, caller.user_id, story_id, revision)
+        )
+        return await draft_answer(caller.user_id, draft_id, response)
 
-        async def replay(draft_id: str) -> str:
-            return draft_id
-
-        with translate_errors():
-            rollout.require_create(caller.user_id, caller.country)
-            access_revision = await revision_of(tickets, story_ticket, caller.user_id, story_id)
-            draft_id = await run_once(
-                claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id
-            )
-            return await draft_answer(caller.user_id, draft_id, response)
-
-    async def revision_of(tickets: Tickets, text: str | None, user_id: str, story_id: str) -> int | None:
+    async def revision_of(text: str | None, user_id: str, story_id: str) -> int | None:
         """The access revision of the caller's ticket; None for the author, who needs none."""
         if text is None and await read.is_author(user_id, story_id):
             return None

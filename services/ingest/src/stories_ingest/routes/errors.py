@@ -1,18 +1,18 @@
 """Domain errors as problem documents (RFC 9457)."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import FastAPI, Query
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
+from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.problems import conflict, forbidden, invalid, not_found, problem, too_many, wrong_state
+from stories_shared.http.problems import Problem, invalid, not_found, problem, too_many
 
 from stories_ingest.domain.errors import (
+    IngestError,
     MediaRefused,
     NoSuchHighlight,
     NoSuchStory,
@@ -32,36 +32,41 @@ MAX_WAIT_S = 30
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
-@contextmanager
-def translate_errors(publish_time: str = "at") -> Iterator[None]:
-    """Translate the errors of a use case to HTTP responses. Timeouts are up to the route.
+def problem_from_error(error: Exception) -> Problem:
+    """The problem for a domain error."""
+    match error:
+        case NoSuchStory() | NoSuchHighlight():
+            return not_found()
+        case NotArchived():
+            return invalid(str(error), "body", "story_ids", error.index)
+        case NotInHighlight():
+            return invalid("must be one of the highlight's stories", "body", "cover_story_id")
+        case WrongState():
+            return problem("wrong-state", str(error))
+        case NothingUploaded():
+            return problem("wrong-state", "nothing has been uploaded yet")
+        case MediaRefused():
+            return problem("media-refused", error.reason, reason=error.reason)
+        case SharingOff():
+            return problem("sharing-off")
+        case NotInFuture():
+            return invalid(str(error), "body", "at")
+        case NotInRollout():
+            return problem("not-in-rollout", error.reason, reason=error.reason)
+        case Suspended():
+            return problem("suspended")
+        case TooMany():
+            return too_many(math.ceil(error.retry_after.total_seconds()), SLUGS[error.limit])
+    raise error
 
-    `publish_time` is the field of the body with the time of a scheduled story.
-    """
-    try:
-        yield
-    except (NoSuchStory, NoSuchHighlight) as error:
-        raise not_found() from error
-    except NotArchived as error:
-        raise invalid(str(error), "body", "story_ids", error.index) from error
-    except NotInHighlight as error:
-        raise invalid("must be one of the highlight's stories", "body", "cover_story_id") from error
-    except WrongState as error:
-        raise wrong_state(str(error)) from error
-    except NothingUploaded as error:
-        raise wrong_state("nothing has been uploaded yet") from error
-    except MediaRefused as error:
-        raise problem("media-refused", error.reason, reason=error.reason) from error
-    except SharingOff as error:
-        raise conflict("sharing-off") from error
-    except NotInFuture as error:
-        raise invalid(str(error), "body", publish_time) from error
-    except NotInRollout as error:
-        raise problem("not-in-rollout", error.reason, reason=error.reason) from error
-    except Suspended as error:
-        raise forbidden("suspended") from error
-    except TooMany as error:
-        raise too_many(math.ceil(error.retry_after.total_seconds()), SLUGS[error.limit]) from error
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Respond to domain errors with problems."""
+
+    async def answer(_request: Request, error: Exception) -> Response:
+        return problem_from_error(error).response()
+
+    app.add_exception_handler(IngestError, answer)
 
 
 Wait = Annotated[

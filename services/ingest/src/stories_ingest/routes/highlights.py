@@ -19,7 +19,7 @@ from stories_ingest.domain.errors import IngestError, NoSuchHighlight
 from stories_ingest.domain.highlights import MAX_STORIES, MAX_TITLE
 from stories_ingest.domain.story import Requester
 from stories_ingest.routes.archive import ArchivedItemResponse, archived_item, require_archive
-from stories_ingest.routes.errors import requester_of, translate_errors
+from stories_ingest.routes.errors import requester_of
 from stories_ingest.routes.requests import NOT_SENT, deduplicated, sent_fields
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.usecases.highlights import ReadHighlights, ShownHighlight, WriteHighlights
@@ -118,9 +118,8 @@ def highlight_routes(
         async def replay(highlight_id: str) -> str:
             return highlight_id
 
-        with translate_errors():
-            made_id = await run_once(claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,))
-            shown = await read.one(Requester(caller.user_id), made_id)
+        made_id = await run_once(claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,))
+        shown = await read.one(Requester(caller.user_id), made_id)
         response.headers["Location"] = f"/v1/highlights/{made_id}"
         return HighlightResponse(**response_fields(shown))
 
@@ -129,15 +128,13 @@ def highlight_routes(
         highlight_id: StoryId, body: HighlightChanges, caller: CurrentCaller
     ) -> HighlightResponse:
         """Change title, stories or cover of a highlight."""
-        with translate_errors():
-            await write.change(caller.user_id, highlight_id, body.changes())
-            return HighlightResponse(**response_fields(await read.one(Requester(caller.user_id), highlight_id)))
+        await write.change(caller.user_id, highlight_id, body.changes())
+        return HighlightResponse(**response_fields(await read.one(Requester(caller.user_id), highlight_id)))
 
     @router.delete("/v1/me/highlights/{highlight_id}", status_code=204, dependencies=writes)
     async def delete_highlight(highlight_id: StoryId, caller: CurrentCaller) -> Response:
         """Delete a highlight; its stories stay in the archive."""
-        with translate_errors():
-            await write.delete(caller.user_id, highlight_id)
+        await write.delete(caller.user_id, highlight_id)
         return Response(status_code=204)
 
     @router.get("/v1/users/{user_id}/highlights", dependencies=reads)
@@ -158,12 +155,11 @@ def highlight_routes(
         route = f"highlights?{highlight_id}"
         position = cursors.position(route, caller.user_id, page, tuple[int])
         start = position[0] if position else 0
-        with translate_errors():
-            shown = await read.one(requester_of(caller), highlight_id)
-            highlight = shown.highlight
-            if not may_view(caller, highlight.author_id):
-                raise NoSuchHighlight(highlight_id)
-            stories = await read.items(highlight, start, page.limit)
+        shown = await read.one(requester_of(caller), highlight_id)
+        highlight = shown.highlight
+        if not may_view(caller, highlight.author_id):
+            raise NoSuchHighlight(highlight_id)
+        stories = await read.items(highlight, start, page.limit)
         end = start + page.limit
         cursor = cursors.encode(route, caller.user_id, [end]) if end < len(highlight.story_ids) else None
         own = caller.user_id == highlight.author_id

@@ -12,7 +12,7 @@ from stories_shared.http.rate_limits import rate_limited
 
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import State
-from stories_ingest.routes.errors import requester_of, translate_errors
+from stories_ingest.routes.errors import requester_of
 from stories_ingest.routes.responses import (
     EligibilityResponse,
     MeResponse,
@@ -41,8 +41,7 @@ def me_routes(
     router = APIRouter(route_class=DeadlineRoute, tags=["My stories"], dependencies=[rate_limited("reads")])
 
     async def quota_of(user_id: str) -> QuotaResponse:
-        with translate_errors():
-            usage = await read_quota(user_id)
+        usage = await read_quota(user_id)
         return QuotaResponse(
             live=usage.live,
             max_live=bounds.live,
@@ -58,8 +57,7 @@ def me_routes(
     @router.get("/v1/me/stories/{story_id}")
     async def get_my_story(story_id: StoryId, caller: CurrentCaller) -> StoryResponse:
         """Everything of a story, in any state until it ends."""
-        with translate_errors():
-            return story_response(await read(requester_of(caller), story_id))
+        return story_response(await read(requester_of(caller), story_id))
 
     @router.get("/v1/me/stories")
     async def list_my_stories(caller: CurrentCaller, page: Paged, state: ByState = None) -> Page[StoryResponse]:
@@ -67,8 +65,7 @@ def me_routes(
         route = f"me/stories?state={state}"
         position = cursors.position(route, caller.user_id, page, tuple[str])
         before = position[0] if position else None
-        with translate_errors():
-            found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
+        found = await list_stories(caller.user_id, State(state) if state else None, before, page.limit)
         cursor = cursors.encode(route, caller.user_id, [found.stories[-1].story.id]) if found.more else None
         return Page(items=[story_response(own) for own in found.stories], next_cursor=cursor)
 

@@ -17,6 +17,9 @@ StateName = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]}
 MediaKind = Literal["video", "photo"]
 Layer = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Layer"})]
 
+MEDIA_FIELDS = ("kind", "content_type", "size", "width", "height", "duration_ms", "has_audio", "codecs")
+"""Fields of a live story that are those of its media."""
+
 
 class MediaResponse(BaseModel):
     """What was promised to be uploaded."""
@@ -246,14 +249,7 @@ def _posted_fields(story: Story) -> dict[str, Any]:
     return {
         "posted_at": timestamp_or_none(posted.posted_at if posted else None),
         "expires_at": timestamp_or_none(posted.expires_at if posted else None),
-        "kind": media.kind if media else None,
-        "content_type": media.content_type if media else None,
-        "size": media.size if media else None,
-        "width": media.width if media else None,
-        "height": media.height if media else None,
-        "duration_ms": media.duration_ms if media else None,
-        "has_audio": media.has_audio if media else None,
-        "codecs": media.codecs if media else None,
+        **{name: getattr(media, name, None) for name in MEDIA_FIELDS},
         "series_id": posted.series_id if posted else None,
         "part": posted.part if posted else 1,
         "parts": posted.parts if posted else 1,

@@ -39,6 +39,15 @@ class MongoArchive:
 
     mongo: Mongo
 
+    async def keeping(self, story_ids: Collection[str]) -> set[str]:
+        """Those of the live stories whose authors keep expired stories."""
+        posted = {"_id": {"$in": list(story_ids)}, "state": str(State.LIVE)}
+        found = await self.mongo[STORIES].find(posted, {"author_id": 1}).to_list(None)
+        authors = list({story["author_id"] for story in found})
+        settings = await self.mongo[ARCHIVE_SETTINGS].find({"_id": {"$in": authors}}, {"_id": 1}).to_list(None)
+        on = {setting["_id"] for setting in settings}
+        return {story["_id"] for story in found if story["author_id"] in on}
+
     async def enabled(self, user_id: str) -> bool:
         """Whether the user keeps expired stories."""
         return await self.mongo[ARCHIVE_SETTINGS].find_one({"_id": user_id}, {"_id": 1}) is not None
@@ -55,9 +64,9 @@ class MongoArchive:
         found = await self.mongo[ARCHIVE].find_one({"_id": story_id}, {"author_id": 1})
         return found["author_id"] if found else None
 
-    async def kept(self, story_id: str) -> bool:
-        """Whether the story is in the archive."""
-        return await self.mongo[ARCHIVE].find_one({"_id": story_id, **KEPT}, {"_id": 1}) is not None
+    async def kept(self, story_ids: Collection[str]) -> set[str]:
+        """Those of the stories that are in the archive."""
+        return set(await self._ids({"_id": {"$in": list(story_ids)}, **KEPT}, 0))
 
     async def archive_page(self, author_id: str, before: str | None, limit: int) -> list[ArchivedStory]:
         """An author's archived stories, newest first, older than the id `before`."""
@@ -67,9 +76,10 @@ class MongoArchive:
         found = self.mongo[ARCHIVE].find(query, sort=[("_id", DESCENDING)], limit=limit)
         return [archived_of(document) for document in await found.to_list(None)]
 
-    async def copies_of(self, story_id: str, limit: int) -> list[str]:
-        """The story and its reposts, as far as they are in the archive."""
-        query = {"$or": [{"_id": story_id}, {"reposted_from.story_id": story_id}], **KEPT}
+    async def copies_of(self, story_ids: Collection[str], limit: int) -> list[str]:
+        """The stories and their reposts, as far as they are in the archive."""
+        ids = {"$in": list(story_ids)}
+        query = {"$or": [{"_id": ids}, {"reposted_from.story_id": ids}], **KEPT}
         return await self._ids(query, limit)
 
     async def of_author(self, user_id: str, at: datetime, limit: int) -> list[str]:

@@ -15,8 +15,8 @@ from stories_ingest.domain.uploads import PresignedPost
 MAX_URL_TTL = timedelta(minutes=15)
 """Of a URL for a story's author (contract)."""
 
-ERASED_AT_ONCE = 6
-"""Concurrent erasures. Each makes two of the client's 16 concurrent calls, so some stay free for requests."""
+ERASED_AT_ONCE = 12
+"""Concurrent listings and erasures, of the client's 16 concurrent calls: some stay free for requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,14 @@ class Bucket:
             await self.objects.remove(*keys)
 
     async def erase(self, *story_ids: str) -> None:
-        """Remove the uploads and the media of these stories."""
-        await asyncio.gather(*(self._erase(story_id) for story_id in story_ids))
+        """Remove the uploads and the media of these stories: a listing for each, one removal for a thousand keys."""
+        found = await asyncio.gather(*(self._keys(story_id) for story_id in story_ids))
+        await self.objects.remove(*(key for keys in found for key in keys))
 
-    async def _erase(self, story_id: str) -> None:
+    async def _keys(self, story_id: str) -> list[str]:
+        """Where the story's upload may be, and the keys of its media."""
         async with self.erasing:
-            upload, media = staging_key(story_id), final_prefix(story_id)
-            await asyncio.gather(self.objects.remove(upload), self.objects.remove_prefix(media))
+            return [staging_key(story_id), *[each.key async for each in self.objects.walk(final_prefix(story_id))]]
 
     async def copy_to_held(self, story_id: str) -> bool:
         """Copy a story's media out of everyone's reach; whether there is any."""

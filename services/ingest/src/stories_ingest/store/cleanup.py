@@ -40,10 +40,10 @@ class MongoCleanup:
         """Ids of live stories that should have expired before `before`."""
         return await self._ids(STORIES, {"posted.expires_at": {"$lte": before}}, limit)
 
-    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
-        """Record when an ended story's media were erased, and when to erase again."""
+    async def record_erasure(self, story_ids: Keys[str], at: datetime, recheck_at: datetime) -> None:
+        """Record when ended stories' media were erased, and when to erase again."""
         update = {"$set": {"erased_at": at, "erase_at": recheck_at}}
-        await self.mongo[ENDED].update_one({"_id": story_id}, update)
+        await self.mongo[ENDED].update_many({"_id": {"$in": list(story_ids)}}, update)
 
     async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
         """Ids of ended stories whose second erasure is due."""

@@ -1,13 +1,16 @@
 """Stories, records of ended ones, and quotas in MongoDB: each transition is one transaction."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Ids
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from weakref import WeakValueDictionary
 
-from pymongo import DESCENDING
+from pymongo import DESCENDING, DeleteOne, ReplaceOne, UpdateOne
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events.ids import deterministic_id
 from stories_shared.events.outgoing import OutgoingEvent
@@ -133,7 +136,7 @@ class MongoStories:
             if draft.reposted_from is not None:
                 await self._count_repost(draft.reposted_from.story_id, session)
             quota = admit(quota_of(await self.mongo[QUOTAS].find_one({"_id": draft.author_id}, session=session)))
-            await self._write_quota(draft.author_id, quota, session)
+            await self.mongo[QUOTAS].bulk_write([quota_write(draft.author_id, quota)], session=session)
             await self.mongo[STORIES].insert_one({"_id": draft.id, **story_document(draft)}, session=session)
 
         async with self.authors.of(draft.author_id):
@@ -145,16 +148,38 @@ class MongoStories:
         The transition is called again after a write conflict. Raises NoSuchStory, and what the transition raises.
         """
 
-        async def write(session: Session) -> StoryChange:
-            snapshot = await self._snapshot(story_id, session)
-            changes = transition(snapshot)
-            await self._write(snapshot, changes, session)
+        changes = await self.transact_all({story_id: transition})
+        if story_id not in changes:
+            raise NoSuchStory(story_id)
+        return changes[story_id]
+
+    async def transact_all(self, transitions: Mapping[str, Transition]) -> dict[str, StoryChange]:
+        """The same for several stories in one transaction; those that do not exist are passed over."""
+
+        async def write(session: Session) -> dict[str, StoryChange]:
+            stories, quotas = await self._load(list(transitions), session)
+            changes: dict[str, StoryChange] = {}
+            written: list[tuple[StorySnapshot, StoryChange]] = []
+            for story_id, transition in transitions.items():
+                if (story := stories.get(story_id)) is None:
+                    continue
+                snapshot = StorySnapshot(story, parts_of(story, stories), quotas.get(story.author_id, Quota()))
+                changes[story_id] = change = transition(snapshot)
+                written.append((snapshot, change))
+                quotas[story.author_id] = change.quota
+                stories |= {each.id: each for each in change.upserts}
+                for ended in change.ended:
+                    stories.pop(ended.id, None)
+            await self._write(written, session)
             return changes
 
-        owner = await self.mongo[STORIES].find_one({"_id": story_id}, {"author_id": 1})
-        if owner is None:
-            raise NoSuchStory(story_id)
-        async with self.authors.of(owner["author_id"]):
+        owners = self.mongo[STORIES].find({"_id": {"$in": list(transitions)}}, {"author_id": 1})
+        authors = sorted({owner["author_id"] for owner in await owners.to_list(None)})
+        if not authors:
+            return {}
+        async with AsyncExitStack() as locks:
+            for author_id in authors:  # in the same order everywhere, so that none waits for the other
+                await locks.enter_async_context(self.authors.of(author_id))
             return await self.mongo.transaction(write)
 
     async def _count_repost(self, story_id: str, session: Session) -> None:
@@ -167,46 +192,62 @@ class MongoStories:
         if not written.matched_count:
             raise NoSuchStory(story_id)
 
-    async def reposts(self, story_id: str, limit: int) -> list[str]:
-        """Ids of the stories in any state that copy this one."""
-        found = self.mongo[STORIES].find({"reposted_from.story_id": story_id}, {"_id": 1}, limit=limit)
+    async def reposts(self, story_ids: Ids[str], limit: int) -> list[str]:
+        """Ids of the stories in any state that copy one of these."""
+        query = {"reposted_from.story_id": {"$in": list(story_ids)}}
+        found = self.mongo[STORIES].find(query, {"_id": 1}, limit=limit)
         return [document["_id"] for document in await found.to_list(None)]
 
-    async def _snapshot(self, story_id: str, session: Session) -> StorySnapshot:
-        document = await self.mongo[STORIES].find_one({"_id": story_id}, session=session)
-        if document is None:
-            raise NoSuchStory(story_id)
-        story = story_of(document)
-        quota = quota_of(await self.mongo[QUOTAS].find_one({"_id": story.author_id}, session=session))
-        if story.posted is None or story.posted.series_id is None:
-            return StorySnapshot(story, (story,), quota)
-        series = {"posted.series_id": story.posted.series_id}
-        found = self.mongo[STORIES].find(series, sort=[("posted.part", 1)], session=session)
-        return StorySnapshot(story, tuple(story_of(part) for part in await found.to_list(None)), quota)
+    async def _load(self, story_ids: list[str], session: Session) -> tuple[dict[str, Story], dict[str, Quota]]:
+        """The stories with all live parts of their series, and their authors' quotas."""
+        found = await self.mongo[STORIES].find({"_id": {"$in": story_ids}}, session=session).to_list(None)
+        stories = {document["_id"]: story_of(document) for document in found}
+        series = {story.posted.series_id for story in stories.values() if story.posted and story.posted.series_id}
+        if series:
+            query = {"posted.series_id": {"$in": sorted(series)}}
+            parts = await self.mongo[STORIES].find(query, session=session).to_list(None)
+            stories |= {document["_id"]: story_of(document) for document in parts}
+        authors = {"_id": {"$in": list({story.author_id for story in stories.values()})}}
+        quotas = await self.mongo[QUOTAS].find(authors, session=session).to_list(None)
+        return stories, {document["_id"]: quota_of(document) for document in quotas}
 
-    async def _write(self, snapshot: StorySnapshot, changes: StoryChange, session: Session) -> None:
-        if not changes.upserts and not changes.ended and changes.quota == snapshot.quota:
-            return
-        # Written even when unchanged, so that concurrent transactions on parts of one series conflict.
-        await self._write_quota(snapshot.story.author_id, changes.quota, session)
-        for story in changes.upserts:
-            fields = story_document(story)
-            if changes.publish and story.posted is not None:
-                fields["pending"] = pending_mark(story.posted.revision, truncate_to_ms(self.now()))
-            await self.mongo[STORIES].update_one({"_id": story.id}, {"$set": fields}, upsert=True, session=session)
-        for kept in changes.archived:
-            document = archive_document(kept, truncate_to_ms(self.now()))
-            await self.mongo[ARCHIVE].replace_one({"_id": kept.id}, document, upsert=True, session=session)
-        for ended in changes.ended:
-            document = ended_document(ended)
-            if changes.publish and ended.how is EndReason.DELETED:
-                document["pending"] = pending_mark(1, truncate_to_ms(self.now()))
-            await self.mongo[STORIES].delete_one({"_id": ended.id}, session=session)
-            await self.mongo[ENDED].replace_one({"_id": ended.id}, document, upsert=True, session=session)
+    async def _write(self, changes: Sequence[tuple[StorySnapshot, StoryChange]], session: Session) -> None:
+        now = truncate_to_ms(self.now())
+        writes: dict[str, list[Any]] = defaultdict(list)
+        for snapshot, change in changes:
+            if not change.upserts and not change.ended and change.quota == snapshot.quota:
+                continue
+            # Written even when unchanged, so that concurrent transactions on parts of one series conflict.
+            writes[QUOTAS].append(quota_write(snapshot.story.author_id, change.quota))
+            for story in change.upserts:
+                fields = story_document(story)
+                if change.publish and story.posted is not None:
+                    fields["pending"] = pending_mark(story.posted.revision, now)
+                writes[STORIES].append(UpdateOne({"_id": story.id}, {"$set": fields}, upsert=True))
+            for kept in change.archived:
+                writes[ARCHIVE].append(ReplaceOne({"_id": kept.id}, archive_document(kept, now), upsert=True))
+            for ended in change.ended:
+                document = ended_document(ended)
+                if change.publish and ended.how is EndReason.DELETED:
+                    document["pending"] = pending_mark(1, now)
+                writes[STORIES].append(DeleteOne({"_id": ended.id}))
+                writes[ENDED].append(ReplaceOne({"_id": ended.id}, document, upsert=True))
+        for name, operations in writes.items():
+            await self.mongo[name].bulk_write(operations, session=session)
 
-    async def _write_quota(self, author_id: str, quota: Quota, session: Session) -> None:
-        written = {"$set": quota_document(quota), "$inc": {"writes": 1}}
-        await self.mongo[QUOTAS].update_one({"_id": author_id}, written, upsert=True, session=session)
+
+def parts_of(story: Story, stories: Mapping[str, Story]) -> tuple[Story, ...]:
+    """The live parts of the story's series, in order; the story alone without a series."""
+    if story.posted is None or story.posted.series_id is None:
+        return (story,)
+    series = [(each.posted, each) for each in stories.values() if each.posted]
+    parts = [(posted.part, each) for posted, each in series if posted.series_id == story.posted.series_id]
+    return tuple(part for _, part in sorted(parts, key=lambda numbered: numbered[0]))
+
+
+def quota_write(author_id: str, quota: Quota) -> UpdateOne:
+    """The update that stores an author's quota."""
+    return UpdateOne({"_id": author_id}, {"$set": quota_document(quota), "$inc": {"writes": 1}}, upsert=True)
 
 
 def posted_events(document: Document) -> Sequence[OutgoingEvent]:

@@ -9,11 +9,12 @@ from typing import Any
 
 import httpx
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 from PIL import Image
+from stories_shared.kafka.client import Kafka
 from stories_shared.mongo.client import Mongo
 from stories_shared.s3.objects import Objects
-from stories_shared.testing import eventually
+from stories_shared.testing import eventually, records_of
 
 from stories_ingest.app import SWEEP_EVERY, build_app, init
 from stories_ingest.settings import IngestSettings
@@ -111,23 +112,8 @@ class Ingest:
         ]
 
     async def records(self, topic: str, key: str | None = None) -> list[Any]:
-        """The consumed records of a topic, or of one key, ordered by timestamp."""
-        name = self.realm.prefix + topic
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
-        await consumer.start()
-        try:
-            cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001  (there is no public way to refresh the metadata)
-            partitions = [TopicPartition(name, partition) for partition in cluster.partitions_for_topic(name) or ()]
-            ends = await consumer.end_offsets(partitions)
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning()
-            records = []
-            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-                for batch in (await consumer.getmany(timeout_ms=200)).values():
-                    records += batch
-        finally:
-            await consumer.stop()
-        found = sorted(records, key=lambda record: record.timestamp)
+        """The records of a topic, or of one key, ordered by timestamp."""
+        found = sorted(await records_of(Kafka.of(self.settings), topic), key=lambda record: record.timestamp)
         return [record for record in found if key is None or (record.key or b"").decode() == key]
 
     async def events_of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:

@@ -49,17 +49,6 @@ def edge_of(record: AccessEdgeRecord) -> tuple[Edge, EdgeState]:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreAccessEdge:
-    """Stores a block or a hide, or its end."""
-
-    edges: AccessEdgeRepository
-
-    async def __call__(self, record: AccessEdgeRecord) -> None:
-        """Store it."""
-        await self.edges.put(*edge_of(record))
-
-
-@dataclass(frozen=True, slots=True)
 class FindHidden:
     """Finds whether an author is hidden from a viewer: stored edges, merged with those read from the log since."""
 

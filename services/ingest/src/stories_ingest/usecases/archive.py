@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 from stories_shared.events import StoryErased
 
 from stories_ingest.domain import transitions
@@ -20,7 +21,6 @@ from stories_ingest.domain.errors import MediaChanged, NoSuchStory
 from stories_ingest.domain.media import Media
 from stories_ingest.domain.story import Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.ports import EventPublisher, StoryRepository
 
 COPIES = 5
@@ -52,6 +52,9 @@ class Outcome:
 class ArchiveRepository(Protocol):
     """Archived stories, which authors keep them, and since when the installation's archive is off."""
 
+    async def keeping(self, story_ids: Collection[str]) -> set[str]:
+        """Those of the live stories whose authors keep expired stories."""
+
     async def enabled(self, user_id: str) -> bool:
         """Whether the user keeps expired stories."""
 
@@ -61,11 +64,11 @@ class ArchiveRepository(Protocol):
     async def owner(self, story_id: str) -> str | None:
         """The author of an archived story, also of one that is being erased."""
 
-    async def kept(self, story_id: str) -> bool:
-        """Whether the story is in the archive."""
+    async def kept(self, story_ids: Collection[str]) -> set[str]:
+        """Those of the stories that are in the archive."""
 
-    async def copies_of(self, story_id: str, limit: int) -> list[str]:
-        """The story and its reposts, as far as they are in the archive."""
+    async def copies_of(self, story_ids: Collection[str], limit: int) -> list[str]:
+        """The stories and their reposts, as far as they are in the archive."""
 
     async def of_author(self, user_id: str, at: datetime, limit: int) -> list[str]:
         """Archived stories of a user, created no later than `at`, whose objects are not yet erased."""
@@ -138,11 +141,23 @@ class ExpireStory:
         await self.stories.transact(story_id, expire)
         return Outcome("lost") if is_kept else None
 
+    async def all(self, story_ids: Collection[str], expire: Expire) -> list[Outcome]:
+        """The same for several stories, in one transaction where nobody keeps them; the outcomes of the others."""
+        kept = await self.archive.keeping(story_ids) if self.is_on else set[str]()
+        await self.stories.transact_all({each: expire for each in story_ids if each not in kept})
+
+        async def one(story_id: str) -> Outcome | None:
+            with suppress(NoSuchStory):
+                return await self(story_id, expire)
+            return None
+
+        return [outcome for outcome in await gather_limited(one, kept, CONCURRENCY) if outcome is not None]
+
     async def _move(self, story: Story) -> None:
         try:
             await self.stories.transact(story.id, _archive(story))
         except NoSuchStory:  # deleted meanwhile, or moved by another replica
-            if not await self.archive.kept(story.id):
+            if not await self.archive.kept([story.id]):
                 await self.objects.erase_archived(story.author_id, story.id)
             raise
 
@@ -177,11 +192,11 @@ class EraseArchived:
         """Remove these stories from the archive and erase them; others are ignored. Raises Unavailable."""
         now = truncate_to_ms(self.now())
         removed = await self.archive.remove(story_ids, now, now + RETRY_AFTER)
-        await for_each(removed, self._erase, CONCURRENCY)
+        await gather_limited(self._erase, removed, CONCURRENCY)
 
-    async def with_reposts(self, story_id: str) -> None:
-        """Erase the story and its reposts, as far as they are archived. Raises Unavailable."""
-        while found := await self.archive.copies_of(story_id, PAGE):
+    async def with_reposts(self, story_ids: Collection[str]) -> None:
+        """Erase the stories and their reposts, as far as they are archived. Raises Unavailable."""
+        while found := await self.archive.copies_of(story_ids, PAGE):
             await self(*found)
 
     async def of_author(self, user_id: str, at: datetime) -> None:
@@ -192,7 +207,7 @@ class EraseArchived:
     async def sweep(self) -> bool:
         """Erase what a failed request has left, and everything a second time; whether there may be more."""
         due = await self.archive.due_erasures(self.now(), PAGE)
-        await for_each(due, self._erase, CONCURRENCY)
+        await gather_limited(self._erase, due, CONCURRENCY)
         return len(due) == PAGE
 
     async def overdue(self) -> int:

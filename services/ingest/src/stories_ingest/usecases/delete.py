@@ -46,8 +46,7 @@ class CancelStory:
             ended_ids = [story_id]
         await self.objects.erase(*ended_ids)
         at = truncate_to_ms(self.now())
-        for ended_id in ended_ids:
-            await self.cleanup.record_erasure(ended_id, at, at + RECHECK_AFTER)
+        await self.cleanup.record_erasure(ended_ids, at, at + RECHECK_AFTER)
 
     async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
         """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import EraseArchived
-from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import RECHECK_AFTER
 from stories_ingest.usecases.holds import LetGo
 from stories_ingest.usecases.ports import CleanupRepository, OutboxRelay, StoryObjects, StoryRepository
@@ -47,7 +47,7 @@ class EraseAccount:
             for story_id in story_ids:
                 await self._delete_series(story_id)
         while story_ids := await self.cleanup.unerased(user_id, at, PAGE):
-            await for_each(story_ids, self._erase, CONCURRENCY)
+            await gather_limited(self._erase, story_ids, CONCURRENCY)
         await self.let_go.all_of(user_id, at)
         await self.erase_archived.of_author(user_id, at)
         await self.cleanup.delete_user_records(user_id, at)
@@ -65,4 +65,4 @@ class EraseAccount:
         await self.endings.publish_now(story_id)
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
-        await self.cleanup.record_erasure(story_id, at, at + RECHECK_AFTER)
+        await self.cleanup.record_erasure([story_id], at, at + RECHECK_AFTER)

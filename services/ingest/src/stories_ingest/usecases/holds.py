@@ -4,7 +4,7 @@ A hold begins and ends by `story-held`. While it lasts, what would erase the sto
 URL is ever signed for. Account erasures hold nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -75,11 +75,11 @@ class EraseUnlessHeld:
         """Remove the uploads and media of these stories; keep a copy of what is held."""
         await self._erase(*story_ids)
 
-    async def erase_one(self, story_id: str) -> Hold | None:
-        """The same for one story; its hold, if media were kept."""
-        if not await self._erase(story_id):
-            return None
-        return next((hold for hold in await self.holds.find(story_id) if hold.kept), None)
+    async def erase_and_find(self, *story_ids: str) -> Mapping[str, Hold]:
+        """The same; the holds by story where media were kept."""
+        if not await self._erase(*story_ids):
+            return {}
+        return {hold.story_id: hold for hold in await self.holds.find(*story_ids) if hold.kept}
 
     async def _erase(self, *story_ids: str) -> bool:
         holds = await self.holds.find(*story_ids)

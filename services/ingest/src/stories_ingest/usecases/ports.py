@@ -33,6 +33,9 @@ class StoryRepository(Protocol):
         The transition may be called several times. Raises NoSuchStory, and what the transition raises.
         """
 
+    async def transact_all(self, transitions: Mapping[str, Transition]) -> Mapping[str, StoryChange]:
+        """The same for several stories in one transaction; those that do not exist are passed over."""
+
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
         """Store a draft and the quota that `admit` returns in one transaction; an existing draft is kept."""
 
@@ -44,8 +47,8 @@ class StoryRepository(Protocol):
     async def quota(self, author_id: str) -> Quota:
         """The author's quota, including expired slots."""
 
-    async def reposts(self, story_id: str, limit: int) -> list[str]:
-        """Ids of the stories in any state that copy this one."""
+    async def reposts(self, story_ids: Collection[str], limit: int) -> list[str]:
+        """Ids of the stories in any state that copy one of these."""
 
     async def part_ids(self, series_ids: Collection[str]) -> Mapping[str, Sequence[str]]:
         """The ids of the live parts of each series, in order; a series without live parts is omitted."""
@@ -63,7 +66,7 @@ class CleanupRepository(Protocol):
     async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
         """Ids of live stories that should have expired before `before`, but whose `story-expired` was not received."""
 
-    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
+    async def record_erasure(self, story_ids: Collection[str], at: datetime, recheck_at: datetime) -> None:
         """Record when the media were erased, and when to erase again."""
 
     async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
@@ -130,5 +133,8 @@ class EventPublisher(Protocol):
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
-    async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Publish tombstones for the key. Raises Unavailable("kafka")."""
+    async def publish_all(self, events: Collection[Event]) -> None:
+        """Return when Kafka has acknowledged all of them. Raises Unavailable("kafka")."""
+
+    async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
+        """Publish tombstones for the keys. Raises Unavailable("kafka")."""

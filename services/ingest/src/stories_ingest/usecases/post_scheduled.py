@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import State
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.ports import OutboxRelay, StoryObjects, StoryRepository
 from stories_ingest.usecases.wakeups import Wakeups
 
@@ -47,7 +47,7 @@ class PostScheduled:
     async def __call__(self) -> list[PostedLate]:
         """Post one page of stories, and return what became of those that this replica decided."""
         story_ids = await self.due_scheduled(self.now(), PAGE)
-        return [done for done in await for_each(story_ids, self._post, CONCURRENCY) if done is not None]
+        return [done for done in await gather_limited(self._post, story_ids, CONCURRENCY) if done is not None]
 
     async def _post(self, story_id: str) -> PostedLate | None:
         prepared: tuple[str, ...] = ()

@@ -29,4 +29,4 @@ class RepublishIfStale:
             return
         ended = await self.stories.ended(event.story_id)
         if ended is None or ended.erased_at is not None:
-            await self.publisher.publish_tombstone(StoryPosted, event.story_id)
+            await self.publisher.publish_tombstones(StoryPosted, [event.story_id])

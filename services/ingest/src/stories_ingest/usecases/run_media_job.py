@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 from stories_shared.errors import Unavailable, failed_dependency
 from stories_shared.tracing import continue_trace
 
@@ -17,7 +18,6 @@ from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, 
 from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.media import CONTENT_TYPES, Media, MediaPart
 from stories_ingest.domain.story import BACKGROUND, NewPart, State, Story
-from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.media_ports import (
     CaptionSplitter,
     MediaBucket,
@@ -216,7 +216,7 @@ class RunMediaJob:
             claimed.progress = max(claimed.progress, TRANSCODE_SHARE) + (1 - TRANSCODE_SHARE) / (len(outputs) + 1)
             return part
 
-        return await for_each(zip(claimed.parts, outputs, strict=True), write, CONCURRENT_UPLOADS)
+        return await gather_limited(write, zip(claimed.parts, outputs, strict=True), CONCURRENT_UPLOADS)
 
     async def _write_part(self, claimed: ClaimedJob, part_id: str, output: MediaPart, folder: Path) -> NewPart:
         captions, media = self._captions(claimed.story, output, len(claimed.parts)), output.media

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import gather_limited
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import ExpireStory
-from stories_ingest.usecases.concurrency import for_each
 from stories_ingest.usecases.endings import EraseMedia
 from stories_ingest.usecases.ports import CleanupRepository, StoryObjects, StoryRepository
 
@@ -60,7 +60,7 @@ class DiscardOverdue:
     async def __call__(self) -> bool:
         """Process one page; return whether there may be more."""
         story_ids = await self.cleanup.discardable(self.now(), PAGE)
-        await for_each(story_ids, self._end, CONCURRENCY)
+        await gather_limited(self._end, story_ids, CONCURRENCY)
         return len(story_ids) == PAGE
 
     async def _end(self, story_id: str) -> None:
@@ -86,13 +86,13 @@ class EraseMissedExpiries:
     async def __call__(self) -> bool:
         """Process one page; return whether there may be more."""
         story_ids = await self.cleanup.missed_expiries(self.now() - EXPIRY_GRACE, PAGE)
-        await for_each(story_ids, self._end, CONCURRENCY)
+        await gather_limited(self._end, story_ids, CONCURRENCY)
         return len(story_ids) == PAGE
 
     async def _end(self, story_id: str) -> None:
         with suppress(NoSuchStory):
             await self.expire(story_id)
-            await self.erase(story_id)
+            await self.erase([story_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class RecheckErasures:
     async def __call__(self) -> bool:
         """Process one page; return whether there may be more."""
         story_ids = await self.cleanup.due_rechecks(self.now(), PAGE)
-        await for_each(story_ids, self._recheck_story, CONCURRENCY)
+        await gather_limited(self._recheck_story, story_ids, CONCURRENCY)
         return len(story_ids) == PAGE
 
     async def _recheck_story(self, story_id: str) -> None:

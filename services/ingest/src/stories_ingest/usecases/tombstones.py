@@ -5,13 +5,14 @@ records, and since compaction merges old segments into young ones, retention wou
 topic is written to. So a tombstone is sent to each partition that the key mapped to within a story's lifetime.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import Event
+from stories_shared.events.outgoing import OutgoingEvent
 
 
 class Publisher(Protocol):
@@ -20,7 +21,12 @@ class Publisher(Protocol):
     async def publish(self, event: Event) -> None:
         """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
 
-    async def publish_tombstone(self, event: type[Event], key: str, partition_counts: Collection[int] = ()) -> None:
+    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
+        """Return when Kafka has acknowledged all of them. Raises Unavailable("kafka")."""
+
+    async def publish_tombstones(
+        self, event: type[Event], keys: Collection[str], partition_counts: Collection[int] = ()
+    ) -> None:
         """Publish tombstones. Raises Unavailable("kafka")."""
 
     async def partition_count(self, event: type[Event]) -> int:
@@ -50,10 +56,14 @@ class TombstonePublisher:
         """Return when Kafka has acknowledged it. Raises Unavailable."""
         await self.publisher.publish(event)
 
-    async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Publish tombstones in each partition that may hold the key. Raises Unavailable."""
-        await self.publisher.publish_tombstone(
-            event, key, await self.partition_counts.since(event.topic, self.now() - self.retention)
+    async def publish_all(self, events: Collection[Event]) -> None:
+        """Return when Kafka has acknowledged all of them. Raises Unavailable."""
+        await self.publisher.publish_all(map(OutgoingEvent, events))
+
+    async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
+        """Publish tombstones in each partition that may hold one of the keys. Raises Unavailable."""
+        await self.publisher.publish_tombstones(
+            event, keys, await self.partition_counts.since(event.topic, self.now() - self.retention)
         )
 
     async def record_partition_count(self, event: type[Event]) -> None:

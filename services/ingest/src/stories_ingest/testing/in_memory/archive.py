@@ -26,6 +26,11 @@ class MemoryArchive:
         """Keep a story."""
         self.stories[story.id] = ArchivedStory(story=story, archived_at=at)
 
+    async def keeping(self, story_ids: Collection[str]) -> set[str]:
+        """Those of the live stories whose authors keep expired stories."""
+        found = [self.live[story_id] for story_id in story_ids if story_id in self.live]
+        return {story.id for story in found if story.posted and story.author_id in self.settings}
+
     async def enabled(self, user_id: str) -> bool:
         """Whether the user keeps expired stories."""
         return user_id in self.settings
@@ -43,9 +48,9 @@ class MemoryArchive:
             return self.removed[story_id].author_id
         return self.stories[story_id].story.author_id if story_id in self.stories else None
 
-    async def kept(self, story_id: str) -> bool:
-        """Whether the story is in the archive."""
-        return story_id in self.stories
+    async def kept(self, story_ids: Collection[str]) -> set[str]:
+        """Those of the stories that are in the archive."""
+        return self.stories.keys() & set(story_ids)
 
     async def archive_page(self, author_id: str, before: str | None, limit: int) -> list[ArchivedStory]:
         """An author's archived stories, newest first."""
@@ -53,13 +58,13 @@ class MemoryArchive:
         page = [each for each in own if before is None or each.story.id < before]
         return sorted(page, key=lambda each: each.story.id, reverse=True)[:limit]
 
-    async def copies_of(self, story_id: str, limit: int) -> list[str]:
-        """The story and its reposts, as far as they are in the archive."""
+    async def copies_of(self, story_ids: Collection[str], limit: int) -> list[str]:
+        """The stories and their reposts, as far as they are in the archive."""
         found = [each.story for each in self.stories.values()]
         return [
             story.id
             for story in found
-            if story.id == story_id or (story.reposted_from and story.reposted_from.story_id == story_id)
+            if story.id in story_ids or (story.reposted_from and story.reposted_from.story_id in story_ids)
         ][:limit]
 
     async def of_author(self, user_id: str, at: datetime, limit: int) -> list[str]:

@@ -1,5 +1,6 @@
 """A publisher and a relay that record what they publish."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from stories_shared.errors import Unavailable
@@ -22,11 +23,16 @@ class RecordingPublisher:
             raise Unavailable("kafka")
         self.published.append(event)
 
-    async def publish_tombstone(self, event: type[Event], key: str) -> None:
-        """Record the tombstone."""
+    async def publish_all(self, events: Collection[Event]) -> None:
+        """Record the events."""
+        for event in events:
+            await self.publish(event)
+
+    async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
+        """Record the tombstones."""
         if self.down:
             raise Unavailable("kafka")
-        self.tombstones.append(f"{event.topic}/{key}")
+        self.tombstones += [f"{event.topic}/{key}" for key in keys]
 
 
 @dataclass(slots=True)

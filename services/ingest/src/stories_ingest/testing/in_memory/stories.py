@@ -1,11 +1,11 @@
 """In-memory repositories with the same contract as the MongoDB ones."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
+from stories_shared.errors import InvalidMessage
 from stories_shared.testing.erased_users import MemoryErasedUsers
 
 from stories_ingest.domain.errors import NoSuchStory
@@ -14,25 +14,6 @@ from stories_ingest.domain.quota import Quota
 from stories_ingest.domain.story import Ended, EndReason, State, Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transition
 from stories_ingest.testing.in_memory.archive import MemoryArchive
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryRenditionJobs:
-    """The queue of live stories that lack smaller renditions."""
-
-    stories: "MemoryStories"
-
-    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The oldest job without an active lease."""
-        return await self.stories.claim_renditions(worker, now, until)
-
-    async def renew(self, story_id: str, worker: str, until: datetime) -> bool:
-        """Renew the lease."""
-        return await self.stories.renew_renditions(story_id, worker, until)
-
-    async def release(self, story_id: str, worker: str, until: datetime) -> None:
-        """Release the job uncounted."""
-        await self.stories.release_renditions(story_id, worker, until)
 
 
 @dataclass(slots=True)
@@ -138,6 +119,21 @@ class MemoryStories:
                 self.pending.add(ended.id)
         return changes
 
+    async def transact_all(self, transitions: Mapping[str, Transition]) -> dict[str, StoryChange]:
+        """Apply transitions; those of stories that do not exist are passed over."""
+        before = dict(self.stories), dict(self.endings), dict(self.quotas), set(self.pending)
+        try:
+            return {
+                story_id: await self.transact(story_id, transition)
+                for story_id, transition in transitions.items()
+                if story_id in self.stories
+            }
+        except InvalidMessage:
+            self.stories.clear()  # the archive looks at the same object
+            self.stories |= before[0]
+            _, self.endings, self.quotas, self.pending = before
+            raise
+
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
         """The oldest job without an active lease."""
         queued = [story for story in self.stories.values() if story.state is State.PROCESSING]
@@ -171,47 +167,10 @@ class MemoryStories:
         """Number of jobs without an active lease."""
         return sum(story.job is not None and story.job.lease_until <= now for story in self.stories.values())
 
-    async def claim_renditions(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The oldest live story whose smaller renditions nobody is making."""
-        waiting = [
-            (story.posted.renditions_job.since, story)
-            for story in self.stories.values()
-            if story.posted and story.posted.renditions_job and story.posted.renditions_job.lease_until <= now
-        ]
-        if not waiting:
-            return None
-        _, story = min(waiting, key=lambda entry: entry[0])
-        return self._with_rendition_job(story.id, worker=worker, lease_until=until, attempts=1)
-
-    async def renew_renditions(self, story_id: str, worker: str, until: datetime) -> bool:
-        """Renew the lease."""
-        story = self.stories.get(story_id)
-        job = story.posted.renditions_job if story and story.posted else None
-        if job is None or job.worker != worker:
-            return False
-        self._with_rendition_job(story_id, lease_until=until)
-        return True
-
-    async def release_renditions(self, story_id: str, worker: str, until: datetime) -> None:
-        """Release the job uncounted."""
-        if await self.renew_renditions(story_id, worker, until):
-            self._with_rendition_job(story_id, worker=None, attempts=-1)
-
-    def _with_rendition_job(self, story_id: str, attempts: int = 0, **changes: Any) -> Story:
-        story = self.stories[story_id]
-        assert story.posted is not None
-        assert story.posted.renditions_job is not None
-        job = replace(story.posted.renditions_job, **changes)
-        job = replace(job, attempts=job.attempts + attempts)
-        self.stories[story_id] = replace(story, posted=replace(story.posted, renditions_job=job))
-        return self.stories[story_id]
-
-    async def reposts(self, story_id: str, limit: int) -> list[str]:
-        """Ids of the stories that copy this one."""
-        copies = [story for story in self.stories.values() if story.reposted_from]
-        return [story.id for story in copies if story.reposted_from and story.reposted_from.story_id == story_id][
-            :limit
-        ]
+    async def reposts(self, story_ids: Collection[str], limit: int) -> list[str]:
+        """Ids of the stories that copy one of these."""
+        copies = [(story.id, story.reposted_from) for story in self.stories.values()]
+        return [copy_id for copy_id, source in copies if source and source.story_id in story_ids][:limit]
 
     async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
         """Ids of scheduled stories that are due."""
@@ -228,9 +187,9 @@ class MemoryStories:
         over = [story.id for story in self.stories.values() if story.posted and story.posted.expires_at <= before]
         return over[:limit]
 
-    async def record_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
-        """Record an erasure."""
-        if story_id in self.endings:
+    async def record_erasure(self, story_ids: Collection[str], at: datetime, recheck_at: datetime) -> None:
+        """Record erasures."""
+        for story_id in self.endings.keys() & set(story_ids):
             self.endings[story_id] = replace(self.endings[story_id], erased_at=at)
             self.rechecks[story_id] = recheck_at
 
