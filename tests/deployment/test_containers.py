@@ -27,6 +27,12 @@ INSTALLED = (
     "import importlib.metadata as m, json;"
     "print(json.dumps({d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}))"
 )
+WITHOUT_PASSWORD = """
+import aiokafka, asyncio
+async def connect():
+    await aiokafka.AIOKafkaConsumer(bootstrap_servers="kafka:9092", request_timeout_ms=5000).start()
+asyncio.run(connect())
+"""
 MB = 1024 * 1024
 pytestmark = [pytest.mark.needs_docker, pytest.mark.timeout(1800)]
 
@@ -60,11 +66,17 @@ class Stack:
         with self.env_file.open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in given.items())
         self.name = f"stories-test-{uuid4().hex[:8]}"
+        self.files: tuple[str, ...] = FILES
         self.api = f"http://127.0.0.1:{ports['GATEWAY_PORT']}"
 
     def compose(self, *arguments: object) -> str:
         """Run docker compose and return its output."""
-        return docker("compose", "-p", self.name, "--env-file", self.env_file, *FILES, *arguments).stdout
+        return self.tried(*arguments, check=True).stdout
+
+    def tried(self, *arguments: object, check: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run docker compose, which may fail."""
+        command = ("compose", "-p", self.name, "--env-file", self.env_file, *self.files, *arguments)
+        return docker(*command, check=check)
 
     def volumes(self) -> set[str]:
         """The volumes of the project."""
@@ -122,8 +134,7 @@ def test_image_contains_its_service_the_shared_code_and_its_lock(stack: Stack, n
 
 def test_embedded_commands_report_that_they_are_not_installed(stack: Stack) -> None:
     for command in ("up", "status", "demo"):
-        arguments = ("-p", stack.name, "--env-file", stack.env_file, *FILES, "run", "--rm", "cli", command)
-        run = docker("compose", *arguments, check=False)
+        run = stack.tried("run", "--rm", "cli", command)
         assert run.returncode != 0, command
         assert "not installed here" in run.stderr, command
         assert "Traceback" not in run.stderr, command
@@ -149,6 +160,16 @@ def upload(client: httpx.Client, content: bytes, content_type: str) -> str:
     return str(made.json()["id"])
 
 
+def live_photo(client: httpx.Client) -> str:
+    """Post a photo and wait until it is live; returns the story's id."""
+    picture = io.BytesIO()
+    Image.new("RGB", (1080, 1920), "teal").save(picture, "JPEG")
+    story = upload(client, picture.getvalue(), "image/jpeg")
+    client.post(f"/v1/stories/{story}/publish", params={"wait": 10})
+    until(lambda: client.get(f"/v1/me/stories/{story}").json().get("state") == "live", "the story lives")
+    return story
+
+
 def until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + seconds
@@ -159,12 +180,8 @@ def until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> No
 
 def test_photo_is_posted_viewed_and_expires(stack: Stack) -> None:
     ann, bob = stack.client("ann"), stack.client("bob")
-    picture = io.BytesIO()
-    Image.new("RGB", (1080, 1920), "teal").save(picture, "JPEG")
     assert bob.put("/v1/following/ann").status_code == 204
-    story = upload(ann, picture.getvalue(), "image/jpeg")
-    ann.post(f"/v1/stories/{story}/publish", params={"wait": 10})
-    until(lambda: ann.get(f"/v1/me/stories/{story}").json().get("state") == "live", "the story lives")
+    story = live_photo(ann)
     until(lambda: story in bob.get("/v1/users/ann/stories").text, "Bob sees it")
     (url,) = re.findall(r'"media_url":\s*"([^"]+)"', bob.get("/v1/users/ann/stories").text)
     media = httpx.get(url, headers={"Origin": stack.origin, "Range": "bytes=0-9"})
@@ -223,11 +240,7 @@ def test_scaled_service_and_restarted_servers_answer_again(stack: Stack) -> None
 
 def test_stories_outlive_down_and_up(stack: Stack) -> None:
     ann = stack.client("ann")
-    picture = io.BytesIO()
-    Image.new("RGB", (1080, 1920), "navy").save(picture, "JPEG")
-    story = upload(ann, picture.getvalue(), "image/jpeg")
-    ann.post(f"/v1/stories/{story}/publish", params={"wait": 10})
-    until(lambda: ann.get(f"/v1/me/stories/{story}").json().get("state") == "live", "the story lives")
+    story = live_photo(ann)
     stack.compose("down", "--remove-orphans")
     stack.compose("up", "--wait")
     assert ann.get(f"/v1/me/stories/{story}").json()["state"] == "live"
@@ -241,8 +254,7 @@ def test_an_upload_may_be_larger_than_the_store_s_tmp(stack: Stack) -> None:
 def test_media_workers_reach_nothing_but_the_stores(stack: Stack) -> None:
     def connects(container: str, host: str, port: int) -> bool:
         probe = f"import socket; socket.create_connection(({host!r}, {port}), 3)"
-        command = (*FILES, "exec", container, "python", "-c", probe)
-        run = docker("compose", "-p", stack.name, "--env-file", stack.env_file, *command, check=False)
+        run = stack.tried("exec", container, "python", "-c", probe)
         assert run.returncode == 0 or "Traceback" in run.stderr, run.stderr
         return run.returncode == 0
 
@@ -250,3 +262,18 @@ def test_media_workers_reach_nothing_but_the_stores(stack: Stack) -> None:
     assert connects("ingest-worker", "s3", 9000)
     for host, port in (("1.1.1.1", 443), ("feed", 8000), ("gateway", 8080), ("ingest", 8000)):
         assert not connects("ingest-worker", host, port), host
+
+
+def test_a_story_lives_with_passwords_for_kafka(stack: Stack) -> None:
+    """The last test, since the override stays."""
+    stack.files = (*FILES, "-f", "deploy/compose.sasl.yml")
+    stack.compose("up", "--wait")
+    ann, bob = stack.client("ann"), stack.client("bob")
+    story = live_photo(ann)
+    until(lambda: story in bob.get("/v1/users/ann/stories").text, "feed has read the log")
+    assert ann.delete(f"/v1/stories/{story}").status_code == 204
+    until(lambda: ann.get(f"/v1/stories/{story}/receipt").json().get("complete"), "its receipt is complete")
+    run = stack.tried("exec", "feed", "python", "-c", WITHOUT_PASSWORD)
+    assert run.returncode != 0
+    assert "KafkaConnectionError" in run.stderr
+    stack.compose("run", "--rm", "cli", "dlq", "list")

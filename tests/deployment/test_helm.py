@@ -1,11 +1,14 @@
 """The properties of the charts: each on every chart and the umbrella, with every example's values."""
 
+import gzip
 import json
+import os
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import certifi
 import pytest
@@ -71,6 +74,22 @@ def test_resource_names_are_unique():
         everything += rendered(chart, "production", release=chart)
     names = Counter((manifest["apiVersion"], name_of(manifest)) for manifest in everything)
     assert [name for name, times in names.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_release_record_fits_into_a_secret(chart):
+    """Helm's record of a release: the manifests and the chart's own files, compressed, of at most 1 MiB."""
+    own = {
+        str(path): b64encode(path.read_bytes()).decode()
+        for folder, _, names in os.walk(HELM / chart, followlinks=True)
+        for path in (Path(folder) / name for name in names)
+        if "charts" not in path.relative_to(HELM / chart).parts
+    }
+    manifests = rendered(chart, "production")
+    record = b64encode(gzip.compress(json.dumps({"files": own, "manifests": manifests}).encode()))
+    assert len(record) < 900_000
+    for manifest in of_kind(manifests, "ConfigMap"):
+        assert len(json.dumps([manifest.get("data"), manifest.get("binaryData")])) < 900_000, name_of(manifest)
 
 
 def test_umbrella_chart_contains_only_its_subcharts():

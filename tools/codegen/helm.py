@@ -135,7 +135,7 @@ IMAGE = closed(
 )
 ACCOUNT = closed(create=FLAG, name=TEXT, annotations=WORDS)
 # Values that Helm adds to a subchart.
-OF_HELM = {"enabled": FLAG, "library": ANYTHING, "global": GLOBAL}
+OF_HELM = {"enabled": FLAG, "library": ANYTHING, "content": ANYTHING, "global": GLOBAL}
 
 
 def files(helm: Path) -> dict[Path, str]:

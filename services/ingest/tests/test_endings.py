@@ -188,6 +188,15 @@ async def test_stories_of_one_author_that_end_together_free_their_slots(env):
     assert len(env.publisher.tombstones) == 3
 
 
+async def test_two_deliveries_in_one_batch_are_both_confirmed(env):
+    first, second = env.add(live()), env.add(live())
+    await env.deleted(deleted(first.id), deleted(second.id), deleted(first.id), is_internal=True)
+    assert [story_id for _, story_id in env.published_erasures()] == [first.id, second.id, first.id]
+    env.now.at = second.posted.expires_at + timedelta(seconds=1)
+    await env.expire(expired(second), expired(second))
+    assert [story_id for _, story_id in env.published_erasures()[3:]] == [second.id] * 2
+
+
 async def test_one_story_that_cannot_be_erased_holds_up_no_other(env):
     stories = [env.add(live()) for _ in range(20)]
     env.bucket.undeletable = stories[3].posted.media.key

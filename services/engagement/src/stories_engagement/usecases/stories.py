@@ -25,9 +25,12 @@ MAX_CLOCK_SKEW = timedelta(minutes=1)
 WAIT_FOR_CLOCK = timedelta(seconds=5)
 """How long a batch waits for the local clock to reach an expiry; clocks of ready replicas differ by less."""
 
-ERASE_STEPS = 10
+STEPS_AT_ONCE = 3
 """Steps of an erasure done within the handler. A larger story is erased in the background, so that the endings of
 others do not wait for it."""
+
+ERASE_STEPS = 10
+"""Steps of an iteration in the background."""
 
 ERASE_FOR = timedelta(seconds=30)
 """The lease of a replica on an erasure. Each iteration renews it."""
@@ -194,7 +197,7 @@ class EndStories:
         await gather_limited(self._erase_large, large)
 
     async def _erase_large(self, story_id: str) -> None:
-        if await self.stories.erase(story_id, ERASE_STEPS):
+        if await self.stories.erase(story_id, STEPS_AT_ONCE):
             await self._publish_erased([story_id])
         else:
             await self.stories.erase_later(story_id, self.now())

@@ -40,7 +40,7 @@ class EraseMedia:
     now: Clock
 
     async def __call__(self, story_ids: Sequence[str]) -> None:
-        """Erase and publish, even stories that are unknown. Raises Unavailable.
+        """Erase and publish, even stories that are unknown; of one that is given twice, both times. Raises Unavailable.
 
         One whose objects cannot be erased holds up no other.
         """
@@ -64,10 +64,11 @@ class EraseMedia:
             raise errors[0]
 
     async def _erase(self, story_ids: Sequence[str]) -> None:
-        holds = await self.objects.erase_and_find(*story_ids)
+        once = list(dict.fromkeys(story_ids))
+        holds = await self.objects.erase_and_find(*once)
         at = truncate_to_ms(self.now())
-        await self.cleanup.record_erasure(story_ids, at, at + RECHECK_AFTER)
-        archived = await self.archive.kept(story_ids)
+        await self.cleanup.record_erasure(once, at, at + RECHECK_AFTER)
+        archived = await self.archive.kept(once)
         events: list[Event] = [
             StoryErased(
                 story_id=story_id,
@@ -81,7 +82,7 @@ class EraseMedia:
         let_go = (hold for hold in holds.values() if hold.until is None)  # its confirmation may have been lost
         events += (StoryErased(story_id=hold.story_id, store="moderation", erased_at=at) for hold in let_go)
         await self.publisher.publish_all(events)
-        await self.publisher.publish_tombstones(StoryPosted, story_ids)
+        await self.publisher.publish_tombstones(StoryPosted, once)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,13 @@ class EndExpired:
         authors keep. Raises InvalidMessage for a story that was never posted, or that expires later than the clock
         skew allows.
         """
-        now, expires = self.now(), {event.story_id: event.expires_at for event in events}
-        if max(expires.values()) - now > MAX_CLOCK_SKEW:
+        now, last = self.now(), max(event.expires_at for event in events)
+        if last - now > MAX_CLOCK_SKEW:
             raise InvalidMessage("story-expired arrived before the story's end")
-        early = [story_id for story_id, at in expires.items() if at >= now]
-        outcomes = await self._end([story_id for story_id in expires if story_id not in early])
+        early = [event.story_id for event in events if event.expires_at >= now]
+        outcomes = await self._end([event.story_id for event in events if event.expires_at < now])
         if early:
-            await self._sleep_until(max(expires.values()))
+            await self._sleep_until(last)
             outcomes += await self._end(early)
         return outcomes
 
@@ -159,7 +160,7 @@ class EndDeleted:
         await self.erase_archived.with_reposts(first.keys())
         if erasures := {record.event.story_id for record in records if record.event.by == "erasure"}:
             await self.objects.erase(*erasures)  # of accounts: nothing is held
-        await self.erase(list(first))
+        await self.erase([record.event.story_id for record in records])
 
     def _deletion(self, record: ReceivedEvent[StoryDeleted]) -> Transition:
         def transition(snapshot: StorySnapshot) -> StoryChange:
