@@ -66,7 +66,11 @@ export const layout = (browser) => ({
         "Story-Ticket": (await item(bob, ann, story.id)).ticket,
       },
     );
-    await until("For You is ranked", async () => (await call(bob, "GET", "/v1/for-you")).items.length > 0);
+    const others = [1, 2, 3].map(() => `eve-${unique()}`); // whom nobody watches: For You leaves out what was seen
+    await Promise.all(others.map((each) => write(each, { caption: "Somebody else" })));
+    const unseen = async () =>
+      (await call(bob, "GET", "/v1/for-you")).items.filter((each) => others.includes(each.author_id));
+    await until("For You has them", async () => (await unseen()).length === others.length);
     const file = (page) => page.locator("input[type=file]").setInputFiles(`${SCENES}/sea.jpg`);
     const still = async (page) => {
       await page.locator(".player .caption-line").waitFor(LONG);
