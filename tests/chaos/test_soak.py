@@ -1,7 +1,7 @@
 """Growth after the first hour is reported, fluctuation is not, and the plot has every process."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -10,6 +10,7 @@ from stories_embedded.data_dir import ProcessState
 
 from .soak import EVERY_S, SHORTEST_S, WARM_S, Soak
 from .svg_chart import Chart, page
+from .topology import Topology
 
 
 def soaked(folder: Path, seconds: float, per_hour: float) -> Soak:
@@ -39,6 +40,7 @@ class Halved:
     """A cluster in which one process runs and another is about to be started again."""
 
     folder: Path
+    topology: Topology = field(default_factory=Topology)
 
     def processes(self) -> dict[str, ProcessState]:
         return {"feed": ProcessState("feed", os.getpid()), "expiry": ProcessState("expiry")}
