@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import subprocess
+import sys
 
 import pytest
 import pytest_asyncio
 from pymongo import IndexModel
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, PyMongoError
 from stories_shared.errors import MONGODB, failed_dependency
 from stories_shared.mongo import client
 from stories_shared.mongo.client import DataLoader, Mongo, _cond_wait_same_task
@@ -54,6 +56,40 @@ async def test_conflicting_transactions_are_retried_until_all_commit(mongo):
 
     await asyncio.gather(*(mongo.transaction(count) for _ in range(8)))
     assert (await mongo["things"].find_one({"_id": 1}))["n"] == 8
+
+
+HOLD = """
+import sys, time
+from pymongo import MongoClient
+client = MongoClient(sys.argv[1])
+session = client.start_session()
+session.start_transaction()
+client[sys.argv[2]]["numbers"].update_one({"_id": "held"}, {"$inc": {"n": 1}}, session=session)
+print("held", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.nightly
+async def test_transaction_of_a_killed_process_soon_locks_nothing(mongo, realm):
+    await mongo["numbers"].insert_one({"_id": "held", "n": 0})
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLD, realm["MONGO_URL"], realm["MONGO_DATABASE"], stdout=subprocess.PIPE
+    )
+    await process.stdout.readline()
+    process.kill()
+    await process.wait()
+
+    async def written():
+        try:
+            return await mongo.transaction(
+                lambda session: mongo["numbers"].update_one({"_id": "held"}, {"$inc": {"n": 1}}, session=session)
+            )
+        except PyMongoError:
+            return None
+
+    await eventually(written, 25)
+    assert (await mongo["numbers"].find_one({"_id": "held"}))["n"] == 1
 
 
 async def test_concurrent_point_reads_share_a_query(mongo):

@@ -16,6 +16,10 @@ NOT_YET_INITIALIZED = 94
 NEVER_MS = 2**31 - 1
 """A slow-query log entry contains what the query writes, such as captions. So no query counts as slow."""
 
+TRANSACTION_S = 10
+"""An open transaction of a killed process locks what it has written until the server aborts it, by default after 60 to
+90 seconds. Twice as long as any of the services' takes."""
+
 
 @dataclass
 class Mongod(Server):
@@ -49,6 +53,7 @@ class Mongod(Server):
             *("--dbpath", str(self.data), "--port", str(self.port), "--bind_ip", "127.0.0.1", "--nounixsocket"),
             *("--replSet", REPLICA_SET, "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--quiet"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            *("--setParameter", f"transactionLifetimeLimitSeconds={TRANSACTION_S}"),
             *("--slowms", str(NEVER_MS)),
         ]
 

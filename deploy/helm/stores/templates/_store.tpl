@@ -157,7 +157,7 @@ args:
   - |
     (umask 077; cat /run/stores/MONGO_REPLICA_KEY > /tmp/replica.key)
     exec docker-entrypoint.sh mongod --replSet rs0 --keyFile /tmp/replica.key --bind_ip_all --slowms 2147483647 \
-      --wiredTigerCacheSizeGB 0.5
+      --wiredTigerCacheSizeGB 0.5 --setParameter transactionLifetimeLimitSeconds=10
 env:
   - {name: MONGO_INITDB_ROOT_USERNAME, value: root}
   - {name: MONGO_INITDB_ROOT_PASSWORD_FILE, value: /run/stores/MONGO_ROOT_PASSWORD}
