@@ -35,7 +35,7 @@ EMPTY = {("GET", "/v1/users/{user_id}/stories"), ("GET", "/v1/users/{user_id}/hi
 NOT_BY_REQUESTS = ("stories_feed.choices", "stories_engagement.deliveries")
 """What counts decisions (follow lists; `edges_of`), and deliveries to a webhook that another test registered."""
 SECOND_ERASURE = re.compile(r', "erase_at": "[^"]*"')
-"""A minute after a deletion the media are erased once more, whatever is requested."""
+"""A minute after a deletion the media are erased once more by themselves."""
 
 
 @dataclass(frozen=True)
