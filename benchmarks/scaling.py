@@ -22,9 +22,9 @@ BUSY = 0.5
 
 # Measured with `make bench` (docs/benchmarks/results.txt) on two cores, or taken from docs/operations/sizing.md; other
 # sizes are estimates.
-TRAY_US, REELS_US, FEED_MONGOD_US = 290, 620, 60
+TRAY_US, REELS_US, FEED_MONGOD_US = 290, 540, 60
 TAKEN_US, COUNTED_US, COUNTED_MONGOD_US = 91, 57, 48
-INDEX_BYTES, STORY_BYTES, VIEWER_BYTES, EDGE_BYTES, FOLLOW_ENTRY_BYTES = 1_610, 1_500, 420, 350, 16
+INDEX_BYTES, STORY_BYTES, VIEWER_BYTES, EDGE_BYTES, FOLLOW_ENTRY_BYTES = 1_050, 1_500, 420, 350, 16
 TRAY_BYTES, REELS_BYTES, VIEW_RECORD_BYTES, MEDIA_BYTES = 3_800, 19_000, 520, 2_500_000
 VIEWS_A_PARTITION = 5_000
 """Views a second that one partition's consumer counts with half a core to spare."""
