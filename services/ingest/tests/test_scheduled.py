@@ -208,9 +208,10 @@ async def test_two_replicas_post_each_scheduled_story_once_and_in_time(start):
 
         async def live() -> list[dict] | None:
             stories = [(await ann.show(draft["id"])).json() for draft in drafts]
+            assert all("state" in story for story in stories), stories
             return stories if all(story["state"] == "live" for story in stories) else None
 
-        for story in await eventually(live, within_s=30):
+        for story in await eventually(live, within_s=30, every_s=0.2):
             assert at <= datetime.fromisoformat(story["posted_at"]) <= at + timedelta(seconds=1)
             events = await eventually(lambda story=story: first.events_of("story-posted", story["id"]))
             assert {event["revision"] for event in events} == {1}
