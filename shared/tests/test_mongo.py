@@ -59,14 +59,14 @@ async def test_conflicting_transactions_are_retried_until_all_commit(mongo):
 
 
 HOLD = """
-import sys, time
+import sys
 from pymongo import MongoClient
 client = MongoClient(sys.argv[1])
 session = client.start_session()
 session.start_transaction()
 client[sys.argv[2]]["numbers"].update_one({"_id": "held"}, {"$inc": {"n": 1}}, session=session)
 print("held", flush=True)
-time.sleep(600)
+sys.stdin.read()
 """
 
 
@@ -74,7 +74,13 @@ time.sleep(600)
 async def test_transaction_of_a_killed_process_soon_locks_nothing(mongo, realm):
     await mongo["numbers"].insert_one({"_id": "held", "n": 0})
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLD, realm["MONGO_URL"], realm["MONGO_DATABASE"], stdout=subprocess.PIPE
+        sys.executable,
+        "-c",
+        HOLD,
+        realm["MONGO_URL"],
+        realm["MONGO_DATABASE"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     await process.stdout.readline()
     process.kill()

@@ -18,7 +18,7 @@ NEVER_MS = 2**31 - 1
 
 TRANSACTION_S = 10
 """An open transaction of a killed process locks what it has written until the server aborts it, by default after 60 to
-90 seconds. Twice as long as any of the services' takes."""
+90 seconds. Services repeat one of their own that is aborted."""
 
 
 @dataclass
