@@ -6,7 +6,7 @@ import { span, t as tr } from "../text";
 import { Avatar, Empty, Sheet } from "../ui/parts";
 import { Answers } from "./Answers";
 import "./activity.css";
-import { Bars, type Insights, overTime } from "./Charts";
+import { Bars, type Figure, FigureList, type Insights, overTime } from "./Charts";
 import { t } from "./text";
 
 interface Props {
@@ -54,7 +54,7 @@ export function Activity({ id, layers = [], onClose }: Props) {
 
 function Figures({ insights, viewers }: { insights: Insights; viewers: Viewers | null }) {
   const { reach, plays, completion_rate, mean_watch_ms, comments, shares, reactions } = insights;
-  const figures: [string, string | number][] = [
+  const figures: Figure[] = [
     [t("reach"), reach.total],
     [t("views"), plays],
     [t("completion"), `${Math.round(completion_rate * 100)} %`],
@@ -70,14 +70,7 @@ function Figures({ insights, viewers }: { insights: Insights; viewers: Viewers |
     : [];
   return (
     <section class="figures" aria-label={t("insights")}>
-      <dl>
-        {figures.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <FigureList figures={figures} />
       {reach.total > 0 && reach.followers !== null && (
         <figure class="split">
           <figcaption>

@@ -45,3 +45,19 @@ export function overTime(posted: number, times: readonly string[], steps = STEPS
   }));
   return bars.length > 1 ? bars : [];
 }
+
+export type Figure = [name: string, value: string | number];
+
+/** Figures with their names. */
+export function FigureList({ figures }: { figures: Figure[] }) {
+  return (
+    <dl>
+      {figures.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -4,7 +4,7 @@ import type { paths } from "stories-client";
 import { session, tray } from "../state";
 import { language, span, t as tr } from "../text";
 import "./activity.css";
-import { Bars } from "./Charts";
+import { Bars, type Figure, FigureList } from "./Charts";
 import { t } from "./text";
 
 type Page = paths["/v1/me/insights"]["get"]["responses"][200]["content"]["application/json"];
@@ -28,7 +28,7 @@ export function Totals() {
   const { totals, items } = page;
   const day = new Intl.DateTimeFormat(language.value, { day: "numeric", month: "numeric" });
   const full = new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" });
-  const figures: [string, string | number][] = [
+  const figures: Figure[] = [
     [tr("stories"), totals.stories],
     [t("reach"), totals.reach],
     [t("views"), totals.plays],
@@ -40,14 +40,7 @@ export function Totals() {
     <section>
       <h2>{t("insights")}</h2>
       <div class="panel insights figures">
-        <dl>
-          {figures.map(([name, value]) => (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ))}
-        </dl>
+        <FigureList figures={figures} />
         {items.length > 1 && (
           <>
             <Bars
