@@ -1,10 +1,14 @@
 """Trust for TLS connections: the system's certificate authorities and those of ``CA_BUNDLE``."""
 
+import re
 import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+TLS_ERROR = re.compile(r"\[SSL[^\]]*\] (.+?)\.? \(_ssl")
+"""OpenSSL's reason in the text of an error, which a driver may have wrapped and listed for each server."""
 
 
 def client_context(ca_bundle: str | None) -> ssl.SSLContext:
@@ -34,3 +38,9 @@ def system_ca_files() -> list[Path]:
     if paths.cafile:
         return [Path(paths.cafile)]
     return sorted(Path(paths.capath).glob("*.[0-9]")) if paths.capath else []
+
+
+def tls_problem(error: BaseException) -> str | None:
+    """Why TLS failed, such as the part of a certificate that is not trusted; None for any other error."""
+    found = TLS_ERROR.search(str(error))
+    return found[1] if found else None

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from fastapi import FastAPI
+from pymongo.errors import PyMongoError
 
 from stories_shared.runtime.logging import configure
 from stories_shared.runtime.server import serve
 from stories_shared.runtime.settings import Settings, load
+from stories_shared.tls import tls_problem
 
 S = TypeVar("S", bound=Settings)
 S_contra = TypeVar("S_contra", bound=Settings, contravariant=True)
@@ -41,7 +43,7 @@ def run(
         check: validates the environment before serving.
         arguments: default: those of the process.
 
-    A ``ValueError`` of ``init`` or ``check`` is printed as one line, with exit status 1.
+    A ``ValueError`` of ``init`` or ``check`` and what MongoDB refuses are printed as one line, with exit status 1.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given not in ([], [INIT], [INIT, SETTLE]):
@@ -55,6 +57,9 @@ def run(
             asyncio.run(_awaited(before))
         except ValueError as error:
             print(str(error), file=sys.stderr)  # noqa: T201
+            return 1
+        except PyMongoError as error:
+            print(f"MongoDB: {tls_problem(error) or str(error)[:200]}", file=sys.stderr)  # noqa: T201
             return 1
     if not given:
         serve(lambda: build(settings), settings)
