@@ -77,7 +77,7 @@ async def test_retries_of_init_end() -> None:
 @pytest.mark.parametrize(
     "error", [OperationFailure("not authorized", 13), TopicAuthorizationFailedError(), RuntimeError("a bug")]
 )
-async def test_what_no_retry_mends_fails_at_once(error: Exception) -> None:
+async def test_any_other_error_of_init_fails_at_once(error: Exception) -> None:
     init = FailingInit(error, error)
     with pytest.raises(type(error)):
         await retry_while_unavailable(init, first_pause_s=0)

@@ -49,7 +49,7 @@ async def retry_while_unavailable(
         first_pause_s: seconds after the first failure; doubled after each further one, up to ten seconds.
 
     Raises:
-        Exception: the last error, once the time is over; any error that no retry can mend, at once.
+        Exception: the last error, once the time is over; any other error, at once.
     """
     attempts = AsyncRetrying(
         retry=retry_if_exception(lambda error: failed_dependency(error) is not None),
