@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TLS_ERROR = re.compile(r"\[SSL[^\]]*\] (.+?)\.? \(_ssl")
+REFUSED = re.compile(r"\[SSL: CERTIFICATE_VERIFY_FAILED\] (.+?)\.? \(_ssl")
 """OpenSSL's reason in the text of an error, which a driver may have wrapped and listed for each server."""
 
 
@@ -40,7 +40,7 @@ def system_ca_files() -> list[Path]:
     return sorted(Path(paths.capath).glob("*.[0-9]")) if paths.capath else []
 
 
-def tls_problem(error: BaseException) -> str | None:
-    """Why TLS failed, such as the part of a certificate that is not trusted; None for any other error."""
-    found = TLS_ERROR.search(str(error))
+def refused_certificate(error: BaseException) -> str | None:
+    """Why a server's certificate is not trusted; None for any other error."""
+    found = REFUSED.search(str(error))
     return found[1] if found else None
