@@ -63,7 +63,7 @@ async def test_tail_reads_existing_records_then_follows(kafka, publisher):
         assert sorted(reader.applied) == sorted(before)
         await publisher.publish_tombstones(StoryDeleted, ["gone"])
         after = await delete(publisher)
-        await eventually(lambda: {after, "forget gone"} <= set(reader.applied), within_s=5)
+        await eventually(lambda: {after, "forget gone"} <= set(reader.applied))
         assert not reader.tail.stale(after)
         assert not reader.tail.any_stale()
     finally:
