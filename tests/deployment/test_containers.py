@@ -60,10 +60,8 @@ class Stack:
         ports = {name: free_port(taken) for name in ("GATEWAY_PORT", "S3_PORT", "KAFKA_PORT")}
         given = {name: str(port) for name, port in ports.items()}
         given["S3_PUBLIC_ENDPOINT"] = f"127.0.0.1:{ports['S3_PORT']}"
-        given |= {
-            f"MONGO_{user.upper()}_PASSWORD": f"'{PASSWORD}'" for user in ("root", "operator", "monitor", *SERVICES)
-        }
-        given |= {name: f"'{PASSWORD}'" for name in ("S3_SECRET_KEY", "GRAFANA_PASSWORD")}
+        accounts = [f"MONGO_{user.upper()}_PASSWORD" for user in ("root", "operator", "monitor", *SERVICES)]
+        given |= dict.fromkeys((*accounts, "S3_SECRET_KEY", "GRAFANA_PASSWORD"), f"'{PASSWORD}'")
         self.origin = given["CORS_ORIGINS"] = "https://app.example"
         self.env_file = secrets(folder)
         with self.env_file.open("a") as file:
