@@ -184,7 +184,7 @@ async def test_cancelled_request_is_taken_over_at_once_with_the_same_id(claims):
             return await run_once(claims, "ann", FIRST, notes.make, notes.make)
         return None
 
-    made = await eventually(again, within_s=5)
+    made = await eventually(again)
     assert notes.made == [made, made]
 
 

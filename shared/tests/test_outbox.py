@@ -34,11 +34,13 @@ class Harness:
         self.publisher = Publisher(self.kafka, "feed")
         self.before_clearing = asyncio.Event()
         self.before_clearing.set()
+        self.has_read = asyncio.Event()
         self.clock = FakeClock(truncate_to_ms(system_now()))
         self.outbox = Outbox("things", self.things, self.events_of, self.publisher, self.clock)
 
     async def events_of(self, document) -> list[OutgoingEvent]:
         outgoing = OutgoingEvent(StoryErased(story_id=document["_id"], store="feed", erased_at=document["at"]))
+        self.has_read.set()
         await self.before_clearing.wait()
         if document["kind"] == "too-large":
             return [OutgoingEvent(UserFollowed(user_id="ann", target_id="b" * 100, at=NOW))]
@@ -101,6 +103,19 @@ async def test_change_during_publishing_is_published_last(harness):
     assert (await harness.outbox.pending())[0] == 1
     await harness.outbox.run_once()
     assert await harness.published() == [1, 2]
+
+
+async def test_what_changed_meanwhile_stays_pending_among_many(harness):
+    things = [new_id() for _ in range(60)]
+    for number, thing in enumerate(things):
+        await harness.change(thing, 1 + number % 2)
+    harness.before_clearing.clear()
+    iteration = asyncio.create_task(harness.outbox.run_once())
+    await harness.has_read.wait()
+    await harness.change(things[0], 3)
+    harness.before_clearing.set()
+    assert await iteration == len(things)
+    assert await harness.pending_ids() == {things[0]}
 
 
 async def test_publish_now_returns_once_acknowledged(harness):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition, partitioner
 from aiokafka.protocol.group import LeaveGroupRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
@@ -15,9 +15,10 @@ from stories_shared.errors import MONGODB, InvalidMessage, Unavailable
 from stories_shared.events import StoryErased, UserFollowed, encode
 from stories_shared.events.cloudevents import ReceivedEvent, decode_record
 from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.batches import BatchPublisher
-from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.publisher import ProducerRecord, Publisher, RecordsRefused
+from stories_shared.kafka.client import Kafka, murmur2
+from stories_shared.kafka.publisher import BATCHED_FROM, ProducerRecord, Publisher, RecordsRefused
 from stories_shared.kafka.rebalance import RebalanceListener
 from stories_shared.kafka.subscriber import (
     BREAKER_THRESHOLD,
@@ -29,6 +30,7 @@ from stories_shared.kafka.subscriber import (
     subscribe,
 )
 from stories_shared.testing import consuming, eventually, records_of
+from stories_shared.testing.kafka_admin import administer
 
 pytestmark = pytest.mark.servers
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,12 +62,7 @@ async def committed(kafka: Kafka, group: str, topic: str) -> int:
     try:
         consumer.assign([])
         await consumer.topics()
-        admin = kafka.admin()
-        await admin.start()
-        try:
-            found = await admin.list_consumer_group_offsets(kafka.topic(group))
-        finally:
-            await admin.close()
+        found = await administer(kafka, lambda admin: admin.list_consumer_group_offsets(kafka.topic(group)))
         return sum(offset.offset for partition, offset in found.items() if partition.topic == kafka.topic(topic))
     finally:
         await consumer.stop()
@@ -601,6 +598,26 @@ async def test_publisher_recovers_from_a_rejected_record(kafka):
             await publisher.publish(follow())
     finally:
         await publisher.stop()
+
+
+async def test_batched_records_go_where_single_ones_go(kafka):
+    publisher = Publisher(kafka, "feed")
+    events = [follow(f"u{n}", "ann") for n in range(BATCHED_FROM)]
+    try:
+        await publisher.publish_all(OutgoingEvent(event) for event in events)
+        for event in events:
+            await publisher.publish(event)
+    finally:
+        await publisher.stop()
+    found = await read_all(kafka, "user-followed", 2 * len(events))
+    assert len(found) == 2 * len({(record.key, record.partition) for record in found})
+    assert len({tuple(name for name, _ in record.headers) for record in found}) == 1
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 4, 5, 7, 36, 250])
+def test_partition_of_a_key_is_that_of_other_clients(length):
+    key = bytes(255 - n for n in range(length))
+    assert murmur2(key) == partitioner.murmur2(key)
 
 
 async def test_batches_of_concurrent_requests_keep_the_order_of_a_key(kafka):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 SCHEMAS = (
     "not a cursor of this list",  # sealed for a user and a list
-    "must be one fully qualified emoji",
+    "must be one emoji",
     "must not be yourself",
     "Expected `int`, got `float`",
     "Input should be a valid integer",  # 1.0 is an integer to JSON Schema; whole numbers are written without a fraction

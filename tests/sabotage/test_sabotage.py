@@ -5,7 +5,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -50,13 +50,13 @@ GUARDS: Mapping[str, Sequence[str]] = {
 class Outcome:
     """The result of one test: why it failed, or whether it could not run."""
 
-    failures: Sequence[str]
-    broken: Sequence[str]
+    failures: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     @property
     def red(self) -> bool:
         """Whether it ran and an assertion failed."""
-        return not self.broken and any("AssertionError" in why or why.startswith("assert ") for why in self.failures)
+        return any("AssertionError" in why or why.startswith("assert ") for why in self.failures)
 
 
 def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = "") -> Mapping[str, Outcome]:
@@ -74,9 +74,11 @@ def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = 
     assert ran.returncode in {0, 1}, ran.stdout + ran.stderr
     found: dict[str, Outcome] = {}
     for case in ET.parse(report).getroot().iter("testcase"):
-        failures = [str(each.get("message")) for each in case.iter("failure")]
-        broken = [f"{each.get('message')}: {each.text}" for each in (*case.iter("error"), *case.iter("skipped"))]
-        found[f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"] = Outcome(failures, broken)
+        # A test that fails and then breaks while it is torn down has two entries.
+        outcome = found.setdefault(f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}", Outcome())
+        outcome.failures.extend(str(each.get("message")) for each in case.iter("failure"))
+        for each in (*case.iter("error"), *case.iter("skipped")):
+            outcome.broken.append(f"{each.get('message')}: {each.text}")
     return found
 
 

@@ -2795,7 +2795,7 @@ export interface components {
             /** @description The HTTP status. */
             status: number;
             /** @description What happened in this case. */
-            detail?: string;
+            detail: string;
             /** @description What is wrong with the input, at most 20. */
             errors?: components["schemas"]["InputError"][];
             /**
@@ -3019,11 +3019,11 @@ export interface components {
             /** @description Those who did not, or of whom it is unknown; null with `followers`. */
             others: number | null;
         };
-        /** @description A reaction: one fully qualified emoji. */
+        /** @description A reaction: one emoji, normalised to its fully qualified form. */
         ReactionRequest: {
             /**
              * Format: emoji
-             * @description One fully qualified emoji.
+             * @description One emoji, fully qualified; a bare one is normalised.
              * @example ❤️
              * @example 👍🏽
              */

@@ -188,7 +188,7 @@ def test_gateway_problems_equal_those_of_the_services(without_ingest: RunningGat
         content = b"x" * (MAX_BODY_BYTES + 1) if slug == "too-large" else None
         answer = without_ingest.http.request(method, path, content=content)
         kind = KINDS[slug]
-        assert answer.json() == {"type": kind.type, "title": kind.title, "status": kind.status}
+        assert answer.json() == kind.example()
         assert answer.status_code == kind.status
         assert answer.headers["content-type"] == CONTENT_TYPE
     taken = without_ingest.http.post("/v1/views", content=b"x" * MAX_BODY_BYTES)

@@ -76,7 +76,7 @@ async def test_stale_replica_responds_503(realm: Realm) -> None:
         story = await service.post()
         assert await status(service, story, "bob") == 200
         with realm.servers.frozen(realm.servers.kafka):
-            await becomes(service, story, "bob", 503, within_s=5)
+            await becomes(service, story, "bob", 503, within_s=15)
             answer = await service.view(story, "bob")
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         await becomes(service, story, "bob", 200, within_s=60)

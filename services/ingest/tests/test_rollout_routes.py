@@ -30,14 +30,14 @@ async def test_policy_is_reloaded_and_enforced(start, tmp_path):
             return (await ann.http.get("/v1/eligibility")).json()["reason"] == "denied"
 
         policy.write_text("create: {deny: [ann]}")
-        await eventually(denied, within_s=5)
+        await eventually(denied)
         assert (await ann.publish(draft["id"])).json()["reason"] == "denied"
         policy.write_text("create: {deny: ann}")
 
         async def told() -> bool:
             return "stories_rollout_reload_success 0.0" in (await ingest.http.get("/metrics")).text
 
-        await eventually(told, within_s=5)
+        await eventually(told)
         assert await denied()
 
 

@@ -1213,7 +1213,7 @@ class Problem(TypedDict):
     # The HTTP status.
     status: int
     # What happened in this case.
-    detail: NotRequired[str]
+    detail: str
     # What is wrong with the input, at most 20.
     errors: NotRequired[list[InputError]]
     # Why, where a type has several reasons.
@@ -1423,9 +1423,9 @@ class Reach(TypedDict):
 
 
 class ReactionRequest(TypedDict):
-    """A reaction: one fully qualified emoji."""
+    """A reaction: one emoji, normalised to its fully qualified form."""
 
-    # One fully qualified emoji.
+    # One emoji, fully qualified; a bare one is normalised.
     emoji: str
 
 

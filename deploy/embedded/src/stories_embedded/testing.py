@@ -27,6 +27,7 @@ import pytest
 import pytest_asyncio
 import urllib3
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from pymongo import MongoClient
@@ -256,9 +257,19 @@ class Realm(dict[str, str]):
         await asyncio.to_thread(self._remove_bucket)
 
     async def _admin(self) -> AIOKafkaAdminClient:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self["KAFKA_BOOTSTRAP_SERVERS"])
-        await admin.start()
-        return admin
+        """A started client, once a broker can be asked: Kafka lists none for a moment after it was frozen."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self["KAFKA_BOOTSTRAP_SERVERS"])
+            try:
+                await admin.start()
+                await admin.list_topics()
+                return admin
+            except KafkaError:
+                await admin.close()
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.05)
 
     async def _wait_for_leaders(self, topics: Sequence[str], partitions: int) -> None:
         deadline = time.monotonic() + READY_SECONDS

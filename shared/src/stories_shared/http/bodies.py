@@ -17,7 +17,7 @@ from starlette.responses import Response
 from stories_shared.auth.tokens import USER_ID
 from stories_shared.events.layers import SPACE
 from stories_shared.http.authentication import Bearer
-from stories_shared.http.emojis import is_one_emoji
+from stories_shared.http.emojis import fully_qualified
 from stories_shared.http.queries import read_query
 from stories_shared.http.strict_json import is_clean, read_document
 
@@ -64,13 +64,14 @@ StoryId = Annotated[str, Field(pattern=STORY_ID, examples=["01981d5a-7c00-7000-8
 
 
 def one_emoji(text: str) -> str:
-    if not is_one_emoji(text):
-        raise PydanticCustomError("emoji", "must be one fully qualified emoji")
-    return text
+    qualified = fully_qualified(text)
+    if qualified is None:
+        raise PydanticCustomError("emoji", "must be one emoji")
+    return qualified
 
 
 class EmojiShape:
-    """One fully qualified RGI emoji sequence (UTS 51)."""
+    """One RGI emoji sequence (UTS 51), normalised to its fully qualified form."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(one_emoji, core_schema.str_schema(strict=True))

@@ -4,14 +4,18 @@ from functools import cache
 
 import emoji
 
+PRESENTATION = "\N{VARIATION SELECTOR-16}"
+
 
 @cache
-def sequences() -> frozenset[str]:
-    return frozenset(
-        text for text, known in emoji.EMOJI_DATA.items() if known["status"] == emoji.STATUS["fully_qualified"]
-    )
+def sequences() -> dict[str, str]:
+    """The fully qualified sequences, by themselves without presentation selectors."""
+    wanted = emoji.STATUS["fully_qualified"]
+    return {
+        text.replace(PRESENTATION, ""): text for text, known in emoji.EMOJI_DATA.items() if known["status"] == wanted
+    }
 
 
-def is_one_emoji(text: str) -> bool:
-    """Whether a string is exactly one fully qualified RGI sequence: ``❤️``, not ``❤``, ``❤️❤️`` or ``a``."""
-    return text in sequences()
+def fully_qualified(text: str) -> str | None:
+    """The fully qualified form of exactly one RGI sequence: ``❤️`` for ``❤️`` and ``❤``, None for ``❤️❤️`` and ``a``."""
+    return sequences().get(text.replace(PRESENTATION, ""))

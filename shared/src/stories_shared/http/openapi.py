@@ -300,7 +300,7 @@ def problem_schema() -> Schema:
             },
             "reason": {"description": "Why, where a type has several reasons.", "type": "string", "enum": reasons},
         },
-        "required": ["type", "title", "status"],
+        "required": ["type", "title", "status", "detail"],
     }
 
 

@@ -208,7 +208,7 @@ PROPERTIES: Mapping[str, str] = {
     "viewers": "People who viewed.",
     "shares": "Viewers who asked for a link.",
     "text": "The text.",
-    "emoji": "One fully qualified emoji.",
+    "emoji": "One emoji, fully qualified; a bare one is normalised.",
     "total": "How many there are in all.",
     "mine": "The caller's own; null without one.",
     "complete": "Whether every store has confirmed.",

@@ -108,7 +108,7 @@ def problem_from_error(error: BaseException, scope: MutableMapping[str, Any]) ->
         error = error.exceptions[0]
     if isinstance(error, Problem):
         if error.status == UNAVAILABLE:
-            log_unavailable(error.detail or error.title, scope, error)
+            log_unavailable(error.detail, scope, error)
         return error
     if isinstance(error, RequestValidationError):
         return problem_from_validation(error)
@@ -145,7 +145,7 @@ def problem_from_validation(error: RequestValidationError) -> Problem:
     ]
     if any(entry["loc"][:1] == ["path"] for entry in found):
         return not_found()
-    return problem("invalid", "the request has the wrong shape", errors=found)
+    return problem("invalid", errors=found)
 
 
 def strip_pydantic_prefix(msg: str) -> str:

@@ -28,6 +28,8 @@ class Kind:
     slug: str
     status: int
     title: str
+    detail: str
+    """What happened, where the place that raises it has nothing closer to say."""
     reasons: tuple[str, ...] = ()
     """The values of the member ``reason``."""
     retry_after: bool = False
@@ -39,7 +41,7 @@ class Kind:
 
     def example(self) -> dict[str, Any]:
         """A document of this kind."""
-        made: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status}
+        made: dict[str, Any] = {"type": self.type, "title": self.title, "status": self.status, "detail": self.detail}
         if self.slug == "invalid":
             made["errors"] = [{"loc": ["query", "limit"], "msg": "must be a whole number from 1 to 100"}]
         return made | ({"reason": self.reasons[0]} if self.reasons else {})
@@ -54,34 +56,53 @@ MEDIA_REASONS = (
 KINDS: dict[str, Kind] = {
     kind.slug: kind
     for kind in (
-        Kind("not-json", 400, "Invalid JSON"),
-        Kind("bad-request", 400, "Bad request"),
-        Kind("unauthenticated", 401, "Unauthorized"),
-        Kind("forbidden", 403, "Forbidden"),
-        Kind("ticket-expired", 403, "Ticket expired"),
-        Kind("comments-friends-only", 403, "Comments are for friends only"),
-        Kind("not-in-rollout", 403, "Not in the rollout", ("country", "percentage", "denied", "paused")),
-        Kind("external-graph", 403, "Follows are managed externally"),
-        Kind("suspended", 403, "Suspended from creating stories"),
-        Kind("not-found", 404, "Not found"),
-        Kind("method-not-allowed", 405, "Method not allowed"),
-        Kind("wrong-state", 409, "Wrong story state"),
-        Kind("comments-off", 409, "Comments are off"),
-        Kind("reactions-off", 409, "Reactions are off"),
-        Kind("sharing-off", 409, "Sharing is off"),
-        Kind("answer-final", 409, "Answer is final"),
-        Kind("idempotency-running", 409, "Request with this idempotency key in progress", retry_after=True),
-        Kind("too-large", 413, "Content too large"),
-        Kind("unsupported-media-type", 415, "Unsupported media type"),
-        Kind("invalid", 422, "Unprocessable content"),
-        Kind("ticket-missing", 422, "Ticket missing"),
-        Kind("media-refused", 422, "Media refused", MEDIA_REASONS),
-        Kind("idempotency-reused", 422, "Idempotency key reused with another body"),
-        Kind("rate-limited", 429, "Too many requests"),
-        Kind("quota-reached", 429, "Quota reached"),
-        Kind("too-many-drafts", 429, "Too many drafts"),
-        Kind("internal", 500, "Internal error"),
-        Kind("unavailable", 503, "Service unavailable"),
+        Kind("not-json", 400, "Invalid JSON", "the body is not JSON"),
+        Kind("bad-request", 400, "Bad request", "the request cannot be read"),
+        Kind("unauthenticated", 401, "Unauthorized", "a bearer token is needed"),
+        Kind("forbidden", 403, "Forbidden", "the caller may not do this"),
+        Kind("ticket-expired", 403, "Ticket expired", "the ticket's time is over; get the story again"),
+        Kind("comments-friends-only", 403, "Comments are for friends only", "only friends of the author may comment"),
+        Kind(
+            "not-in-rollout",
+            403,
+            "Not in the rollout",
+            "the rollout policy does not include the caller",
+            ("country", "percentage", "denied", "paused"),
+        ),
+        Kind(
+            "external-graph",
+            403,
+            "Follows are managed externally",
+            "follows are changed by events of the host application",
+        ),
+        Kind("suspended", 403, "Suspended from creating stories", "an admin has suspended the caller"),
+        Kind("not-found", 404, "Not found", "it does not exist, has ended or is not visible to the caller"),
+        Kind("method-not-allowed", 405, "Method not allowed", "the path has other methods; see Allow"),
+        Kind("wrong-state", 409, "Wrong story state", "its state does not allow this"),
+        Kind("comments-off", 409, "Comments are off", "the author has switched comments off"),
+        Kind("reactions-off", 409, "Reactions are off", "the author has switched reactions off"),
+        Kind("sharing-off", 409, "Sharing is off", "the author has switched sharing off"),
+        Kind("answer-final", 409, "Answer is final", "an answer to a quiz cannot be changed"),
+        Kind(
+            "idempotency-running",
+            409,
+            "Request with this idempotency key in progress",
+            "the first request with this key is still running",
+            retry_after=True,
+        ),
+        Kind("too-large", 413, "Content too large", "the body is larger than the limit"),
+        Kind("unsupported-media-type", 415, "Unsupported media type", "the body must be application/json"),
+        Kind("invalid", 422, "Unprocessable content", "the request has the wrong shape"),
+        Kind("ticket-missing", 422, "Ticket missing", "the header Story-Ticket is missing"),
+        Kind("media-refused", 422, "Media refused", "the upload cannot become a story", MEDIA_REASONS),
+        Kind(
+            "idempotency-reused", 422, "Idempotency key reused with another body", "the key was used with another body"
+        ),
+        Kind("rate-limited", 429, "Too many requests", "too many requests; see Retry-After"),
+        Kind("quota-reached", 429, "Quota reached", "no further story may be posted for now"),
+        Kind("too-many-drafts", 429, "Too many drafts", "too many drafts are open"),
+        Kind("internal", 500, "Internal error", "an unexpected error in the service"),
+        Kind("unavailable", 503, "Service unavailable", "a dependency does not answer; see Retry-After"),
     )
 }
 
@@ -106,7 +127,7 @@ class Problem(Exception):
         self.kind = kind
         self.status = status
         self.title = title or kind.title
-        self.detail = detail
+        self.detail = detail or kind.detail
         self.errors = list(errors)[:MAX_ERRORS] if errors is not None else None
         self.headers = dict(headers or {})
         self.members = members
@@ -118,8 +139,7 @@ class Problem(Exception):
     def document(self) -> dict[str, Any]:
         """The problem document."""
         document: dict[str, Any] = {"type": self.kind.type, "title": self.title, "status": self.status}
-        if self.detail is not None:
-            document["detail"] = self.detail
+        document["detail"] = self.detail
         if self.errors is not None:
             document["errors"] = self.errors
         return document | self.members

@@ -7,10 +7,11 @@ good; a new producer works. So any error that is not transient leads to a new pr
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -34,6 +35,10 @@ ATTEMPTS = 3
 # All records that wait for a partition go into one request. With the client's default of 16 KiB, about thirty records
 # fill a batch, and all waiting senders wake up each time one of them is sent.
 MAX_BATCH_BYTES = 512 * 1024
+BATCHED_FROM = 32
+"""Records of one call from which they are handed over in batches: a future for each takes longer than all the rest."""
+MAX_BATCHED_BYTES = 16 * 1024
+"""A larger record goes alone, where the client compares its size with what the broker takes."""
 SEND_ERRORS = (KafkaError, OSError, ValueError, AssertionError)
 STATES = {"story-posted": "live", "story-expired": "ended", "story-deleted": "ended", "story-erased": "erased"}
 """The state of a story that an event of a topic announces; each is a line in the log."""
@@ -52,6 +57,10 @@ class ProducerRecord:
     """None: the partition of its key."""
     logged: Mapping[str, Any] | None = field(default=None, compare=False)
     """The fields of a log line once it is acknowledged."""
+
+
+Buffering: TypeAlias = tuple[Sequence[ProducerRecord], Callable[[], Awaitable[Any]]]
+"""Records, and what buffers them and returns the future of their acknowledgement."""
 
 
 class RecordsRefused(KafkaError):  # type: ignore[misc]
@@ -217,27 +226,27 @@ class Publisher:
         self, producer: AIOKafkaProducer, messages: list[ProducerRecord]
     ) -> list[tuple[ProducerRecord, Exception]]:
         failures: list[tuple[ProducerRecord, Exception]] = []
-        sent: list[ProducerRecord] = []
+        sent: list[Sequence[ProducerRecord]] = []
         acknowledged: list[Any] = []
-        # Buffering one by one keeps the order of records with the same key; acknowledgements are awaited together.
+        small = all(len(message.value or b"") <= MAX_BATCHED_BYTES for message in messages)
+        batched = small and len(messages) >= BATCHED_FROM
+        # Buffering in turn keeps the order of records with the same key; acknowledgements are awaited together.
         try:
             async with asyncio.timeout(self.timeout_s):
-                for message in messages:
+                for records, buffer in await in_batches(producer, messages) if batched else singly(producer, messages):
                     try:
-                        future = await producer.send(
-                            message.topic, message.value, message.key, message.partition, headers=list(message.headers)
-                        )
+                        future = await buffer()
                     except SEND_ERRORS as error:
-                        failures.append((message, error))
+                        failures += ((message, error) for message in records)
                         continue
-                    sent.append(message)
+                    sent.append(records)
                     acknowledged.append(future)
                 outcomes = await asyncio.gather(*acknowledged, return_exceptions=True)
-        except TimeoutError as error:
-            return [(messages[0], error)]
-        for message, outcome in zip(sent, outcomes, strict=True):
+        except SEND_ERRORS as error:  # also a timeout, which is an OSError
+            return [(message, error) for message in messages]
+        for records, outcome in zip(sent, outcomes, strict=True):
             if isinstance(outcome, SEND_ERRORS):
-                failures.append((message, outcome))
+                failures += ((message, outcome) for message in records)
             elif isinstance(outcome, BaseException):
                 raise outcome
         return failures
@@ -276,6 +285,45 @@ class Publisher:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(2):
                 await failed.stop()
+
+
+def singly(producer: AIOKafkaProducer, messages: Iterable[ProducerRecord]) -> list[Buffering]:
+    """Each record by itself; the client collects them."""
+    return [
+        (
+            [message],
+            partial(
+                producer.send,
+                message.topic,
+                message.value,
+                message.key,
+                message.partition,
+                headers=list(message.headers),
+            ),
+        )
+        for message in messages
+    ]
+
+
+async def in_batches(producer: AIOKafkaProducer, messages: Iterable[ProducerRecord]) -> list[Buffering]:
+    """The records of each partition in batches, in their order."""
+    partitions: dict[str, list[int]] = {}
+    latest: dict[tuple[str, int], tuple[list[ProducerRecord], Any]] = {}
+    made: list[Buffering] = []
+    for message in messages:
+        topic, partition = message.topic, message.partition
+        if topic not in partitions:
+            partitions[topic] = sorted(await producer.partitions_for(topic))
+        if partition is None:
+            partition = partition_of(message.key, partitions[topic], partitions[topic])
+        fields = {"timestamp": None, "key": message.key, "value": message.value, "headers": list(message.headers)}
+        found = latest.get((topic, partition))
+        if found is None or found[1].append(**fields) is None:
+            found = latest[topic, partition] = [], producer.create_batch()
+            found[1].append(**fields)
+            made.append((found[0], partial(producer.send_batch, found[1], topic, partition=partition)))
+        found[0].append(message)
+    return made
 
 
 def state_change(event: Event, event_id: str, traceparent: str | None) -> dict[str, Any]:

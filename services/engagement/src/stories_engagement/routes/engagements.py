@@ -18,7 +18,7 @@ from stories_engagement.usecases.engagements import React, ReactionRepository, R
 
 
 class ReactionRequest(Body):
-    """A reaction: one fully qualified emoji."""
+    """A reaction: one emoji, normalised to its fully qualified form."""
 
     emoji: Emoji
 

@@ -21,6 +21,7 @@ from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import StoredStory, StoryContent
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.seen import Engagement, SeenKey
+from stories_feed.usecases.stories import KnownStories
 from stories_feed.usecases.trays import Preview
 
 log = logger(__name__)
@@ -97,7 +98,11 @@ class MongoStories:
         self._content_cache: OrderedDict[str, tuple[StoredStory, int]] = OrderedDict()
         self._content_cache_bytes = 0
 
-    async def put(self, stories: Sequence[StoryPosted]) -> None:
+    async def known(self, story_ids: Collection[str]) -> KnownStories:
+        """What is stored about these stories."""
+        return KnownStories(*await asyncio.gather(self._ended_among(story_ids), self._revisions_of(story_ids)))
+
+    async def put(self, stories: Sequence[StoryPosted], known: KnownStories | None = None) -> None:
         """Store each story, unless it has ended or the same or a newer revision is stored.
 
         The ended marks are read again after the write: `end` writes its mark first and erases then, so the later of
@@ -105,20 +110,29 @@ class MongoStories:
         """
         newest: dict[str, StoryPosted] = {}
         for story in stories:
-            known = newest.get(story.story_id)
-            if known is None or known.revision < story.revision:
+            other = newest.get(story.story_id)
+            if other is None or other.revision < story.revision:
                 newest[story.story_id] = story
-        ended, stored = await asyncio.gather(self._ended_among(newest), self._revisions_of(newest))
-        pending = [s for s in newest.values() if s.story_id not in ended and stored.get(s.story_id, 0) < s.revision]
+        known = known or await self.known(newest)
+        stored = known.revisions
+        new = (story for story in newest.values() if stored.get(story.story_id, 0) < story.revision)
+        pending = [story for story in new if story.story_id not in known.ended]
         for story in pending:
             self.evict(story.story_id)
         for _ in range(MAX_ATTEMPTS):
             if not pending:
                 return
             refused = await self._write(pending, stored)
+            # Trays that wait for a document need not read it, as they would at once and many at a time.
+            for story in pending:
+                if story not in refused:
+                    preview = Preview(story.revision, story.media.poster_key, story.audience)
+                    self._cache_preview(story.story_id, preview)
             ended = await self._ended_among([story.story_id for story in pending])
             if ended:
                 await self._stories.delete_many({"_id": {"$in": list(ended)}})
+                for story_id in ended:
+                    self.evict(story_id)
             # A write is refused if a newer revision is stored, or by a concurrent writer.
             pending = [story for story in refused if story.story_id not in ended]
 

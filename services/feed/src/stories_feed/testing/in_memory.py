@@ -20,7 +20,7 @@ from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.seen import Engagement, Seen, SeenKey
-from stories_feed.usecases.stories import live_story_from_event
+from stories_feed.usecases.stories import KnownStories, live_story_from_event
 from stories_feed.usecases.trays import Preview
 from stories_feed.usecases.visible_stories import FollowList
 
@@ -38,7 +38,12 @@ class MemoryStories:
         self.unannounced_ids: dict[str, EdgeListPosition | None] = {}
         self.batches: dict[str, tuple[NextBatch, bool]] = {}
 
-    async def put(self, stories: Sequence[StoryPosted]) -> None:
+    async def known(self, story_ids: Collection[str]) -> KnownStories:
+        """What is stored about these stories."""
+        stored = {story_id: self.stories[story_id].revision for story_id in story_ids if story_id in self.stories}
+        return KnownStories(self.marks.keys() & set(story_ids), stored)
+
+    async def put(self, stories: Sequence[StoryPosted], _known: KnownStories | None = None) -> None:
         """Store each, unless it has ended or is not newer."""
         for story in stories:
             known = self.stories.get(story.story_id)

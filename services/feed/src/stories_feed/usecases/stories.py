@@ -19,11 +19,28 @@ MAX_CLOCK_SKEW = timedelta(minutes=1)
 LOAD_BATCH = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class KnownStories:
+    """Which of some stories have ended, and the revisions of those that are stored."""
+
+    ended: Collection[str]
+    revisions: Mapping[str, int]
+
+
 class StoryRepository(Protocol):
     """The repository of stories."""
 
-    async def put(self, stories: Sequence[StoryPosted]) -> None:
-        """Store each, unless it has ended or the same or a newer revision is stored."""
+    async def known(self, story_ids: Collection[str]) -> KnownStories:
+        """What is stored about these stories."""
+        ...
+
+    async def put(self, stories: Sequence[StoryPosted], known: KnownStories | None = None) -> None:
+        """Store each, unless it has ended or the same or a newer revision is stored.
+
+        Args:
+            stories: new or changed ones.
+            known: what was stored about them a moment ago; None: it is read first.
+        """
         ...
 
     def evict(self, story_id: str) -> None:
@@ -61,8 +78,11 @@ class StoreStories:
         live = [record.event for record in records if record.event.expires_at > now]
         if not live:
             return
-        erased = await self.users.erased({story.author_id for story in live})
-        await self.stories.put([s for s in live if s.author_id not in erased or s.posted_at > erased[s.author_id]])
+        erased, known = await asyncio.gather(
+            self.users.erased({story.author_id for story in live}), self.stories.known({s.story_id for s in live})
+        )
+        allowed = [s for s in live if s.author_id not in erased or s.posted_at > erased[s.author_id]]
+        await self.stories.put(allowed, known)
 
 
 @dataclass(frozen=True, slots=True)
