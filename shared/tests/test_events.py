@@ -78,6 +78,29 @@ def test_binary_mode_has_source_id_and_time():
     assert received.identity == "/stories/feed#f-1"
 
 
+def test_headers_that_follow_other_ones_are_read_for_themselves():
+    follow = UserFollowed(user_id="ann", target_id="bob", at=AT)
+    own, other = headers_of(follow, "/stories/feed", "f-1", AT), headers_of(follow, "/graph", "g-1", AT)
+    overridden = [*own, ("CE_Source", b"/last"), ("traceparent", b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")]
+    without = [header for header in own if header[0] not in ("ce_source", "ce_time")]
+    found = [
+        (received.source, received.id, received.produced_at, received.traceparent is not None)
+        for headers in (own, other, own, overridden, without, own[::-1], (), own)
+        for received in [decode_record(record(FOLLOW, headers), UserFollowed)]
+    ]
+    plain = ("/stories/feed", "f-1", AT, False)
+    assert found == [
+        plain,
+        ("/graph", "g-1", AT, False),
+        plain,
+        ("/last", "f-1", AT, True),
+        (None, "f-1", None, False),
+        plain,
+        (None, None, None, False),
+        plain,
+    ]
+
+
 def test_structured_mode_decodes_the_same_event():
     envelope = {
         "specversion": "1.0",

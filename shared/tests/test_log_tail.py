@@ -18,6 +18,7 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import LogTail, PartitionFreshness, committed_offsets
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.testing import eventually
+from stories_shared.testing.kafka_admin import administer
 
 pytestmark = pytest.mark.servers
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -107,10 +108,8 @@ async def test_new_partitions_are_found_and_read_from_their_beginning(kafka, pub
     reader = Reader(kafka)
     try:
         await eventually(lambda: reader.tail.ready)
-        admin = kafka.admin()
-        await admin.start()
-        await admin.create_partitions({kafka.topic("story-deleted"): NewPartitions(6)})
-        await admin.close()
+        more = {kafka.topic("story-deleted"): NewPartitions(6)}
+        await administer(kafka, lambda admin: admin.create_partitions(more))
         stories: set[str] = set()
 
         async def published_while_it_grows() -> bool:

@@ -22,6 +22,7 @@ from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.settings import Settings
 from stories_shared.testing import eventually
+from stories_shared.testing.kafka_admin import administer
 
 pytestmark = pytest.mark.servers
 
@@ -119,11 +120,9 @@ async def test_added_partition_is_consumed_within_seconds(realm, topics):
     process = Process(realm)
     async with process.running() as client:
         await eventually(lambda: ready(client))
-        admin = process.runtime.kafka.admin()
-        await admin.start()
         topic = process.runtime.kafka.topic(StoryErased.topic)
-        await admin.create_partitions({topic: NewPartitions(total_count=4)})
-        await admin.close()
+        more = {topic: NewPartitions(total_count=4)}
+        await administer(process.runtime.kafka, lambda admin: admin.create_partitions(more))
         producer = AIOKafkaProducer(bootstrap_servers=process.runtime.kafka.bootstrap)
         await producer.start()
         try:

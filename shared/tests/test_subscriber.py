@@ -30,6 +30,7 @@ from stories_shared.kafka.subscriber import (
     subscribe,
 )
 from stories_shared.testing import consuming, eventually, records_of
+from stories_shared.testing.kafka_admin import administer
 
 pytestmark = pytest.mark.servers
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,12 +62,7 @@ async def committed(kafka: Kafka, group: str, topic: str) -> int:
     try:
         consumer.assign([])
         await consumer.topics()
-        admin = kafka.admin()
-        await admin.start()
-        try:
-            found = await admin.list_consumer_group_offsets(kafka.topic(group))
-        finally:
-            await admin.close()
+        found = await administer(kafka, lambda admin: admin.list_consumer_group_offsets(kafka.topic(group)))
         return sum(offset.offset for partition, offset in found.items() if partition.topic == kafka.topic(topic))
     finally:
         await consumer.stop()

@@ -16,6 +16,7 @@ from stories_shared.mongo.client import Mongo
 from stories_shared.s3.objects import Objects
 from stories_shared.testing.authority import Authority
 from stories_shared.testing.signed_store import signed_store
+from stories_shared.tls import refused_certificate
 
 
 @pytest.fixture(scope="module")
@@ -132,3 +133,17 @@ async def test_database_without_tls_needs_no_bundle(servers, bundle):
     mongo = Mongo.connect(servers.mongo_url, "trust", ca_bundle=bundle)
     assert (await mongo.database.command("ping"))["ok"] == 1
     await mongo.close()
+
+
+async def test_error_says_why_a_certificate_is_refused(ours, another, bundle):
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=ours.server)
+    url = f"mongodb://localhost:{server.sockets[0].getsockname()[1]}/?directConnection=true&tls=true"
+    mongo = Mongo.connect(url, "trust")
+    try:
+        with pytest.raises(PyMongoError) as refused:
+            await mongo.ping()
+    finally:
+        await mongo.close()
+        server.close()
+    assert refused_certificate(refused.value).startswith("certificate verify failed: ")
+    assert refused_certificate(PyMongoError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF (_ssl.c:1006)")) is None

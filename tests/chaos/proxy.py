@@ -32,6 +32,7 @@ class Proxy:
     rng: random.Random
     mode: Mode = "open"
     delay_s: float = 0.0
+    host: str = "127.0.0.1"
     connections: int = 0
     _open: asyncio.Event = field(default_factory=asyncio.Event)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -40,7 +41,7 @@ class Proxy:
     async def start(self) -> None:
         """Start listening."""
         self._open.set()
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._connected, self.host, self.port)
 
     async def stop(self) -> None:
         """Reset all connections and stop listening."""

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.kafka.topics import Topics
+from stories_shared.testing.kafka_admin import administer
 
 from .log_recorder import INVALID_KEY_PREFIX, LogRecorder
 
@@ -87,7 +88,7 @@ class RecordFaults:
     async def partitions(self, rng: random.Random) -> AsyncIterator[str]:
         """Add a partition to a topic, which changes the partition of keys."""
         topic = rng.choice(sorted(EVENTS))
-        number = await with_retries(lambda: self._one_more(topic))
+        number = await self._one_more(topic)
         yield f"{topic} has {number} partitions"
 
     def readable(self) -> dict[str, int]:
@@ -110,16 +111,14 @@ class RecordFaults:
         return record.topic, record.key, record.value, headers
 
     async def _one_more(self, topic: str) -> int:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        try:
-            await admin.start()
+        async def add(admin: AIOKafkaAdminClient) -> int:
             [described] = await admin.describe_topics([topic])
             existing = len(described["partitions"])
             if existing < MOST_PARTITIONS:
                 await admin.create_partitions({topic: NewPartitions(total_count=existing + 1)})
             return min(existing + 1, MOST_PARTITIONS)
-        finally:
-            await admin.close()
+
+        return await administer(self.bootstrap, add)
 
     async def _send(self, records: list[tuple[str, bytes, bytes, list[Header]]]) -> None:
         async def send() -> None:

@@ -42,6 +42,10 @@ class Fleet:
         own = {"MONGO_DATABASE": self.database(service), "PORT": str(self.ports[service])}
         return {**self.realm, **SETTINGS, **own}
 
+    def init_environment(self, service: str) -> dict[str, str]:
+        """The settings with which one service creates what it needs."""
+        return {**self.realm, "MONGO_DATABASE": self.database(service)}
+
     def database(self, service: str) -> str:
         """The database of one service."""
         return f"{self.realm.name}_{service}"
@@ -49,8 +53,7 @@ class Fleet:
     async def prepare(self) -> None:
         """Create topics, bucket and indexes."""
         for service in self.services:
-            given = {name.lower(): value for name, value in self.realm.items()}
-            given["mongo_database"] = self.database(service)
+            given = {name.lower(): value for name, value in self.init_environment(service).items()}
             module = import_module(f"stories_{service}.settings")
             settings: Any = load(getattr(module, f"{service.title()}Settings"), given)
             await import_module(f"stories_{service}.app").init(settings)

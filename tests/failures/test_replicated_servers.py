@@ -28,6 +28,7 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Mongo
 from stories_shared.testing import eventually
+from stories_shared.testing.kafka_admin import administer
 
 from .fleet import Fleet
 from .loads import story
@@ -102,12 +103,7 @@ class Cluster:
 
     async def leader(self, topic: str) -> Broker:
         """The broker that leads a partition of a topic."""
-        admin = Kafka(self.bootstrap).admin()
-        await admin.start()
-        try:
-            ((described,), *_) = [await admin.describe_topics([topic])]
-        finally:
-            await admin.close()
+        [described] = await administer(self.bootstrap, lambda admin: admin.describe_topics([topic]))
         return self.brokers[described["partitions"][0]["leader"] - 1]
 
     def _log(self, server: Server) -> Path:

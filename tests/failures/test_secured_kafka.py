@@ -6,10 +6,8 @@ deploy/topics.yml and nothing else.
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 from aiokafka.helpers import create_ssl_context
-from aiokafka.protocol.admin import CreateAclsRequest
 from stories_embedded.kafka import Kafka as Broker
-from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
@@ -32,7 +28,9 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.topics import Topics
 from stories_shared.testing import eventually
 from stories_shared.testing.authority import Authority
+from stories_shared.testing.kafka_admin import administer
 
+from tests.secured import PASSWORDS, PREFIXED, RESOURCES, allow, make_kafka_users
 from tools.codegen.strimzi import Grant, grants, users
 
 from .fleet import Fleet
@@ -40,13 +38,7 @@ from .people import Life
 
 pytestmark = [pytest.mark.servers, pytest.mark.nightly]
 
-USERS = ("ingest", "feed", "engagement", "expiry", "operator", "monitor", "producer")
-PASSWORDS = {user: f"password-of_{user}" for user in USERS}
 TOPICS = Topics.of([timedelta(hours=24)])
-# The numbers of Kafka's protocol.
-RESOURCES = {"topic": 2, "group": 3}
-OPERATIONS = {"All": 2, "Read": 3, "Write": 4, "Describe": 8}
-LITERAL, PREFIXED, ALLOW = 3, 4, 3
 
 
 @dataclass(frozen=True)
@@ -77,44 +69,22 @@ class Secured:
         }
         return Kafka(self.broker.url, prefix, **given | changed)
 
-    def make_users(self) -> None:
-        """Run the script of compose, with Kafka's own tool from the stack's jars."""
-        passwords = {f"KAFKA_{user.upper()}_PASSWORD": password for user, password in PASSWORDS.items()}
-        tool = f"{sys.executable} -m stories_embedded.kafka_tools kafka-configs"
-        given = {"KAFKA_CONFIGS": tool, "KAFKA_ADMIN": f"127.0.0.1:{self.broker.admin_port}"}
-        script = CHECKOUT / "deploy" / "compose" / "kafka-users.sh"
-        run = subprocess.run(
-            ["sh", script], check=False, capture_output=True, text=True, timeout=240, env=os.environ | passwords | given
-        )
-        assert run.returncode == 0, run.stdout + run.stderr
+    @property
+    def admin(self) -> str:
+        """The address of a listener that asks for nothing."""
+        return f"127.0.0.1:{self.broker.admin_port}"
 
     async def grant(self, prefix: str) -> None:
         """Give the services and the producer what docs/acls.md says, and the operator everything with the prefix."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{self.broker.admin_port}")
-        await admin.start()
-        try:
+
+        async def all_of_them(admin: AIOKafkaAdminClient) -> None:
             for user in users():
                 for grant in grants(user, TOPICS):
-                    await self._allow(admin, user, prefix, grant, LITERAL)
+                    await allow(admin, user, replace(grant, name=prefix + grant.name))
             for kind in RESOURCES:
-                await self._allow(admin, "operator", prefix, Grant(kind, "", ("All",)), PREFIXED)
-        finally:
-            await admin.close()
+                await allow(admin, "operator", Grant(kind, prefix, ("All",)), PREFIXED)
 
-    @staticmethod
-    async def _allow(admin: AIOKafkaAdminClient, user: str, prefix: str, grant: Grant, pattern: int) -> None:
-        for operation in grant.operations:
-            request = CreateAclsRequest(
-                RESOURCES[grant.kind],
-                prefix + grant.name,
-                pattern,
-                f"User:{user}",
-                "*",
-                OPERATIONS[operation],
-                ALLOW,
-            )
-            answer = await admin._send_request(request)
-            assert [code for code, _ in answer.creation_responses] == [0], answer
+        await administer(self.admin, all_of_them)
 
 
 @pytest.fixture(scope="module", params=["SCRAM", "SCRAM, TLS and ACLs"])
@@ -134,7 +104,7 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     try:
         wait_until_ready("kafka", process, broker.ready, folder / "kafka.log", 90)
         made = Secured(broker, authority)
-        made.make_users()
+        make_kafka_users(made.admin)
         yield made
     finally:
         stop(process, 5)
@@ -239,10 +209,5 @@ async def test_nobody_reads_without_what_the_broker_asks_for(secured: Secured, c
 
 
 async def test_users_are_made_again_without_harm(secured: Secured) -> None:
-    secured.make_users()
-    admin = secured.kafka("producer").admin()
-    await admin.start()
-    try:
-        assert await admin.list_topics() is not None
-    finally:
-        await admin.close()
+    make_kafka_users(secured.admin)
+    assert await administer(secured.kafka("producer"), lambda admin: admin.list_topics()) is not None

@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from stories_embedded.kafka import Kafka
 from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
+from stories_shared.testing.kafka_admin import administer
 
 from .stack import Stack
 
@@ -18,32 +20,27 @@ START_SECONDS = 60.0
 
 async def groups_of(bootstrap: str) -> list[str]:
     """Every group `<service>.<topic>` of the running stack."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        return [name for name, _ in await admin.list_consumer_groups() if "." in name]
-    finally:
-        await admin.close()
+    return [name for name, _ in await administer(bootstrap, lambda admin: admin.list_consumer_groups()) if "." in name]
 
 
 async def unread(bootstrap: str, groups: Sequence[str]) -> Mapping[str, int]:
     """The lag of each group; groups without lag are left out."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
-    await admin.start()
-    await consumer.start()
-    try:
-        lags: dict[str, int] = {}
-        for group in groups:
-            partitions = await _partitions(admin, group)
-            begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-            committed = await admin.list_consumer_group_offsets(group)
-            done = {each: committed[each].offset if each in committed else 0 for each in partitions}
-            lags[group] = sum(ends[each] - max(begins[each], done[each]) for each in partitions)
-        return {group: lag for group, lag in lags.items() if lag}
-    finally:
-        await consumer.stop()
-        await admin.close()
+
+    async def read(admin: AIOKafkaAdminClient) -> Mapping[str, int]:
+        consumer, lags = AIOKafkaConsumer(bootstrap_servers=bootstrap), dict[str, int]()
+        try:
+            await consumer.start()
+            for group in groups:
+                partitions = await _partitions(admin, group)
+                begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+                committed = await admin.list_consumer_group_offsets(group)
+                done = {each: committed[each].offset if each in committed else 0 for each in partitions}
+                lags[group] = sum(ends[each] - max(begins[each], done[each]) for each in partitions)
+            return {group: lag for group, lag in lags.items() if lag}
+        finally:
+            await consumer.stop()
+
+    return await administer(bootstrap, read)
 
 
 async def rewind(stack: Stack, groups: Sequence[str]) -> int:
@@ -54,13 +51,9 @@ async def rewind(stack: Stack, groups: Sequence[str]) -> int:
     process = start(kafka, log, os.environ)
     try:
         await asyncio.to_thread(wait_until_ready, kafka.name, process, kafka.ready, log, START_SECONDS)
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka.url)
-        await admin.start()
-        try:
-            for group in groups:
-                await _rewound(kafka.url, group, await _partitions(admin, group))
-        finally:
-            await admin.close()
+        for group in groups:
+            partitions = await administer(kafka.url, partial(_partitions, group=group))
+            await _rewound(kafka.url, group, partitions)
         return sum((await unread(kafka.url, groups)).values())
     finally:
         stop(process, kafka.stop_seconds)

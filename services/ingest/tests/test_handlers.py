@@ -10,6 +10,7 @@ from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka, key_hash
 from stories_shared.testing import eventually
+from stories_shared.testing.kafka_admin import administer
 
 pytestmark = pytest.mark.servers
 
@@ -146,16 +147,14 @@ async def test_tombstones_reach_the_old_partition_of_a_moved_key(start, realm):
         while partition_of(story["id"], 3) == partition_of(story["id"], 4):
             story = await ingest.author().post()
     kafka = Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
-    admin = kafka.admin()
-    await admin.start()
-    await admin.create_partitions({kafka.topic("story-posted"): NewPartitions(4)})
+    topic = kafka.topic("story-posted")
+    await administer(kafka, lambda admin: admin.create_partitions({topic: NewPartitions(4)}))
 
     async def grown():
-        [described] = await admin.describe_topics([kafka.topic("story-posted")])
+        [described] = await administer(kafka, lambda admin: admin.describe_topics([topic]))
         return len(described["partitions"]) == 4
 
     await eventually(grown)
-    await admin.close()
     async with start() as ingest:
         await ingest.author().http.delete(f"/v1/stories/{story['id']}")
 

@@ -1,10 +1,14 @@
 """Trust for TLS connections: the system's certificate authorities and those of ``CA_BUNDLE``."""
 
+import re
 import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+REFUSED = re.compile(r"\[SSL: CERTIFICATE_VERIFY_FAILED\] (.+?)\.? \(_ssl")
+"""OpenSSL's reason in the text of an error, which a driver may have wrapped and listed for each server."""
 
 
 def client_context(ca_bundle: str | None) -> ssl.SSLContext:
@@ -34,3 +38,9 @@ def system_ca_files() -> list[Path]:
     if paths.cafile:
         return [Path(paths.cafile)]
     return sorted(Path(paths.capath).glob("*.[0-9]")) if paths.capath else []
+
+
+def refused_certificate(error: BaseException) -> str | None:
+    """Why a server's certificate is not trusted; None for any other error."""
+    found = REFUSED.search(str(error))
+    return found[1] if found else None

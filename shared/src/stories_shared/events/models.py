@@ -19,6 +19,7 @@ from stories_shared.events.ids import USER_ID
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+YEARS = range(EARLIEST.year, LATEST.year + 1)
 MAX_COUNT = 2**53
 MAX_LAYER_BYTES = 16_384
 MAX_LAYER_DEPTH = 8
@@ -61,7 +62,7 @@ Service = Literal["ingest", "feed", "engagement", "expiry"]
 Store = Literal["media", "feed", "engagement", "moderation", "archive"]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event, in the past tense. Subclasses name their topic and the field with the record key."""
 
     topic: ClassVar[str] = ""
@@ -78,8 +79,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.time_fields:
             at = getattr(self, name)
-            if at is not None and (bounded := bounded_time(at)) is not at:
-                structs.force_setattr(self, name, bounded)
+            if at is None or (at.tzinfo is UTC and not at.microsecond % 1_000 and at.year in YEARS):
+                continue
+            structs.force_setattr(self, name, bounded_time(at))
 
     @property
     def key(self) -> str:
@@ -103,7 +105,7 @@ def bounded_time(at: datetime) -> datetime:
     Raises:
         ValueError: not between the years 2000 and 9000, which every store and client can represent.
     """
-    if not (EARLIEST.year <= at.year <= LATEST.year):
+    if at.year not in YEARS:
         raise ValueError("a time between the years 2000 and 9000 is expected")
     return truncate_to_ms(at if at.tzinfo is UTC else at.astimezone(UTC))
 

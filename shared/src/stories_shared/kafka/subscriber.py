@@ -8,23 +8,23 @@ event, and ``for_batch`` passes all valid events to a use case that takes many. 
 * a bug (any other error): three attempts, then dead-lettered as ``error-type: bug`` with an alert.
 
 FastStream's decoding is not used: one header that is not UTF-8 would fail a whole batch. So the parser reads no header
-and the decoder returns nothing.
+and the decoder returns the records as they are.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from faststream import AckPolicy, Context
+from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
-from faststream.kafka.annotations import KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
 
 from stories_shared.clock import Clock
@@ -35,13 +35,15 @@ from stories_shared.kafka.publisher import ProducerRecord, Publisher, dead_lette
 from stories_shared.kafka.rebalance import RebalanceListener
 from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
-from stories_shared.runtime.metrics import CommonMetrics
+from stories_shared.runtime.metrics import CommonMetrics, observe_often
 
 log = logger(__name__)
 throttle = LogThrottle()
 E = TypeVar("E", bound=Event)
 Record: TypeAlias = Any
 """An aiokafka ``ConsumerRecord`` with raw key, value and headers."""
+Item: TypeAlias = tuple[Record, ReceivedEvent[Any] | DecodeError | None]
+"""A record and what it is decoded to."""
 
 # Members learn of a rebalance by a heartbeat: a group waits so long for them. With a group for each topic,
 # heartbeats are what an idle service does most.
@@ -126,40 +128,63 @@ class DeadLetter:
 class Batch:
     """One batch of a handler. Each record is decoded once: to an event, None (a tombstone) or a decode error.
 
-    ``outcomes`` holds the outcome of each handled record: None, or its dead letter. ``rewind_to`` holds the offset by
-    partition from which records are read again; no offset is committed beyond it.
+    ``handled`` has a mark for each handled item, ``dead`` the dead letters by the item's index. ``rewind_to`` holds the
+    offset by partition from which records are read again; no offset is committed beyond it.
+
+    Nearly every batch has only valid records and no open breaker. What is done for each record then is done for all at
+    once: a few comparisons a record cost as much as decoding it.
     """
 
-    items: Sequence[tuple[Record, ReceivedEvent[Any] | DecodeError | None]]
+    items: Sequence[Item]
     group: str
     consumer_context: ConsumerContext
     rebalance: RebalanceListener
     breaker_enabled: bool = True
     rewind_to: dict[TopicPartition, int] = field(default_factory=dict)
-    outcomes: dict[tuple[TopicPartition, int], DeadLetter | None] = field(default_factory=dict)
+    dead: dict[int, DeadLetter] = field(default_factory=dict)
     started_at: float = field(default_factory=time.monotonic)
-    _first: dict[TopicPartition, int] = field(default_factory=dict)
     _breakers: dict[TopicPartition, Breaker] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.handled = bytearray(len(self.items))
 
     @property
     def must_stop(self) -> bool:
         """Whether the batch should end early: shutdown or rebalance."""
         return self.consumer_context.stopping.is_set() or self.rebalance.rebalancing.is_set()
 
+    @cached_property
+    def _first(self) -> dict[TopicPartition, int]:
+        """The first offset of each partition."""
+        return first_offsets(record for record, _ in self.items)
+
+    def accepted(self, indexes: Sequence[int]) -> Sequence[int]:
+        """Those of the items to handle now; see ``accepts``."""
+        if not self.rewind_to and not self._any_open:
+            return indexes
+        return [index for index in indexes if self.accepts(self.items[index][0])]
+
     def accepts(self, record: Record) -> bool:
         """Whether to handle it. With an open breaker, all but the first record of the partition are read again."""
         partition = partition_of(record)
-        first = self._first.setdefault(partition, record.offset)
-        if self.breaker_enabled and record.offset != first and self._breaker_of(partition).open:
+        if self.breaker_enabled and record.offset != self._first[partition] and self._breaker_of(partition).open:
             self.rewind_from(record)
         return partition not in self.rewind_to or record.offset < self.rewind_to[partition]
 
-    def record_outcome(self, record: Record, dead: DeadLetter | None) -> None:
-        """Record the outcome of a record."""
-        partition = partition_of(record)
-        self.outcomes[partition, record.offset] = dead
+    def record_outcome(self, index: int, dead: DeadLetter | None) -> None:
+        """Record the outcome of an item."""
+        self.handled[index] = True
+        if dead is not None:
+            self.dead[index] = dead
         if self.breaker_enabled:
-            self._breaker_of(partition).count(dead=dead is not None)
+            self._breaker_of(partition_of(self.items[index][0])).count(dead=dead is not None)
+
+    def record_all_valid(self) -> None:
+        """Record that every item is handled and valid."""
+        self.handled = bytearray(b"\1" * len(self.items))
+        if self.breaker_enabled:
+            for partition in self._first:
+                self._breaker_of(partition).count(dead=False)
 
     def rewind_from(self, record: Record) -> None:
         """Read this record and the following ones of its partition again."""
@@ -172,20 +197,25 @@ class Batch:
         Raises:
             BatchReturned: nothing is handled.
         """
-        if not self.outcomes:
+        if not any(self.handled):
             raise reason
-        for record, _ in self.items:
-            if (partition_of(record), record.offset) not in self.outcomes:
+        for (record, _), handled in zip(self.items, self.handled, strict=True):
+            if not handled:
                 self.rewind_from(record)
 
-    def finished(self) -> list[tuple[Record, ReceivedEvent[Any] | DecodeError | None, DeadLetter | None]]:
-        """The records that are handled and not rewound, in order, with their outcomes."""
+    def finished(self) -> Sequence[int]:
+        """The indexes of the items that are handled and not rewound, in order."""
+        if not self.rewind_to and all(self.handled):
+            return range(len(self.items))
         return [
-            (record, decoded, self.outcomes[partition, record.offset])
-            for partition, (record, decoded) in ((partition_of(item[0]), item) for item in self.items)
-            if (partition, record.offset) in self.outcomes
-            and (partition not in self.rewind_to or record.offset < self.rewind_to[partition])
+            index
+            for index, (record, _) in enumerate(self.items)
+            if self.handled[index] and record.offset < self.rewind_to.get(partition_of(record), record.offset + 1)
         ]
+
+    @property
+    def _any_open(self) -> bool:
+        return self.breaker_enabled and any(self._breaker_of(partition).open for partition in self._first)
 
     def _breaker_of(self, partition: TopicPartition) -> Breaker:
         """The breaker's state if the batch ended here."""
@@ -201,6 +231,15 @@ topic_partition = lru_cache(maxsize=1_000)(TopicPartition)
 def partition_of(record: Record) -> TopicPartition:
     """The partition of a record."""
     return topic_partition(record.topic, record.partition)
+
+
+def first_offsets(records: Iterable[Record]) -> dict[TopicPartition, int]:
+    """The offset of the first of these records in each partition. All are of one topic."""
+    first: dict[int, Record] = {}
+    for record in records:
+        if record.partition not in first:
+            first[record.partition] = record
+    return {partition_of(record): record.offset for record in first.values()}
 
 
 Handler = Callable[[Batch], Awaitable[None]]
@@ -225,7 +264,7 @@ def subscribe(
     async def parse(batch: tuple[Record, ...]) -> KafkaAckableMessage:
         consumer: Any = subscriber.consumer
         return KafkaAckableMessage(
-            body=[record.value or b"" for record in batch],
+            body=[],
             headers={},
             batch_headers=[],
             raw_message=batch,
@@ -233,8 +272,8 @@ def subscribe(
             consumer=consumer,
         )
 
-    async def decode(_message: Any) -> None:
-        return None
+    async def decode(message: Any) -> Any:
+        return message.raw_message
 
     subscriber: Any = router.subscriber(
         event.topic,
@@ -277,11 +316,9 @@ def subscribe(
     subscriber.consume_one = consume_whole
 
     def decorate(handler: Handler) -> Handler:
-        async def consume(
-            message: KafkaMessage,
-            consumer_context: Annotated[ConsumerContext, Context("consumer_context", cast=False)],
-        ) -> None:
-            raw: Any = message.raw_message
+        async def consume(raw: Any) -> None:
+            # FastStream passes each ``Context`` argument through a thread, which costs more than a hundred records.
+            consumer_context: ConsumerContext = subscriber._outer_config.context.get("consumer_context")  # noqa: SLF001
             decoded = [(record, decode_or_error(record, event)) for record in raw]
             group, consumer = subscriber.group_id, subscriber.consumer
             rebalance.breakers = consumer_context.breakers.setdefault(group, rebalance.breakers)
@@ -294,7 +331,7 @@ def subscribe(
             for partition, offset in records.rewind_to.items():
                 if partition in consumer.assignment():
                     consumer.seek(partition, offset)
-            for partition in {partition_of(record) for record in raw} & rebalance.breakers.keys():
+            for partition in first_offsets(raw).keys() & rebalance.breakers.keys():
                 if partition not in consumer.assignment():
                     del rebalance.breakers[partition]
                 elif rebalance.breakers[partition].open:
@@ -327,11 +364,11 @@ async def for_each_record(
         concurrency: how many events are handled concurrently. They start in order, so the finished records of a
             returned batch are its first ones, except for what was still in progress.
     """
-    todo = iter(records.items)
+    todo = enumerate(records.items)
     stopped: list[BatchReturned] = []
 
     async def worker() -> None:
-        for record, decoded in todo:
+        for index, (record, decoded) in todo:
             if not records.accepts(record):
                 continue
             try:
@@ -341,7 +378,7 @@ async def for_each_record(
                         dead = await run_with_retries(records, record, lambda event=decoded: use_case(event))  # type: ignore[misc]
                 else:
                     dead = decode_failure(record, decoded)
-                records.record_outcome(record, dead)
+                records.record_outcome(index, dead)
             except BatchReturned as reason:
                 stopped.append(reason)
             if stopped:
@@ -394,30 +431,34 @@ async def for_batch(
     two attempts; what is handled by then is committed.
     """
 
-    async def handle(batch: Sequence[tuple[Record, ReceivedEvent[E] | DecodeError | None]], tries: int) -> None:
-        batch = [item for item in batch if records.accepts(item[0])]
-        events = [(index, decoded) for index, (_, decoded) in enumerate(batch) if isinstance(decoded, ReceivedEvent)]
+    items = records.items
+
+    async def handle(indexes: Sequence[int], tries: int) -> None:
+        indexes = records.accepted(indexes)
+        valid = [index for index in indexes if isinstance(items[index][1], ReceivedEvent)]
         failed = None
-        if events:
+        if valid:
             if tries < MAX_ATTEMPTS:
                 raise_if_batch_must_end(records)
-            record = batch[events[0][0]][0]
-            batched = [event for _, event in events]
-            with process_span(records, batched):
-                failed = await run_with_retries(records, record, lambda: use_case(batched), tries)
-        if failed and len(events) > 1:
-            middle = events[len(events) // 2][0]
-            await handle(batch[:middle], 1)
-            await handle(batch[middle:], 1)
+            events: list[Any] = [items[index][1] for index in valid]
+            with process_span(records, events):
+                failed = await run_with_retries(records, items[valid[0]][0], lambda: use_case(events), tries)
+        if failed and len(valid) > 1:
+            middle = indexes.index(valid[len(valid) // 2])
+            await handle(indexes[:middle], 1)
+            await handle(indexes[middle:], 1)
             return
-        for record, decoded in batch:
+        if failed is None and len(valid) == len(items):
+            records.record_all_valid()
+            return
+        for index in indexes:
+            record, decoded = items[index]
             if records.accepts(record):
-                records.record_outcome(
-                    record, failed if isinstance(decoded, ReceivedEvent) else decode_failure(record, decoded)
-                )
+                dead = failed if isinstance(decoded, ReceivedEvent) else decode_failure(record, decoded)
+                records.record_outcome(index, dead)
 
     try:
-        await handle(records.items, MAX_ATTEMPTS)
+        await handle(range(len(items)), MAX_ATTEMPTS)
     except BatchReturned as reason:
         records.rewind_unfinished(reason)
     await dead_letter_and_record(records)
@@ -496,7 +537,7 @@ async def dead_letter_and_record(records: Batch) -> None:
         records.consumer_context.publisher.kafka.plain,
     )
     finished = records.finished()
-    bad = [dead for _, _, dead in finished if dead]
+    bad = [records.dead[index] for index in finished if index in records.dead] if records.dead else []
     if bad:
         messages = [dead_letter_record(records, dead_letter) for dead_letter in bad]
         if await run_with_retries(records, bad[0].record, lambda: consumer_context.publisher.send(messages)):
@@ -513,17 +554,18 @@ async def dead_letter_and_record(records: Batch) -> None:
         consumer_context.metrics.dead_lettered.labels(records.group, plain(topic), reason).inc()
     if not finished:
         return
-    observe_age = consumer_context.metrics.event_age.labels(records.group, plain(finished[0][0].topic)).observe
-    handled: dict[TopicPartition, int] = {}
-    for record, decoded, dead in finished:
-        partition = partition_of(record)
-        handled[partition] = record.offset + 1
-        if records.breaker_enabled:
-            consumer_context.breaker(records.group, partition).count(dead=dead is not None)
-        if isinstance(decoded, ReceivedEvent):
-            age = (now - (decoded.produced_at or decoded.appended_at)).total_seconds()
-            observe_age(max(0.0, age))
-    consumer_context.handled |= {(records.group, partition): offset for partition, offset in handled.items()}
+    group, done = records.group, [records.items[index] for index in finished]
+    events = [decoded for _, decoded in done if isinstance(decoded, ReceivedEvent)]
+    produced = Counter([event.produced_at or event.appended_at for event in events])
+    ages = [(max(0.0, (now - at).total_seconds()), number) for at, number in produced.items()]
+    observe_often(consumer_context.metrics.event_age.labels(group, plain(done[0][0].topic)), ages)
+    last = {record.partition: record for record, _ in done}.values()
+    if records.breaker_enabled:
+        valid = [(record, False) for record in last]
+        counted = [(records.items[index][0], index in records.dead) for index in finished] if records.dead else valid
+        for record, dead in counted:
+            consumer_context.breaker(group, partition_of(record)).count(dead=dead)
+    consumer_context.handled |= {(group, partition_of(record)): record.offset + 1 for record in last}
 
 
 def dead_letter_record(records: Batch, dead_letter: DeadLetter) -> ProducerRecord:

@@ -13,6 +13,7 @@ from stories_shared.runtime.logging import configure
 from stories_shared.runtime.provision import RETRY_FOR, retry_while_unavailable
 from stories_shared.runtime.server import serve
 from stories_shared.runtime.settings import Settings, load
+from stories_shared.tls import refused_certificate
 
 S = TypeVar("S", bound=Settings)
 S_contra = TypeVar("S_contra", bound=Settings, contravariant=True)
@@ -65,7 +66,8 @@ def run(
     except Exception as error:
         if not isinstance(error, ValueError) and failed_dependency(error) is None:
             raise
-        print(str(error), file=sys.stderr)  # noqa: T201
+        reason = refused_certificate(error)
+        print(f"{failed_dependency(error)}: {reason}" if reason else str(error), file=sys.stderr)  # noqa: T201
         return 1
     serve(lambda: build(settings), settings)
     return 0

@@ -8,6 +8,7 @@ from datetime import timedelta
 from stories_shared.errors import failed_dependency
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.metrics import CommonMetrics
+from stories_shared.tls import refused_certificate
 
 Check = Callable[[], bool | str | None]
 """A health check: true or None if it passes, a reason or false if it fails."""
@@ -54,7 +55,8 @@ class Health:
         except TimeoutError:
             self.mongo_problem = "no answer in time"
         except Exception as error:  # noqa: BLE001  (any reason not to answer is one)
-            self.mongo_problem = (failed_dependency(error) and type(error).__name__) or str(error)[:200]
+            transient = failed_dependency(error) and type(error).__name__
+            self.mongo_problem = refused_certificate(error) or transient or str(error)[:200]
         self.checked_at = time.monotonic()
         self.metrics.clock_skew.set(self.skew_s)
         self.metrics.ready.set(0 if self.failing() else 1)

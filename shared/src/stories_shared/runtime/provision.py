@@ -10,6 +10,7 @@ from stories_shared.kafka.topics import init_topics
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.settings import Settings
+from stories_shared.tls import refused_certificate
 
 log = logger(__name__)
 
@@ -52,7 +53,7 @@ async def retry_while_unavailable(
         Exception: the last error, once the time is over; any other error, at once.
     """
     attempts = AsyncRetrying(
-        retry=retry_if_exception(lambda error: failed_dependency(error) is not None),
+        retry=retry_if_exception(lambda error: failed_dependency(error) is not None and not refused_certificate(error)),
         stop=stop_after_delay(retry_for),
         wait=wait_exponential(first_pause_s, LAST_PAUSE_S),
         after=log_failure,
