@@ -62,6 +62,11 @@ class FaultTimeline:
                 self.intervals.append(FaultInterval("machine", last, now))
             last = now
 
+    def idle(self, since: float, until: float) -> float:
+        """The seconds of an interval in which the machine was not too busy for deadlines of a second."""
+        busy = [(each.started, each.ended) for each in self.intervals if each.kind == "machine" and each.ended]
+        return until - since - sum(max(0.0, min(ended, until) - max(started, since)) for started, ended in busy)
+
     def seconds(self, kind: str) -> float:
         """The total duration of a kind of fault."""
         return sum((each.ended or time.time()) - each.started for each in self.intervals if each.kind == kind)

@@ -9,6 +9,7 @@ from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.events.cloudevents import DecodeError, decode_record
 
+from .fault_timeline import FaultInterval, FaultTimeline
 from .faults import REPLICATED, WEIGHTS, faults
 from .log_recorder import INVALID_KEY_PREFIX, LogRecorder
 from .minimize import smallest
@@ -35,6 +36,14 @@ def test_same_seed_gives_the_same_faults() -> None:
         assert await planned(7, 50) == await planned(7, 50) != await planned(8, 50)
 
     asyncio.run(twice())
+
+
+def test_seconds_of_a_busy_machine_do_not_count() -> None:
+    timeline = FaultTimeline([FaultInterval("machine", 2.0, 5.0), FaultInterval("kill", 0.0, 9.0)])
+    timeline.intervals.append(FaultInterval("machine", 9.0, 12.0))
+    assert timeline.idle(0.0, 10.0) == 6.0
+    assert timeline.idle(3.0, 4.0) == 0.0
+    assert timeline.idle(5.0, 9.0) == 4.0
 
 
 def test_every_kind_has_a_fault_and_is_explained() -> None:
