@@ -38,8 +38,15 @@ VARIANTS = [Variant(files, profiles) for files in FILES for profiles in PROFILES
 @cache
 def secrets(folder: Path) -> Path:
     """The .env that `make secrets` writes, in a folder of its own."""
-    subprocess.run(["sh", CHECKOUT / "deploy" / "secrets.sh", folder], check=True, capture_output=True)
+    run = make_secrets(folder)
+    assert run.returncode == 0, run.stderr
     return folder / ".env"
+
+
+def make_secrets(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run what `make secrets` runs, in a folder of its own."""
+    script = CHECKOUT / "deploy" / "secrets.sh"
+    return subprocess.run(["sh", script, folder], check=False, capture_output=True, text=True)
 
 
 def compose(

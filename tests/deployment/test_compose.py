@@ -14,7 +14,7 @@ from stories_shared.auth.dev_tokens import key_id, read_key
 from stories_shared.auth.jwks import check
 from stories_shared.events.cloudevents import SERVICES
 
-from .compose import COMPLETED, VARIANTS, Variant, compose, one_shots, replicas, secrets, services
+from .compose import COMPLETED, VARIANTS, Variant, compose, make_secrets, one_shots, replicas, secrets, services
 
 DRAINS_S = {"gateway": 4, **dict.fromkeys([*SERVICES, "ingest-worker"], 10)}
 SEALED_IMAGES = {"mongodb-exporter"}  # without a program for a health check
@@ -26,6 +26,45 @@ IMAGE_VOLUMES = {
     "chrislusf/seaweedfs": {"/data"},
     "prom/prometheus": {"/prometheus"},
 }
+ONLY_BY_ENVIRONMENT = {"mongodb-exporter": "MONGODB_PASSWORD"}  # docs/security.md
+SECRET_NAMES = (
+    *(f"MONGO_{name}_PASSWORD" for name in ("ROOT", "INGEST", "FEED", "ENGAGEMENT", "EXPIRY", "OPERATOR", "MONITOR")),
+    *(
+        f"KAFKA_{name}_PASSWORD"
+        for name in ("INGEST", "FEED", "ENGAGEMENT", "EXPIRY", "OPERATOR", "MONITOR", "PRODUCER")
+    ),
+    *("MONGO_REPLICA_KEY", "S3_ACCESS_KEY", "S3_SECRET_KEY", "TICKET_KEYS", "GRAFANA_PASSWORD"),
+)
+PASSWORD = "p+q %/@:$#?x"
+# As written in .env, and what Compose reads.
+READ_FROM_ENV = {
+    "=p+q%/@:x": "p+q%/@:x",
+    "=a=b": "a=b",
+    "=  a b  ": "a b",
+    "=a # a comment": "a",
+    "=a#b": "a#b",
+    "=#a": "#a",
+    "=it's": "it's",
+    '=a"b"': 'a"b"',
+    "=a\\b\\n": "a\\b\\n",
+    "=a$$b$$$$": "a$b$$",
+    "=ü€": "ü€",
+    " = a": "a",
+    ": a": "a",
+    "=a\r": "a",
+    f"='{PASSWORD}'": PASSWORD,
+    f"='{PASSWORD}' # a comment": PASSWORD,
+    "=' a '": " a ",
+    "='a\"b'": 'a"b',
+    "='a\\b\\\\n'": "a\\b\\\\n",
+    "='a$$b${c}'": "a$$b${c}",
+    "='a\nb=c\n'": "a\nb=c\n",
+    "='\t'": "\t",
+    '="a\'b # c"': "a'b # c",
+    '="a\\"b\\\\c\\$d$$e"': 'a"b\\c$d$e',
+    '="a\nb"': "a\nb",
+}
+REFUSED = ["a$b", "${a}", "a$#b", '"$a"', '"a\\nb"', "'a\\'", "'a\\'b'", "'a'b", "'a", '"a', "''", '""']
 NEEDED_CAPABILITIES = {"gateway": ["NET_BIND_SERVICE"]}
 
 pytestmark = pytest.mark.needs_deploy_tools
@@ -135,15 +174,6 @@ def test_seaweedfs_stores_uploads_on_its_volume(found: dict[str, dict[str, Any]]
         assert found["s3"]["environment"]["TMPDIR"] in {volume["target"] for volume in found["s3"]["volumes"]}
 
 
-def test_a_password_may_hold_any_character(variant: Variant, env_file: Path, tmp_path: Path) -> None:
-    password = "p+q %/@:$#?x"
-    given = tmp_path / ".env"
-    given.write_text(f"{env_file.read_text()}\nMONGO_FEED_PASSWORD='{password}'\n")
-    feed = services(variant, given)["feed"]["environment"]
-    assert feed["MONGO_PASSWORD"].replace("$$", "$") == password
-    assert "@" not in feed["MONGO_URL"]
-
-
 def test_every_container_is_hardened(found: dict[str, dict[str, Any]]) -> None:
     for name, service in found.items():
         uid = service["user"].partition(":")[0]
@@ -186,14 +216,32 @@ def test_stop_grace_period_exceeds_the_drain_time(found: dict[str, dict[str, Any
         assert grace > DRAINS_S.get(name, 5), f"{name} is killed after {grace} s"
 
 
-def test_files_contain_no_secrets(env_file: Path, variant: Variant) -> None:
-    text = "".join((CHECKOUT / file).read_text() for file in variant.files.split(":"))
-    for value in (line.partition("=")[2] for line in env_file.read_text().splitlines()):
-        assert value not in text
-    run = compose(variant, env_file, "config", "--no-interpolate")
-    named = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|KEYS?))\b(:\?)?", run.stdout)
-    assert named
-    assert [name for name, refuses in named if not refuses] == [], "without it, compose must not start"
+def test_no_container_shows_a_secret(variant: Variant, env_file: Path) -> None:
+    shown = json.loads(compose(variant, env_file, "config", "--format", "json").stdout)
+    for name, variable in ONLY_BY_ENVIRONMENT.items():
+        if name in shown["services"]:
+            assert shown["services"][name]["environment"].pop(variable)
+    text = json.dumps(shown) + "".join((CHECKOUT / file).read_text() for file in variant.files.split(":"))
+    values = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
+    del values["SECRETS_FOLDER"]
+    assert len(values) == len(SECRET_NAMES)
+    assert [name for name, value in values.items() if value in text] == []
+
+
+def test_each_container_reads_its_own_secrets_from_files(variant: Variant, env_file: Path) -> None:
+    shown = json.loads(compose(variant, env_file, "config", "--format", "json").stdout)
+    folder = env_file.parent / ".secrets"
+    assert {secret["file"] for secret in shown["secrets"].values()} <= {str(path) for path in folder.iterdir()}
+    for name, service in shown["services"].items():
+        given = {each["source"] for each in service.get("secrets", [])}
+        words = json.dumps([service.get("environment"), service.get("command"), service.get("entrypoint")])
+        named = set(re.findall(r"/run/secrets/(\w+)", words))
+        assert named == given or name in {"mongodb-init", "kafka-users"}, (
+            f"{name}: these make users, and read all of them"
+        )
+        mongo = {each for each in given if each.startswith("MONGO_")}
+        if owner := next((owner for owner in SERVICES if name.startswith(owner)), None):
+            assert mongo == {f"MONGO_{owner.upper()}_PASSWORD"}, name
 
 
 def test_missing_secrets_are_reported_with_their_command(variant: Variant, tmp_path: Path) -> None:
@@ -209,7 +257,8 @@ def test_services_get_only_settings_that_exist(found: dict[str, dict[str, Any]])
 
     known = {"TMPDIR", *setting_names()}
     for name in (*SERVICES, "ingest-worker", *(f"{service}-init" for service in SERVICES)):
-        assert found[name]["environment"].keys() <= known, name
+        given = {variable.removesuffix("_FILE") for variable in found[name]["environment"]} - {"ROLLOUT"}
+        assert given <= known, name
 
 
 def test_each_service_reads_its_own_database_as_its_own_user(found: dict[str, dict[str, Any]]) -> None:
@@ -266,16 +315,19 @@ def test_with_sasl_only_kafka_itself_is_let_in_without_a_password(
 def test_with_sasl_each_service_is_a_user_of_its_own(found: dict[str, dict[str, Any]], variant: Variant) -> None:
     if "sasl" not in variant.files:
         return
-    made = found["kafka-users"]["environment"]
+    made = {each["source"] for each in found["kafka-users"]["secrets"]}
     users = {**{name: name for name in SERVICES}, "ingest-worker": "ingest"} | {f"{n}-init": n for n in SERVICES}
     users |= {"cli": "operator"} if "cli" in found else {}
     for name, user in users.items():
         given = found[name]["environment"]
         assert (given["KAFKA_SECURITY_PROTOCOL"], given["KAFKA_SASL_USERNAME"]) == ("SASL_PLAINTEXT", user), name
-        assert given["KAFKA_SASL_PASSWORD"] == made[f"KAFKA_{user.upper()}_PASSWORD"], name
+        password = f"KAFKA_{user.upper()}_PASSWORD"
+        assert given["KAFKA_SASL_PASSWORD_FILE"] == f"/run/secrets/{password}", name
+        assert password in made & {each["source"] for each in found[name]["secrets"]}, name
         assert name == "cli" or "kafka-users" in found[name]["depends_on"], name
     if "kafka-exporter" in found:
-        assert f"--sasl.password={made['KAFKA_MONITOR_PASSWORD']}" in found["kafka-exporter"]["command"]
+        assert "--sasl.username=monitor" in found["kafka-exporter"]["command"]
+        assert "/run/secrets/KAFKA_MONITOR_PASSWORD" in str(found["kafka-exporter"]["entrypoint"])
 
 
 def test_prometheus_scrapes_names_that_compose_gives(found: dict[str, dict[str, Any]]) -> None:
@@ -298,6 +350,47 @@ def test_secrets_are_generated_once_with_mode_600(tmp_path: Path) -> None:
     assert lines[:2] == ["S3_ACCESS_KEY=mine", "CORS_ORIGINS=https://app.example"], "what was there stays"
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / ".secrets").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_secret_files_hold_what_compose_reads_from_env(tmp_path: Path, half: int) -> None:
+    cases = dict(zip(SECRET_NAMES, list(READ_FROM_ENV.items())[half::2], strict=False))
+    written = [f"{name}{value}\n" for name, (value, _) in cases.items()]
+    other = 'OTHER="${HOME}\nMONGO_FEED_PASSWORD=another"\n'
+    (tmp_path / ".env").write_bytes("".join(["# a comment\n", *written, other]).encode())
+    assert make_secrets(tmp_path).returncode == 0
+    interpolated = {name: f"${{{name}}}" for name in cases}
+    project = {"name": "read", "services": {"one": {"image": "one", "environment": interpolated}}}
+    (tmp_path / "docker-compose.yml").write_text(json.dumps(project))
+    run = compose(Variant(str(tmp_path / "docker-compose.yml"), ()), tmp_path / ".env", "config", "--format", "json")
+    by_compose = json.loads(run.stdout)["services"]["one"]["environment"]
+    for name, (value, expected) in cases.items():
+        assert (tmp_path / ".secrets" / name).read_bytes() == expected.encode(), value
+        assert by_compose[name].replace("$$", "$") == expected, value
+
+
+@pytest.mark.parametrize("value", REFUSED)
+def test_value_that_is_not_clear_is_refused_by_name(tmp_path: Path, value: str) -> None:
+    assert make_secrets(tmp_path).returncode == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / ".secrets").iterdir()}
+    with (tmp_path / ".env").open("a") as file:
+        file.write(f"MONGO_FEED_PASSWORD={value}\nS3_SECRET_KEY=changed\n")
+    run = make_secrets(tmp_path)
+    assert (run.returncode, len(run.stderr.splitlines())) == (1, 1)
+    assert run.stderr.startswith("MONGO_FEED_PASSWORD in .env is ")
+    assert value.strip("'\"") == "" or value not in run.stderr
+    assert {path.name: path.read_bytes() for path in (tmp_path / ".secrets").iterdir()} == before
+
+
+def test_changed_value_changes_its_file(tmp_path: Path) -> None:
+    make_secrets(tmp_path)
+    with (tmp_path / ".env").open("a") as file:
+        file.write("MONGO_FEED_PASSWORD='new one'")
+    run = make_secrets(tmp_path)
+    assert run.stdout.startswith("renewed: MONGO_FEED_PASSWORD; ")
+    file = tmp_path / ".secrets" / "MONGO_FEED_PASSWORD"
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("new one", 0o444)
+    assert "renewed" not in make_secrets(tmp_path).stdout
 
 
 def test_generated_key_set_is_accepted_by_services(tmp_path: Path) -> None:

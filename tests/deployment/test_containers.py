@@ -18,7 +18,7 @@ from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_ingest.testing.samples import sample_clip
 
-from .compose import secrets
+from .compose import make_secrets, secrets
 
 SERVICES = ("ingest", "feed", "engagement", "expiry")
 FILES = ("-f", "docker-compose.yml", "-f", "deploy/compose.seaweedfs.yml")
@@ -60,11 +60,15 @@ class Stack:
         ports = {name: free_port(taken) for name in ("GATEWAY_PORT", "S3_PORT", "KAFKA_PORT")}
         given = {name: str(port) for name, port in ports.items()}
         given["S3_PUBLIC_ENDPOINT"] = f"127.0.0.1:{ports['S3_PORT']}"
-        given |= {f"MONGO_{name}_PASSWORD": f"'{PASSWORD}'" for name in ("ROOT", "FEED", "INGEST", "OPERATOR")}
+        accounts = [f"MONGO_{user.upper()}_PASSWORD" for user in ("root", "operator", "monitor", *SERVICES)]
+        given |= dict.fromkeys((*accounts, "S3_SECRET_KEY", "GRAFANA_PASSWORD"), f"'{PASSWORD}'")
         self.origin = given["CORS_ORIGINS"] = "https://app.example"
         self.env_file = secrets(folder)
         with self.env_file.open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in given.items())
+        run = make_secrets(folder)
+        assert run.returncode == 0, run.stderr
+        self.secrets = {path.name: path.read_text() for path in (folder / ".secrets").glob("[A-Z]*")}
         self.name = f"stories-test-{uuid4().hex[:8]}"
         self.files: tuple[str, ...] = FILES
         self.api = f"http://127.0.0.1:{ports['GATEWAY_PORT']}"
@@ -93,8 +97,6 @@ def stack(daemon: None) -> Iterator[Stack]:
     """The built and running project."""
     folder = CHECKOUT / ".stories-test" / f"containers-{uuid4().hex[:8]}"  # a daemon may see no more than the checkout
     folder.mkdir(parents=True)
-    docker_secrets = subprocess.run(["sh", "deploy/secrets.sh"], check=True, cwd=CHECKOUT, capture_output=True)
-    assert docker_secrets.returncode == 0
     made = Stack(folder)
     made.compose("--profile", "tools", "build")
     before = made.volumes()
@@ -130,6 +132,27 @@ def test_image_contains_its_service_the_shared_code_and_its_lock(stack: Stack, n
     config = json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
     assert config["User"] == "10001:10001"
     assert config["Entrypoint"][0] == "/usr/bin/tini"
+
+
+def shown_secrets(stack: Stack) -> set[str]:
+    """The names of secrets that `docker inspect` shows of any container of the project, running or not."""
+    containers = stack.compose("--profile", "*", "ps", "--all", "--quiet").split()
+    assert len(containers) > 10
+    texts = [str(text) for text in leaves(json.loads(docker("inspect", *containers).stdout))]
+    return {name for name, value in stack.secrets.items() if any(value in text for text in texts)}
+
+
+def leaves(value: Any) -> Iterator[Any]:
+    """What a document holds."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from leaves(each)
+    else:
+        yield value
+
+
+def test_no_container_shows_a_secret(stack: Stack) -> None:
+    assert shown_secrets(stack) == set()
 
 
 def test_embedded_commands_report_that_they_are_not_installed(stack: Stack) -> None:
@@ -273,6 +296,7 @@ def test_a_story_lives_with_passwords_for_kafka(stack: Stack) -> None:
     until(lambda: story in bob.get("/v1/users/ann/stories").text, "feed has read the log")
     assert ann.delete(f"/v1/stories/{story}").status_code == 204
     until(lambda: ann.get(f"/v1/stories/{story}/receipt").json().get("complete"), "its receipt is complete")
+    assert shown_secrets(stack) == set()
     run = stack.tried("exec", "feed", "python", "-c", WITHOUT_PASSWORD)
     assert run.returncode != 0
     assert "KafkaConnectionError" in run.stderr

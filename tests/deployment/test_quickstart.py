@@ -181,7 +181,8 @@ def run_kind(checkout: Path, tools: dict[str, str]) -> tuple[subprocess.Complete
     programs = checkout / "programs"
     shutil.rmtree(programs, ignore_errors=True)
     programs.mkdir()
-    for name in ("sh", "dirname", "sed", "grep", "touch", "chmod", "mkdir", "tail", "od", "tr", "base64", "cat"):
+    text = ("awk", "sed", "grep", "tail", "od", "tr", "base64", "cat")
+    for name in ("sh", "dirname", "touch", "chmod", "mkdir", "rm", *text):
         (programs / name).symlink_to(str(shutil.which(name)))
     log = checkout / "called"
     log.write_text("")
