@@ -64,7 +64,7 @@ test/minio: install
 	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio" $(side_by_side)
 
 # Slow and random tests: store suites on Motor, everything on MinIO, and chaos with new seeds,
-# once on three brokers and three mongods. All parts run.
+# once on three brokers and three mongods with users and TLS. All parts run.
 NIGHTLY_SEEDS ?= 3
 NIGHTLY_MINUTES ?= 10
 NIGHTLY_REPLICATED_MINUTES ?= 5
@@ -73,7 +73,7 @@ test/nightly: install
 	.venv/bin/python -m pytest -m nightly $(side_by_side) || status=$$?; \
 	$(MAKE) test/minio || status=$$?; \
 	for number in $$(seq $(NIGHTLY_SEEDS)); do $(STORIES) chaos --minutes $(NIGHTLY_MINUTES) || status=$$?; done; \
-	$(STORIES) chaos --replicated --minutes $(NIGHTLY_REPLICATED_MINUTES) || status=$$?; \
+	$(STORIES) chaos --replicated --secured --minutes $(NIGHTLY_REPLICATED_MINUTES) || status=$$?; \
 	exit $$status
 
 # The images and compose on a Docker daemon; without one the tests are skipped.
@@ -137,10 +137,10 @@ clients: install node_modules/installed
 	npm run --silent build -w clients/typescript
 	npm pack --silent -w clients/typescript --pack-destination dist/clients
 
-# make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…] [REPLICATED=1] [RERUNS=0] [FOREVER=1]
+# make chaos [SEED=N] [MINUTES=M] [FAULTS=kill,…] [REPLICATED=1] [SECURED=1] [RERUNS=0] [FOREVER=1]
 chaos: install
 	@$(STORIES) chaos $(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FOREVER),--forever) \
-		$(if $(FAULTS),--faults $(FAULTS)) $(if $(REPLICATED),--replicated) $(if $(RERUNS),--reruns $(RERUNS))
+		$(if $(FAULTS),--faults $(FAULTS)) $(if $(REPLICATED),--replicated) $(if $(SECURED),--secured) $(if $(RERUNS),--reruns $(RERUNS))
 
 # make bench [NAMES="tray views-taken"] [QUICK=1]: the table; JSON and plots in docs/benchmarks.
 bench: install

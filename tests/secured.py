@@ -9,12 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 from pymongo import MongoClient
 from stories_embedded.mongodb import SecuredMongod
-from stories_embedded.paths import CHECKOUT
+from stories_embedded.paths import CHECKOUT, NotInstalled
 from stories_shared.testing.authority import Authority
 
 from tools.codegen.strimzi import Grant
@@ -26,6 +25,7 @@ PASSWORDS = {user: f"password-of_{user}" for user in (*USERS, "root")}
 RESOURCES = {"topic": 2, "group": 3}
 OPERATIONS = {"All": 2, "Read": 3, "Write": 4, "Describe": 8}
 LITERAL, PREFIXED, ALLOW = 3, 4, 3
+NO_NODE = "node is missing, which reads mongodb-init.js: apt-get install nodejs"
 # The part of mongosh that mongodb-init.js uses: it prints each user instead of making it.
 MONGOSH = """
 const admin = {
@@ -59,6 +59,15 @@ async def allow(admin: AIOKafkaAdminClient, user: str, grant: Grant, pattern: in
         assert [code for code, _ in answer.creation_responses] == [0], answer
 
 
+def tls_settings(authority: Path) -> dict[str, str]:
+    """Settings of a client of Kafka that proves itself by SCRAM and trusts this authority; the user is missing."""
+    return {
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA_SSL_CAFILE": str(authority),
+    }
+
+
 def secured_mongod(folder: Path, authority: Authority) -> SecuredMongod:
     """What a mongod has whose certificate this authority has signed, and a key for its replica set."""
     key = folder / "replica-set.key"
@@ -68,10 +77,10 @@ def secured_mongod(folder: Path, authority: Authority) -> SecuredMongod:
 
 
 def mongo_users() -> list[dict[str, Any]]:
-    """The users that mongodb-init.js of compose makes: `user`, `pwd` and `roles` of each."""
+    """The users that mongodb-init.js of compose makes: `user`, `pwd` and `roles` of each. Raises NotInstalled."""
     node = shutil.which("node")
     if node is None:
-        pytest.skip("no node, which reads mongodb-init.js: apt-get install nodejs")
+        raise NotInstalled(NO_NODE)
     passwords = {f"MONGO_{user.upper()}_PASSWORD": password for user, password in PASSWORDS.items()}
     run = subprocess.run(
         [node, "-e", MONGOSH, COMPOSE / "mongodb-init.js"],

@@ -600,6 +600,24 @@ async def test_publisher_recovers_from_a_rejected_record(kafka):
         await publisher.stop()
 
 
+async def test_a_busy_partition_does_not_wait_for_the_idle_ones(kafka):
+    topic, publisher = kafka.topic("user-followed"), Publisher(kafka, "feed")
+    consumer = kafka.reader(auto_offset_reset="earliest", fetch_max_wait_ms=9_000)
+    records = [ProducerRecord(topic, b"ann", encode(follow()), partition=0) for _ in range(20)]
+    try:
+        await publisher.send(records)
+        await consumer.start()
+        consumer.assign([TopicPartition(topic, partition) for partition in range(3)])
+        assert await consumer.getmany(timeout_ms=7_500, max_records=1)
+        await asyncio.sleep(0.3)  # a slow handler
+        assert await consumer.getmany(timeout_ms=7_500)
+        await publisher.send(records[:1])
+        assert await consumer.getmany(timeout_ms=7_500)
+    finally:
+        await consumer.stop()
+        await publisher.stop()
+
+
 async def test_batched_records_go_where_single_ones_go(kafka):
     publisher = Publisher(kafka, "feed")
     events = [follow(f"u{n}", "ann") for n in range(BATCHED_FROM)]

@@ -13,8 +13,10 @@ import time
 
 from stories_embedded.paths import CHECKOUT
 
+from tests.secured import NO_NODE
+
 from .campaign import Campaign
-from .faults import WEIGHTS
+from .faults import REPLICATED, WEIGHTS
 from .minimize import smallest
 from .replica_faults import libfaketime
 from .summary import Summary
@@ -37,16 +39,22 @@ def options() -> argparse.Namespace:
         "--forever", action="store_true", help="run until Ctrl-C, and plot memory, disk and connections"
     )
     parser.add_argument("--replicated", action="store_true", help="three brokers and a replica set of three")
+    parser.add_argument("--secured", action="store_true", help="Kafka and MongoDB with users, over TLS")
     parser.add_argument("--faults", help=f"inject only these of: {','.join(WEIGHTS)}")
     parser.add_argument("--without", help="kinds that are drawn but not injected, as in a rerun")
     parser.add_argument("--reruns", type=int, default=5, help="most reruns to find the fewest kinds that fail")
     parsed = parser.parse_args()
-    kinds, parsed.without = listed(parsed.faults) or frozenset(WEIGHTS), listed(parsed.without)
+    parsed.without = listed(parsed.without)
+    kinds = listed(parsed.faults) or frozenset(WEIGHTS) - (frozenset() if parsed.replicated else REPLICATED)
     if unknown := (kinds | parsed.without) - WEIGHTS.keys():
         parser.error(f"no such kind of fault: {', '.join(sorted(unknown))}; there are {', '.join(WEIGHTS)}")
+    if not parsed.replicated and (alone := kinds & REPLICATED):
+        parser.error(f"only with --replicated: {', '.join(sorted(alone))}")
     if "clock" in kinds and libfaketime() is None:
         log("clock is left out: libfaketime is missing (Debian: apt-get install faketime)")
         parsed.without |= {"clock"}
+    if parsed.secured and shutil.which("node") is None:
+        parser.error(NO_NODE)
     parsed.kinds = kinds
     parsed.seed = secrets.randbelow(10**9) if parsed.seed is None else parsed.seed
     return parsed
@@ -64,8 +72,9 @@ def run(arguments: argparse.Namespace, without: frozenset[str], name: str) -> Su
     folder.mkdir(parents=True)
     seconds = math.inf if arguments.forever else arguments.minutes * 60
     campaign = Campaign(
-        arguments.seed, seconds, arguments.kinds, without, folder, log, arguments.replicated, arguments.forever
-    )
+        arguments.seed, seconds, arguments.kinds, without, folder, log,
+        replicated=arguments.replicated, secured=arguments.secured, soaking=arguments.forever,
+    )  # fmt: skip
 
     async def until_interrupted() -> Summary:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, campaign.ending.set)
@@ -99,8 +108,8 @@ def main() -> int:
         )
         log(f"fewest kinds of faults that failed: {', '.join(sorted(fewest))}")
         left_out = f" --without {','.join(sorted(without))}" if without else ""
-        replicated = " --replicated" if arguments.replicated else ""
-        log(f"stories chaos --seed {arguments.seed} --minutes {arguments.minutes:g}{replicated}{left_out}")
+        servers = f"{' --replicated' if arguments.replicated else ''}{' --secured' if arguments.secured else ''}"
+        log(f"stories chaos --seed {arguments.seed} --minutes {arguments.minutes:g}{servers}{left_out}")
     return 1
 
 

@@ -44,6 +44,8 @@ class Campaign:
     log: Log
     replicated: bool = False
     """Whether there are three brokers and three mongods."""
+    secured: bool = False
+    """Whether Kafka and MongoDB serve only users, and only over TLS."""
     soaking: bool = False
     """Whether to sample memory, disk and connections too."""
     ending: asyncio.Event = field(default_factory=asyncio.Event)
@@ -58,7 +60,7 @@ class Campaign:
 
     async def run(self) -> Summary:
         """Run everything. Defects of the product are in the summary; only defects of the tests raise."""
-        cluster = Cluster.make(random.Random(f"{self.seed}/wires"), replicated=self.replicated)
+        cluster = Cluster.make(random.Random(f"{self.seed}/wires"), replicated=self.replicated, secured=self.secured)
         intact = False
         try:
             self.log("starting servers, proxies and two replicas of every service")

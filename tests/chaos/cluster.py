@@ -46,7 +46,7 @@ class Cluster:
     settings: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def make(cls, rng: random.Random, *, replicated: bool) -> "Cluster":
+    def make(cls, rng: random.Random, *, replicated: bool, secured: bool = False) -> "Cluster":
         """A cluster on an empty folder under the checkout; nothing is started yet."""
         root = CHECKOUT / ".stories-test"
         root.mkdir(exist_ok=True)
@@ -54,12 +54,17 @@ class Cluster:
         stack = Stack(folder / "stack", short=",".join(LIFETIMES[1:]), replicas=TWO_OF_EACH)
         keys = StackKeys(folder / "keys")
         keys.make()
-        return cls(rng, folder, stack, Topology.make(folder, keys.s3(), rng, replicated=replicated))
+        topology = Topology.make(folder, keys.s3(), rng, replicated=replicated, secured=secured)
+        return cls(rng, folder, stack, topology)
 
     @property
     def proxies(self) -> dict[str, Proxy]:
         """The proxy of each server."""
         return self.topology.proxies
+
+    @property
+    def _all_proxies(self) -> list[Proxy]:
+        return [*self.proxies.values(), *self.topology.replication]
 
     @property
     def direct(self) -> dict[str, str]:
@@ -68,9 +73,10 @@ class Cluster:
 
     async def start(self) -> None:
         """Start proxies, servers and services, in this order."""
-        for proxy in self.proxies.values():
+        for proxy in self._all_proxies:
             await proxy.start()
         await self._start_servers()
+        await self.topology.make_users()
         self.stack.settings = TEST_LIMITS | self.topology.settings
         self.stack.folder.mkdir()
         await asyncio.to_thread(self.stack.start)
@@ -82,11 +88,11 @@ class Cluster:
 
     async def stop(self, *, keep: Path | None) -> None:
         """Stop everything; copy the logs to `keep` if given."""
-        for proxy in self.proxies.values():
+        for proxy in self._all_proxies:
             proxy.set_mode("open")
         await asyncio.to_thread(self.stack.stop)
         await asyncio.gather(*(process.stop() for process in self.servers.values()))
-        for proxy in self.proxies.values():
+        for proxy in self._all_proxies:
             await proxy.stop()
         if keep is not None:
             for logs in (self.folder / "logs", self.stack.folder / "logs"):

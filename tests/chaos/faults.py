@@ -20,6 +20,7 @@ WEIGHTS: Mapping[str, int] = {
     "cut": 2,
     "hole": 3,
     "torn": 2,
+    "isolate": 3,
     "poison": 3,
     "large": 2,
     "again": 4,
@@ -28,6 +29,9 @@ WEIGHTS: Mapping[str, int] = {
     "join": 2,
     "clock": 2,
 }
+
+REPLICATED = frozenset({"isolate"})
+"""Kinds that need several brokers."""
 
 
 def faults(
@@ -46,6 +50,7 @@ def faults(
         "cut": network.cut,
         "hole": network.hole,
         "torn": network.torn,
+        "isolate": network.isolate,
         "poison": records.invalid,
         "large": records.large,
         "again": records.again,

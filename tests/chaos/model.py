@@ -142,6 +142,11 @@ class Story:
     unarchived: Timeline[bool] = field(default_factory=lambda: Timeline(False))
 
     @property
+    def unknown(self) -> bool:
+        """Whether it may have been published, live and expired without an answer that said so."""
+        return self.state in {"wanted", "drafted", "publishing"}
+
+    @property
     def doubtful(self) -> int:
         """The number of plays and comments whose result is unknown."""
         plays = sum(play.maybe and play.accepted is None for each in self.plays.values() for play in each.values())
@@ -206,6 +211,8 @@ class Model:
 
     def archived(self, story: Story, at: float) -> set[bool]:
         """Whether a story is in its author's archive at this time: every possible answer."""
+        if story.author in self.keepers and story.unknown and story.id is not None:
+            return {True, False}
         if story.author not in self.keepers or story.state != "live" or (story.expires_at or at) >= at:
             return {False}
         deleted = story.deleted.possible(0, float("inf"))

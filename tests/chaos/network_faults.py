@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from .cluster import Cluster
-from .proxy import Mode
+from .proxy import Mode, Proxy
 
 LASTS_S = (2.0, 8.0)
 DELAY_S = (0.02, 0.5)
@@ -44,8 +44,17 @@ class NetworkFaults:
             yield what
 
     @asynccontextmanager
-    async def _bad(self, rng: random.Random, mode: Mode, delay_s: float = 0.0) -> AsyncIterator[str]:
-        proxy = self.cluster.proxies[rng.choice(sorted(self.cluster.proxies))]
+    async def isolate(self, rng: random.Random) -> AsyncIterator[str]:
+        """Keep the other brokers from one that clients still reach: what it leads has no other replica in sync."""
+        proxy = rng.choice(self.cluster.topology.replication)
+        async with self._bad(rng, rng.choice(("cut", "hole")), proxy=proxy) as what:
+            yield f"replication from {what}"
+
+    @asynccontextmanager
+    async def _bad(
+        self, rng: random.Random, mode: Mode, delay_s: float = 0.0, *, proxy: Proxy | None = None
+    ) -> AsyncIterator[str]:
+        proxy = proxy or self.cluster.proxies[rng.choice(sorted(self.cluster.proxies))]
         proxy.set_mode(mode, delay_s)
         try:
             yield f"{proxy.name}: {mode}" + (f" by {delay_s:.2f} s" if delay_s else "")

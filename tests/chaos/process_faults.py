@@ -21,6 +21,10 @@ SHORT_FREEZE_S = (4.2, 5.2)
 """Shorter than the session timeout, but long enough that revocations at its start must apply at its end."""
 NOTICED_S = 12.0
 """A service may take 10 s to stop; one that another fault has frozen stops when it is resumed."""
+SERVER_ENDED_S = 40.0
+"""A member of a replica set takes 15 s to stop, and a broker hands over what it leads."""
+MOST = 0.25
+"""The probability that most of a cluster are killed at once, so that it takes no writes."""
 QUEUED_S = 0.5
 """Requests are queued so long before the process resumes, so that it reads them first."""
 SILENT = 0.5
@@ -61,12 +65,12 @@ class ProcessFaults:
 
     @asynccontextmanager
     async def roll(self, rng: random.Random) -> AsyncIterator[str]:
-        """A rolling restart of one service: the next replica stops once the previous one is ready."""
-        service = rng.choice(SERVICES)
-        for name in self.cluster.replicas(service):
-            await self._ended(signal.SIGTERM, name)
+        """A rolling restart of one service, or of a cluster of servers: the next one stops once the last is ready."""
+        rolled, topology = rng.choice([*SERVICES, *self.cluster.topology.replicated]), self.cluster.topology
+        for name in topology.members(rolled) or self.cluster.replicas(rolled):
+            await self._ended(signal.SIGTERM, name, within_s=SERVER_ENDED_S)
             await self._running(name)
-        yield f"rolling restart of {service}"
+        yield f"rolling restart of {rolled}"
 
     @asynccontextmanager
     async def freeze_service(self, rng: random.Random) -> AsyncIterator[str]:
@@ -88,10 +92,14 @@ class ProcessFaults:
 
     @asynccontextmanager
     async def kill_server(self, rng: random.Random) -> AsyncIterator[str]:
-        """Send SIGKILL to mongod, a broker or the object store; of a replica set, to its primary."""
-        name = await asyncio.to_thread(self.cluster.topology.victim, rng)
-        await self._ended(signal.SIGKILL, name)
-        yield f"SIGKILL {name}"
+        """Send SIGKILL to mongod (of several the primary), a broker or the object store, or to most of a cluster."""
+        topology = self.cluster.topology
+        names = [await asyncio.to_thread(topology.victim, rng)]
+        if topology.replicated and rng.random() < MOST:
+            members = topology.members(rng.choice(topology.replicated))
+            names = rng.sample(members, len(members) // 2 + 1)
+        await self._ended(signal.SIGKILL, *names)
+        yield f"SIGKILL {', '.join(names)}"
 
     @asynccontextmanager
     async def freeze_server(self, rng: random.Random) -> AsyncIterator[str]:
@@ -129,7 +137,7 @@ class ProcessFaults:
         for name in self.cluster.topology.members("kafka"):
             self.cluster.proxies[name].set_mode(mode)
 
-    async def _ended(self, number: signal.Signals, *names: str) -> None:
+    async def _ended(self, number: signal.Signals, *names: str, within_s: float = NOTICED_S) -> None:
         """Send a signal, and wait until the supervisor has noticed the end of these processes."""
         before = self.cluster.processes()
         for name in names:
@@ -142,7 +150,7 @@ class ProcessFaults:
             now = self.cluster.processes()[name]
             return now.pid != before[name].pid or now.state != "running"
 
-        await self._until(lambda: all(has_ended(name) for name in names), NOTICED_S)
+        await self._until(lambda: all(has_ended(name) for name in names), within_s)
 
     async def _running(self, name: str) -> None:
         await self._until(lambda: self.cluster.processes()[name].state == "running", BACK_S)

@@ -16,6 +16,8 @@ from .model import LATE_EFFECT_S, Story
 from .timing import POLL_S, sleep_until
 
 DRAINED_S = 120.0
+ROUNDS = 3
+"""Attempts at a story whose result stays unknown because the machine is slow."""
 SCHEDULED_S = 45.0
 """Until the last scheduled story is live."""
 
@@ -30,8 +32,8 @@ class Reconciliation:
         """Once no abandoned attempt can take effect any more, repeat the last operation of each value in doubt."""
         await sleep_until(last_attempt + LATE_EFFECT_S)
         model = self.operations.model
-        for story in model.stories:
-            if story.state in {"wanted", "drafted", "publishing"}:
+        for _ in range(ROUNDS):
+            for story in [each for each in model.stories if each.unknown]:
                 await self.operations.bring_live(story)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SCHEDULED_S):

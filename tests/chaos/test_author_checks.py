@@ -69,6 +69,13 @@ def test_scheduled_story_that_is_shown_before_its_time_is_reported(model: Model,
     assert monitor.refusal("bob", story, Answer(200, NOW - 51, NOW - 49.9)) is None
 
 
+def test_story_with_an_unknown_result_may_be_archived(model: Model, story: Story) -> None:
+    story.state = "publishing"
+    assert model.archived(story, NOW + 1) == {True, False}
+    story.state = "refused"
+    assert model.archived(story, NOW + 1) == {False}
+
+
 def test_expired_story_of_a_keeper_is_archived_unless_it_was_deleted(model: Model, story: Story) -> None:
     assert model.archived(story, NOW - 1) == {False}
     assert model.archived(story, NOW + 1) == {True}

@@ -5,15 +5,19 @@ import random
 from typing import Any
 
 import pytest
+from stories_embedded.paths import CHECKOUT
 from stories_shared.events import EVENTS
 from stories_shared.events.cloudevents import DecodeError, decode_record
 
-from .faults import WEIGHTS
+from .faults import REPLICATED, WEIGHTS, faults
 from .log_recorder import INVALID_KEY_PREFIX, LogRecorder
 from .minimize import smallest
 from .nemesis import PlannedFault, plan
-from .record_faults import bad_values
+from .network_faults import NetworkFaults
+from .process_faults import ProcessFaults
+from .record_faults import RecordFaults, bad_values
 from .recovery_times import RecoveryTimes
+from .replica_faults import ReplicaFaults
 from .summary import Summary
 
 
@@ -31,6 +35,15 @@ def test_same_seed_gives_the_same_faults() -> None:
         assert await planned(7, 50) == await planned(7, 50) != await planned(8, 50)
 
     asyncio.run(twice())
+
+
+def test_every_kind_has_a_fault_and_is_explained() -> None:
+    nothing: Any = None
+    processes, network = ProcessFaults(nothing, nothing, nothing, nothing), NetworkFaults(nothing)
+    made = faults(processes, network, RecordFaults("", nothing), ReplicaFaults(nothing, nothing, nothing))
+    assert made.keys() == WEIGHTS.keys() > REPLICATED
+    page = (CHECKOUT / "docs" / "operations" / "chaos.md").read_text(encoding="utf-8")
+    assert [kind for kind in WEIGHTS if f"`{kind}`" not in page] == []
 
 
 class Record:

@@ -1,4 +1,4 @@
-"""Three brokers and three mongods: an election and a lost leader cost no acknowledged write, and little time."""
+"""Three brokers and three mongods: elections, new leaders and lost replicas cost no acknowledged write, and little."""
 
 import asyncio
 import os
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -103,8 +104,16 @@ class Cluster:
 
     async def leader(self, topic: str) -> Broker:
         """The broker that leads a partition of a topic."""
+        return self.brokers[(await self._partitions(topic))[0]["leader"] - 1]
+
+    async def in_sync(self, topic: str) -> int:
+        """The fewest in-sync replicas of a partition of a topic."""
+        return min(len(partition["isr"]) for partition in await self._partitions(topic))
+
+    async def _partitions(self, topic: str) -> list[dict[str, Any]]:
         [described] = await administer(self.bootstrap, lambda admin: admin.describe_topics([topic]))
-        return self.brokers[described["partitions"][0]["leader"] - 1]
+        found: list[dict[str, Any]] = described["partitions"]
+        return found
 
     def _log(self, server: Server) -> Path:
         return self.folder / f"{server.name}.log"
@@ -255,5 +264,32 @@ async def test_a_lost_leader_of_kafka_loses_no_acknowledged_write(cluster: Clust
         assert await cluster.leader(topic) != killed
         cluster.start(killed)
         await asyncio.to_thread(cluster.wait, killed)
+    await eventually(lambda: all_is_there(writes), within_s=60, every_s=0.5)
+    await writes.fleet.ready(BACK_S)
+
+
+async def test_lost_in_sync_replicas_lose_no_acknowledged_write(cluster: Cluster, writes: Writes) -> None:
+    """Two in sync are enough; one alone acknowledges nothing, and the others catch up with it."""
+    topic = f"{writes.fleet.realm.prefix}story-viewed"
+
+    async def in_sync(number: int) -> None:
+        await eventually(lambda: cluster.in_sync(topic), within_s=120, every_s=0.5, accept=lambda n: n == number)
+
+    async with writes.running():
+        leader = await cluster.leader(topic)
+        lost = [broker for broker in cluster.brokers if broker != leader]
+        for number, broker in enumerate(lost):
+            began = time.monotonic()
+            cluster.kill(broker)
+            if number == 0:
+                assert await writes.acknowledged_after(began) < BACK_S
+                await in_sync(2)
+        began = time.monotonic()
+        for broker in lost:
+            cluster.start(broker)
+        for broker in lost:
+            await asyncio.to_thread(cluster.wait, broker)
+        await writes.acknowledged_after(began)
+        await in_sync(3)
     await eventually(lambda: all_is_there(writes), within_s=60, every_s=0.5)
     await writes.fleet.ready(BACK_S)

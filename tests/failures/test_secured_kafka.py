@@ -30,7 +30,7 @@ from stories_shared.testing import eventually
 from stories_shared.testing.authority import Authority
 from stories_shared.testing.kafka_admin import administer
 
-from tests.secured import PASSWORDS, PREFIXED, RESOURCES, allow, make_kafka_users
+from tests.secured import PASSWORDS, PREFIXED, RESOURCES, allow, make_kafka_users, tls_settings
 from tools.codegen.strimzi import Grant, grants, users
 
 from .fleet import Fleet
@@ -51,12 +51,9 @@ class Secured:
     @property
     def settings(self) -> dict[str, str]:
         """The settings of every user."""
-        tls = {"KAFKA_SSL_CAFILE": str(self.authority.pem)} if self.authority else {}
-        return tls | {
-            "KAFKA_BOOTSTRAP_SERVERS": self.broker.url,
-            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL" if self.authority else "SASL_PLAINTEXT",
-            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
-        }
+        plain = {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512"}
+        secured = tls_settings(self.authority.pem) if self.authority else plain
+        return {"KAFKA_BOOTSTRAP_SERVERS": self.broker.url, **secured}
 
     def kafka(self, user: str, prefix: str = "", **changed: Any) -> Kafka:
         """The broker as a user sees it."""

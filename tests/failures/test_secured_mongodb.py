@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -23,12 +24,16 @@ from stories_shared.testing import eventually
 from stories_shared.testing.authority import Authority
 
 from tests.chaos.proxy import Proxy
-from tests.secured import PASSWORDS, make_mongo_users, secured_mongod
+from tests.secured import NO_NODE, PASSWORDS, make_mongo_users, secured_mongod
 
 from .fleet import Fleet
 from .people import Life
 
-pytestmark = [pytest.mark.servers, pytest.mark.nightly]
+pytestmark = [
+    pytest.mark.servers,
+    pytest.mark.nightly,
+    pytest.mark.skipif(shutil.which("node") is None, reason=NO_NODE),
+]
 
 ANOTHER_HOST = "127.0.0.2"
 """It is this machine too, but no name in the certificate."""

@@ -60,6 +60,13 @@ async def test_insights_of_an_expired_story_remain_and_viewers_do_not(world: Wor
     assert (await bob.call("GET", path)).status_code == 404
     totals = (await ann.get("/v1/me/insights"))["totals"]
     assert (totals["stories"], totals["reach"], totals["answers"]) == (1, 6, 12)
+    assert (await ann.call("DELETE", f"/v1/stories/{story['id']}")).status_code == 204
+
+    async def none_left() -> bool:
+        return (await ann.call("GET", path)).status_code == 404
+
+    await eventually(none_left, SOON)
+    assert (await ann.receipt(story))["ended"] == "expired"
 
 
 async def test_erased_viewer_leaves_insights_and_a_deletion_leaves_none(world: World) -> None:

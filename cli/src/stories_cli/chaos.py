@@ -28,6 +28,9 @@ def chaos(
     replicated: Annotated[
         bool, typer.Option("--replicated", help="Run three Kafka brokers and a MongoDB replica set of three.")
     ] = False,
+    secured: Annotated[
+        bool, typer.Option("--secured", help="Have Kafka and MongoDB serve users over TLS alone.")
+    ] = False,
     forever: Annotated[
         bool, typer.Option("--forever", help="Run until Ctrl-C, and plot memory, disk and connections.")
     ] = False,
@@ -44,7 +47,7 @@ def chaos(
     if checkout is None:
         abort("fault injection is part of a checkout (tests/chaos), which this installation is not")
     arguments = ["--minutes", str(minutes), "--reruns", str(reruns), *(["--forever"] if forever else [])]
-    arguments += ["--replicated"] if replicated else []
+    arguments += [*(["--replicated"] if replicated else []), *(["--secured"] if secured else [])]
     arguments += ["--seed", str(seed)] if seed is not None else []
     arguments += ["--faults", faults] if faults else []
     arguments += ["--without", without] if without else []

@@ -36,7 +36,7 @@ def token(
         typer.Option(
             "--country",
             metavar="CC",
-            help="Add a `country` claim (ISO 3166-1 alpha-2). Services read it and decide nothing by it yet.",
+            help="Add a `country` claim (ISO 3166-1 alpha-2). A rollout policy may decide by it.",
         ),
     ] = None,
     signing_key: SigningKey = None,

@@ -1035,8 +1035,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * End a story: durable, published, and its media gone when this answers
-         * @description End a story: durable, published, and its media gone when this answers.
+         * End a story: durable, published, and its media gone when this answers; of an expired one, its insights go
+         * @description End a story: durable, published, and its media gone when this answers; of an expired one, its insights go.
          */
         delete: operations["delete_story"];
         options?: never;

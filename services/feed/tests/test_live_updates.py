@@ -202,6 +202,19 @@ async def test_a_story_is_told_when_its_document_is_there(live) -> None:
     assert (events(bob), live.updates.waiting) == ([], False)
 
 
+async def test_who_connects_before_the_document_is_told_of_the_story(live) -> None:
+    """Nobody was connected when the story appeared, and the tray that is loaded on connecting lacks it still."""
+    story = posted(at=live.now())
+    live.apply(received(story))
+    await live.updates.announce()
+    first = await live.updates.connect("bob", None, None, None)
+    reset = await live.updates.connect("bob", None, None, "another-1-0-0")
+    assert (events(first), events(reset)) == ([], [("reset", {})])
+    await live.stories.put([story])
+    await live.updates.announce()
+    assert events(first) == events(reset) == [ring("ann", "unseen")]
+
+
 async def test_a_client_that_comes_back_gets_what_it_missed(live) -> None:
     bob = await live.updates.connect("bob", None, None, None)
     await live.post()

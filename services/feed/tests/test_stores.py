@@ -18,7 +18,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from stories_feed import store
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, TooManyEdges
 from stories_feed.domain.visibility import Relation
-from stories_feed.store.edges import MongoEdges
+from stories_feed.store.edges import FEW, FOLLOWS_OF_ONE_USER, MongoEdges
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.follow_lists import LONG
 from stories_feed.store.seen import MongoSeenMarks
@@ -210,6 +210,23 @@ async def test_an_ended_story_stays_ended(stores) -> None:
     assert await stores.stories.previews({story.story_id: 1}) == {}
 
 
+async def test_a_story_that_ends_while_it_is_stored_is_not_kept(stores) -> None:
+    story = posted()
+    known = await stores.stories.known([story.story_id])
+    await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
+    await stores.stories.put([story], known)
+    assert await stores.stories.contents([story.story_id]) == {}
+    assert await stores.stories.previews({story.story_id: 1}) == {}
+
+
+async def test_what_is_known_of_stories_are_endings_and_revisions(stores) -> None:
+    ended, stored, new = posted(), posted(revision=3), posted()
+    await stores.stories.put([stored])
+    await stores.stories.end([Ending(ended.story_id, NOON, "expired")])
+    known = await stores.stories.known([ended.story_id, stored.story_id, new.story_id])
+    assert (set(known.ended), known.revisions) == ({ended.story_id}, {stored.story_id: 3})
+
+
 async def test_deleted_since_lists_deletions_and_no_expiries(stores) -> None:
     deleted, expired = posted(), posted()
     await stores.stories.end([Ending(deleted.story_id, NOON, "deleted"), Ending(expired.story_id, NOON, "expired")])
@@ -390,6 +407,16 @@ async def test_a_version_changes_with_every_edge_that_decides_what_a_viewer_sees
     before = await version()
     await stores.apply((EdgeKey(Kind.FOLLOW, "stranger", "ann"), False, second))
     assert await version() == before
+
+
+@pytest.mark.parametrize("followers", [3, FEW + 1])
+async def test_an_import_changes_the_versions_of_those_who_follow_back(stores, followers: int) -> None:
+    await stores.apply(*((EdgeKey(Kind.FOLLOW, f"f{n}", "ann"), True, 1) for n in range(followers)))
+    targets = ["f0", "f1", *(f"stranger{n}" for n in range(FOLLOWS_OF_ONE_USER))]
+    before = await stores.edges.versions(["f0", "f1", "f2"])
+    await stores.apply(*((EdgeKey(Kind.FOLLOW, "ann", target), True, 2) for target in targets))
+    after = await stores.edges.versions(["f0", "f1", "f2"])
+    assert {user for user in after if after[user] > before[user]} == {"f0", "f1"}
 
 
 async def test_seen_marks_are_set_once_and_end_with_their_stories(stores) -> None:

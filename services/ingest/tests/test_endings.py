@@ -231,6 +231,21 @@ async def test_deletion_is_published_and_media_erased_on_return(env):
     assert (env.endings.published, env.bucket.objects) == ([story.id], {})
 
 
+@pytest.mark.parametrize(("requester", "by"), [(ANN, "author"), (ADMIN, "admin")])
+async def test_deletion_of_an_expired_story_is_published_once(env, requester, by):
+    story = env.add(live())
+    env.now.at = story.posted.expires_at
+    await env.expire(expired(story))
+    env.now.at += timedelta(minutes=1)
+    for _ in range(2):
+        await env.delete(requester, story.id, series=False)
+    ended = await env.stories.ended(story.id)
+    assert (env.endings.published, ended.how, ended.by) == ([story.id], EndReason.DELETED, by)
+    assert (ended.at, ended.erased_at is not None) == (env.now.at, True)
+    with pytest.raises(NoSuchStory):
+        await env.delete(BOB, story.id, series=False)
+
+
 async def test_deletion_is_idempotent(env):
     story = env.add(live())
     await env.delete(ANN, story.id, series=False)

@@ -196,6 +196,21 @@ async def delete(store, story_id, *, series=False, by="author"):
     return await store.stories.transact(story_id, transition)
 
 
+async def test_an_expired_story_can_be_deleted_once(store):
+    story, other = live(), live()
+    await store.add(story, other)
+    for each in (story, other):
+        await store.stories.transact(each.id, transitions.expire)
+    await store.cleanup.record_erasure([story.id], NOW, NOW)
+    first, later = new_id(), NOW + timedelta(minutes=1)
+    for event_id in (first, new_id()):
+        found = replace(await store.stories.ended(story.id), how=EndReason.DELETED, by="author", event_id=event_id)
+        await store.stories.delete_expired(replace(found, at=later))
+    ended = await store.stories.ended(story.id)
+    assert (ended.how, ended.by, ended.event_id, ended.at) == (EndReason.DELETED, "author", first, later)
+    assert (ended.erased_at, await store.pending()) == (NOW, {story.id})
+
+
 async def test_state_and_revision_can_be_read_alone(store):
     waiting, shown = processing(), live()
     await store.add(waiting, shown)

@@ -20,6 +20,9 @@ from stories_shared.runtime.settings import Settings
 REQUEST_TIMEOUT_MS = 10_000
 # aiokafka's fetcher also wakes without an event, by default every 0.2 s: with a consumer for each topic, that adds up.
 FETCHER_WAKEUP_S = 1.0
+# While a partition's records wait to be handled, aiokafka fetches nothing for so long. Then, by default after 0.1 s, it
+# fetches from the other partitions alone. Where these have nothing, that fetch takes a second, and no other is sent.
+FETCH_WITHOUT_S = 60.0
 
 
 MULTIPLIER, MASK = 0x5BD1E995, 0xFFFFFFFF
@@ -66,7 +69,9 @@ aiokafka_patches.patch_connection_errors()
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
-    """aiokafka's consumer, which wakes less often when idle and has a ``stop`` that always completes.
+    """aiokafka's consumer, which wakes less often when idle and waits for no idle partition while another is busy.
+
+    Its ``stop`` always completes.
 
     aiokafka's fetcher cancels its requests and awaits them. While a broker is down, that cancellation ends ``stop``
     half-way (aio-libs/aiokafka#647): the caller sees a CancelledError that is not its own, and connections leak.
@@ -76,6 +81,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Connect, and join the group if there is one."""
         await super().start()
         self._fetcher._fetcher_timeout = FETCHER_WAKEUP_S  # noqa: SLF001  (no argument sets it)
+        self._fetcher._prefetch_backoff = FETCH_WITHOUT_S  # noqa: SLF001
 
     async def stop(self) -> None:
         """Leave the group, cancel every request, close every connection.

@@ -357,7 +357,7 @@ class Operations(ABC):
         return found
 
     def delete_story(self, story_id: str, *, series: bool | None = None) -> None:
-        """End a story: durable, published, and its media gone when this answers."""
+        """End a story: durable, published, and its media gone when this answers; of an expired one, its insights go."""
         self.call("DELETE", f"/v1/stories/{quote(story_id, safe='')}", query={"series": series})
 
     def get_story(self, story_id: str) -> models.ReelItem:

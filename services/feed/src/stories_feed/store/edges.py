@@ -39,10 +39,11 @@ from stories_feed.usecases.visible_stories import FollowList
 
 EDGES, CHOICES = "edges", "choices"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
+KINDS_IN_LISTS = frozenset({*LISTED_KINDS, Kind.HIDE})
 FEW = 250
-"""Blocks, and erasures since a time: up to so many are read whole instead of looked up one by one."""
+"""Blocks, followers, erasures since a time: up to so many are read whole instead of looked up one by one."""
 FOLLOWS_OF_ONE_USER = 4
-"""Edges of each user in a batch from which the user's blocks are read whole."""
+"""Edges of each user in a batch from which the user's blocks and followers are read whole."""
 CHANGE = {"requested": 1, "at": 1}
 MAX_EDGES_PER_QUERY = 10_000
 """A reader of twenty reels asks for a hundred edges, and many readers share a query; an edge found takes 100 bytes."""
@@ -127,10 +128,26 @@ class MongoEdges:
         targets = {change.key.target for change in changes if change.key.kind is Kind.CLOSE_FRIEND and change.delta}
         follows = [change.key for change in changes if change.key.kind is Kind.FOLLOW and change.delta]
         if follows:
-            back = [str(key.reversed) for key in follows]
-            found = self._edges.find({"_id": {"$in": back}, "on": True}, {"user": 1}, session=session)
-            targets |= {document["user"] for document in await found.to_list(None)}
+            targets |= await self._followed_back(follows, session)
         return sorted(targets)
+
+    async def _followed_back(self, follows: Collection[EdgeKey], session: Session) -> set[str]:
+        """The targets that follow back.
+
+        Of users with many follows in a batch the followers are read whole, if they are few: to look up whether each
+        target follows back costs a quarter of a new follow.
+        """
+        users = {key.user for key in follows}
+        if len(follows) >= FOLLOWS_OF_ONE_USER * len(users):
+            query = {"target": {"$in": list(users)}, "kind": Kind.FOLLOW.value, "on": True}
+            fields = {"_id": 0, "target": 1, "user": 1}
+            found = await self._edges.find(query, fields, limit=FEW, session=session).to_list(None)
+            if len(found) < FEW:
+                pairs = {(key.user, key.target) for key in follows}
+                return {each["user"] for each in found if (each["target"], each["user"]) in pairs}
+        back = [str(key.reversed) for key in follows]
+        found = await self._edges.find({"_id": {"$in": back}, "on": True}, {"user": 1}, session=session).to_list(None)
+        return {each["user"] for each in found}
 
     async def _insert(self, documents: Sequence[Document], session: Session) -> None:
         """Insert edges by one bare command: the driver's own insert costs twice. Raises a duplicate key error."""
@@ -349,13 +366,14 @@ def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
     for change in changes:
         key = change.key
         users |= {key.user, key.target} if key.kind in {Kind.BLOCK, Kind.HIDE} else {key.user}
-        if key.kind not in (*LISTED_KINDS, Kind.HIDE) or not change.delta:
+        delta = change.delta
+        if not delta or key.kind not in KINDS_IN_LISTS:
             continue
         lists = added if change.in_force else removed
         if key.kind is Kind.HIDE:  # of the one from whom it hides: that is who reads trays by it
             lists[key.target].setdefault(HIDDEN_BY, []).append(key.user)
         else:
-            size_delta[key.user] += change.delta
+            size_delta[key.user] += delta
             lists[key.user].setdefault(LISTED_KINDS[key.kind], []).append(key.target)
     for user in sorted(users):
         update: dict[str, Any] = {"$inc": {"n": 1, "size": size_delta[user]}, "$setOnInsert": {"list_id": new_id()}}

@@ -331,10 +331,13 @@ class LiveUpdates:
                 del self._pending[change.story.story_id]
 
     async def _announceable(self) -> list[Change]:
-        """The waiting changes, without new stories that have no document yet."""
+        """The waiting changes, without new stories that have no document yet.
+
+        They wait without a client too: one that connects before the document loads a tray that lacks the story.
+        """
         changes = list(self._pending.values())
         new = {c.story.story_id: c.story.revision for c in changes if isinstance(c, Appeared)}
-        if not (new and self._viewers):
+        if not new:
             return changes
         found, index, now = await self._stories.previews(new), self._visible_stories.index, self._now()
         for story_id in new.keys() - found.keys():

@@ -82,7 +82,7 @@ def story_routes(
 
     @router.delete("/v1/stories/{story_id}", status_code=204)
     async def delete_story(story_id: StoryId, caller: CurrentCaller, series: WholeSeries = False) -> Response:
-        """End a story: durable, published, and its media gone when this answers."""
+        """End a story: durable, published, and its media gone when this answers; of an expired one, its insights go."""
         await delete(requester_of(caller), story_id, series=series)
         return Response(status_code=204)
 

@@ -98,6 +98,14 @@ class MongoStories:
         found = self.mongo[ENDED].find({"series_id": series_id})
         return [ended_of(document) for document in await found.to_list(None)]
 
+    async def delete_expired(self, deleted: Ended) -> None:
+        """Turn the record of an expired story into that of a deleted one, to be published; no change otherwise."""
+        document = ended_document(deleted)
+        fields = {name: document[name] for name in ("how", "by", "event_id", "at")}
+        fields["pending"] = pending_mark(1, truncate_to_ms(self.now()))
+        expired = {"_id": deleted.id, "how": str(EndReason.EXPIRED)}
+        await self.mongo[ENDED].update_one(expired, {"$set": fields})
+
     async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:

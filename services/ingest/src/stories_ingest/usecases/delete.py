@@ -1,9 +1,9 @@
 """Cancel and delete stories."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from stories_shared.clock import Clock, truncate_to_ms
@@ -71,18 +71,29 @@ class DeleteStory:
     async def __call__(self, requester: Requester, story_id: str, *, series: bool) -> None:
         """End the story in any state, and erase it from its author's archive. Repeating it succeeds again.
 
+        The deletion of an expired story is published too: its insights and reposts go with it.
+
         Raises NoSuchStory, and Unavailable when the deletion cannot be confirmed; it is kept all the same.
         """
         owner = await self.archive.owner(story_id)
         try:
             ended = await self._end(requester, story_id, series=series)
+            await self._delete_expired(requester, ended)
         except NoSuchStory:
             if owner is None or not requester.may_see(owner):
                 raise
             ended = ()
         await self.erase_archived(story_id, *(story.id for story in ended))
-        await asyncio.gather(*(self.endings.publish_now(story.id) for story in ended if story.how is EndReason.DELETED))
+        await asyncio.gather(*(self.endings.publish_now(story.id) for story in ended))
         await self.objects.erase(*(story.id for story in ended))
+
+    async def _delete_expired(self, requester: Requester, ended: Sequence[Ended]) -> None:
+        at = truncate_to_ms(self.now())
+        for story in ended:
+            if story.how is EndReason.EXPIRED and story.author_id is not None:
+                by = "author" if requester.owns(story.author_id) else "admin"
+                deleted = replace(story, how=EndReason.DELETED, by=by, event_id=self.new_id(), at=at)
+                await self.stories.delete_expired(deleted)
 
     async def _end(self, requester: Requester, story_id: str, *, series: bool) -> tuple[Ended, ...]:
         """The stories that this deletion covers, ended now or earlier."""

@@ -56,6 +56,9 @@ class StoryRepository(Protocol):
     async def ended_parts(self, series_id: str) -> list[Ended]:
         """The records of the ended parts of a series."""
 
+    async def delete_expired(self, deleted: Ended) -> None:
+        """Turn the record of an expired story into that of a deleted one, to be published; no change otherwise."""
+
 
 class CleanupRepository(Protocol):
     """What is left to erase or delete, of stories and of users."""

@@ -67,6 +67,15 @@ class MemoryStories:
         """The records of a series' ended parts."""
         return [ended for ended in self.endings.values() if ended.series_id == series_id]
 
+    async def delete_expired(self, deleted: Ended) -> None:
+        """Turn the record of an expired story into that of a deleted one, to be published."""
+        found = self.endings.get(deleted.id)
+        if found is not None and found.how is EndReason.EXPIRED:
+            self.endings[deleted.id] = replace(
+                found, how=deleted.how, by=deleted.by, event_id=deleted.event_id, at=deleted.at
+            )
+            self.pending.add(deleted.id)
+
     async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
