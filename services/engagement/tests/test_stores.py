@@ -90,6 +90,16 @@ async def test_concurrent_batches_count_each_view_once(stores: Stores, story: st
     assert await counts(stores, story) == (7, 40)
 
 
+async def test_concurrent_plays_of_known_viewers_count_once(stores: Stores, story: str) -> None:
+    await count(stores, *[a_view(story, f"v{n}", "play-first", watched_ms=5) for n in range(7)])
+    views = [a_view(story, f"v{n % 7}", f"play-{n // 7:04}", watched_ms=5) for n in range(28)]
+    views += [a_view(story, f"v{n}", "play-first", watched_ms=9) for n in range(7)]
+    found = await asyncio.gather(*(count(stores, *some) for some in (views, views[10:], views[20:] + views[:5], views)))
+    assert sum(result.outcomes["counted"] for result in found) == 28
+    assert sum(result.outcomes["refined"] for result in found) == 7
+    assert await counts(stores, story) == (7, 35)
+
+
 async def test_repeated_play_keeps_the_maximum_of_each_figure(stores: Stores, story: str) -> None:
     await count(stores, a_view(story, "bob", watched_ms=5, forward=3))
     assert (await count(stores, a_view(story, "bob", watched_ms=9, completed=True))).outcomes == {"refined": 1}

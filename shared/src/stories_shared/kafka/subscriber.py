@@ -28,6 +28,7 @@ from faststream.kafka import KafkaRouter
 from faststream.kafka.message import KafkaAckableMessage
 
 from stories_shared.clock import Clock
+from stories_shared.concurrency import map_in_slices
 from stories_shared.errors import InvalidMessage, failed_dependency
 from stories_shared.events import Event
 from stories_shared.events.cloudevents import DecodeError, ReceivedEvent, decode_record
@@ -319,7 +320,7 @@ def subscribe(
         async def consume(raw: Any) -> None:
             # FastStream passes each ``Context`` argument through a thread, which costs more than a hundred records.
             consumer_context: ConsumerContext = subscriber._outer_config.context.get("consumer_context")  # noqa: SLF001
-            decoded = [(record, decode_or_error(record, event)) for record in raw]
+            decoded = await map_in_slices(lambda record: (record, decode_or_error(record, event)), raw)
             group, consumer = subscriber.group_id, subscriber.consumer
             rebalance.breakers = consumer_context.breakers.setdefault(group, rebalance.breakers)
             records = Batch(decoded, group, consumer_context, rebalance, breaker_enabled=not event.external_writers)

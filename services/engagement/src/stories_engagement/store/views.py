@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
+from bson import decode_all
 from pymongo import ASCENDING, DESCENDING, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from stories_shared.clock import Clock, truncate_to_ms
@@ -43,7 +44,7 @@ FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 
 
 class Outdated(Exception):
-    """A story has ended, or its author has become known, since the context was read."""
+    """A story has ended or got its author, or an existing row has changed, since the context was read."""
 
 
 FEW = 250
@@ -73,25 +74,30 @@ class MongoViews:
     async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
         """Read the context, apply the counting rule, and write the result atomically.
 
-        New rows need no snapshot: the transaction fails if a row was inserted meanwhile, or if a story has ended or got
-        its author. After such a failure, and for updates of existing rows, the context is read within the transaction.
+        The context is read before the transaction, which fails if a row was inserted or changed meanwhile, or if a
+        story has ended or got its author. After such a failure the context is read within the transaction.
         """
-        context = await self._load_context(views, None)
+        context, rows = await self._load_context(views, None)
         result = rule(context)
         if not (result.added or result.plays):
             return result
-        if not result.plays:
-            try:
-                async with self._writing:
-                    await self._mongo.transaction(lambda session: self._write(result, context, session))
-            except (Outdated, BulkWriteError, DuplicateKeyError) as error:
-                if not (isinstance(error, Outdated) or is_duplicate(error)):
-                    raise
-            else:
-                return result
+
+        async def write(session: Session) -> None:
+            if result.plays and await self._raw_rows(context.rows, session) != rows:
+                raise Outdated
+            await self._write(result, context, session)
+
+        try:
+            async with self._writing:
+                await self._mongo.transaction(write)
+        except (Outdated, BulkWriteError, DuplicateKeyError) as error:
+            if not (isinstance(error, Outdated) or is_duplicate(error)):
+                raise
+        else:
+            return result
 
         async def operation(session: Session) -> CountingResult:
-            context = await self._load_context(views, session)
+            context, _ = await self._load_context(views, session)
             result = rule(context)
             await self._write(result, context, session)
             return result
@@ -178,23 +184,23 @@ class MongoViews:
         counter = await self._views.find_one({"_id": story_id}, {"viewers": 1})
         return int(counter["viewers"]) if counter else 0
 
-    async def _load_context(self, views: Sequence[View], session: Session | None) -> CountingContext:
-        """Read the context: in a session one query after the other, otherwise concurrently."""
+    async def _load_context(self, views: Sequence[View], session: Session | None) -> tuple[CountingContext, bytes]:
+        """Read the context, and its rows as bytes: in a session one query after the other, otherwise concurrently."""
 
         async def found(collection: str, ids: Iterable[str], *fields: str) -> list[Document]:
             query = {"_id": {"$in": list(ids)}}
             return await self._mongo[collection].find(query, dict.fromkeys(fields, 1), session=session).to_list(None)
 
         stories, viewers = stories_of(views), {view.viewer_id for view in views}
-        queries = [
+        queries: list[Any] = [
             found(STORIES, stories, "view_list"),
             found(VIEWS, stories, "author_id", "expires_at", "ended"),
-            found(VIEWERS, {viewing_id(*view.key) for view in views}, *ROW_FIELDS),
+            self._raw_rows({view.key for view in views}, session),
             self._erased(viewers, min(view.play.at for view in views), session),
             found(PRIVACY, viewers, "view_history", "off_until"),
         ]
         answers = await asyncio.gather(*queries) if session is None else [await query for query in queries]
-        lists, counter_documents, rows, erased, privacy = answers
+        lists, counter_documents, raw, erased, privacy = answers
         listing = {story["_id"]: story["view_list"] for story in lists}
         counters = {
             f["_id"]: StoryCounter(f["author_id"], f["expires_at"], f["ended"] is not None, listing.get(f["_id"], True))
@@ -204,13 +210,23 @@ class MongoViews:
         authors = {story_id: counter.author_id for story_id, counter in counters.items() if counter.author_id}
         pairs = {(authors.get(view.story_id) or view.author_id, view.viewer_id) for view in views}
         blocks = await self._blocks({(author, viewer) for author, viewer in pairs if author is not None}, session)
-        return CountingContext(
+        rows: list[Document] = decode_all(raw, self._rows.codec_options)
+        context = CountingContext(
             counters=counters,
             rows={(row["story_id"], row["viewer_id"]): row_of(row) for row in rows},
             erased=erased_at,
             blocks={(b["user_id"], b["target_id"]): Block(b["since"], b.get("lifted_at")) for b in blocks},
             unlisted_until=unlisted_until,
         )
+        return context, raw
+
+    async def _raw_rows(self, keys: Iterable[tuple[str, str]], session: Session | None) -> bytes:
+        """Rows as BSON in the order of their ids: two reads are compared without decoding the second one."""
+        query = {"_id": {"$in": [viewing_id(*key) for key in keys]}}
+        found: Any = self._rows.find_raw_batches(
+            query, dict.fromkeys(ROW_FIELDS, 1), sort=[("_id", 1)], session=session
+        )
+        return b"".join([batch async for batch in found])
 
     async def _erased(self, people: Set[str], since: datetime | None, session: Session | None = None) -> list[Document]:
         """Marks of erasures since a time: there are few since the views of a batch, so they are looked up by time."""
@@ -263,14 +279,16 @@ class MongoViews:
                 raise Outdated
         if result.added:
             await self._insert(result.added.values(), session)
-        writes: list[Any] = []
+        updates: list[Document] = []
         for key, plays in result.plays.items():
             change: Document = {"$set": {f"plays.{play_id}": fields_of(play) for play_id, play in plays.items()}}
-            if added_plays := result.added_plays[key]:
+            if added_plays := result.added_plays.get(key):
                 change["$inc"] = {"count": added_plays}
-            writes.append(UpdateOne({"_id": viewing_id(*key)}, change))
-        if writes:
-            await self._rows.bulk_write(writes, session=session)
+            updates.append({"q": {"_id": viewing_id(*key)}, "u": change})
+        if updates:
+            answer = await self._mongo.database.command("update", VIEWERS, updates=updates, session=session)
+            if "writeErrors" in answer:
+                raise BulkWriteError(answer)
 
     async def _uncount(self, story_id: str, user_id: str, until: datetime) -> None:
         async def operation(session: Session) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from stories_shared.auth.tickets import Ticket
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.concurrency import map_in_slices
 from stories_shared.events import StoryViewed, Taps
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
@@ -160,7 +161,7 @@ class CountViews:
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryViewed]]) -> Counter[str]:
         """The number of views by outcome."""
-        views = [view_of(record) for record in records]
+        views = await map_in_slices(view_of, records)
         unseen = [view for view in views if not self.recent.is_replay(view)]
         outcomes = Counter({"replayed": len(views) - len(unseen)})
         unseen.sort(key=key_of)  # the views of a story together, and those of one viewer of it in their order
