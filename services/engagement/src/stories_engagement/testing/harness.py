@@ -19,6 +19,7 @@ from stories_engagement.settings import EngagementSettings
 from stories_engagement.testing.builders import a_story, a_ticket
 
 E = TypeVar("E", bound=Event)
+UNAVAILABLE = 503
 
 
 class TestEnvironment(Protocol):
@@ -33,6 +34,16 @@ def settings_of(realm: TestEnvironment, **changes: Any) -> EngagementSettings:
     """The settings of an environment."""
     given = {name.lower(): value for name, value in realm.items()}
     return load(EngagementSettings, {**given, **changes})
+
+
+async def until_available(request: Callable[[], Awaitable[httpx.Response]]) -> int:
+    """The status of a request that is repeated after 503, as clients do; a busy machine may answer that."""
+
+    async def status() -> int:
+        return (await request()).status_code
+
+    answer: int = await eventually(status, accept=lambda given: given != UNAVAILABLE)
+    return answer
 
 
 class ServiceHarness:
