@@ -41,6 +41,18 @@ class Life:
         liked = {"emoji": "❤️"}
         await self.fleet.done("engagement", "PUT", f"{path}/reaction", self.bob, ticket=ticket, json=liked)
 
+    async def delete_doomed(self) -> None:
+        """Delete a story, and wait until every store has erased it."""
+        await self.fleet.done("ingest", "DELETE", f"/v1/stories/{self.ids['doomed']}", self.ann)
+
+        async def complete() -> bool:
+            path = f"/v1/stories/{self.ids['doomed']}/receipt"
+            receipt = (await self.fleet.done("expiry", "GET", path, self.ann)).json()
+            assert receipt["complete"], receipt
+            return True
+
+        await eventually(complete, within_s=60, every_s=0.2)
+
     async def draft(self) -> str:
         """An uploaded draft."""
         fields = {"media": {"content_type": "image/jpeg", "size": len(PHOTO)}}

@@ -26,7 +26,6 @@ from stories_embedded.testing import Realm, Servers
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.topics import Topics
-from stories_shared.testing import eventually
 from stories_shared.testing.authority import Authority
 from stories_shared.testing.kafka_admin import administer
 
@@ -136,15 +135,7 @@ async def test_a_story_lives_on_a_secured_kafka(secured_fleet: Fleet) -> None:
     life = Life(secured_fleet)
     await life.begin()
     assert life.tickets.keys() == {"read", "doomed", "narrowed"}
-    await secured_fleet.done("ingest", "DELETE", f"/v1/stories/{life.ids['doomed']}", life.ann)
-
-    async def complete() -> bool:
-        path = f"/v1/stories/{life.ids['doomed']}/receipt"
-        receipt = (await secured_fleet.done("expiry", "GET", path, life.ann)).json()
-        assert receipt["complete"], receipt
-        return True
-
-    await eventually(complete, within_s=60, every_s=0.2)
+    await life.delete_doomed()
     for service in SERVICES:
         assert "AuthorizationFailed" not in secured_fleet.log(service).read_text()
 

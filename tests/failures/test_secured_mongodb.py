@@ -112,15 +112,7 @@ async def test_a_story_lives_on_a_secured_mongodb(secured_fleet: Fleet) -> None:
     life = Life(secured_fleet)
     await life.begin()
     assert life.tickets.keys() == {"read", "doomed", "narrowed"}
-    await secured_fleet.done("ingest", "DELETE", f"/v1/stories/{life.ids['doomed']}", life.ann)
-
-    async def complete() -> bool:
-        path = f"/v1/stories/{life.ids['doomed']}/receipt"
-        receipt = (await secured_fleet.done("expiry", "GET", path, life.ann)).json()
-        assert receipt["complete"], receipt
-        return True
-
-    await eventually(complete, within_s=60, every_s=0.2)
+    await life.delete_doomed()
     for service in SERVICES:
         assert "nauthorized" not in secured_fleet.log(service).read_text()
 

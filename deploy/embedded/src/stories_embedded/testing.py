@@ -15,23 +15,23 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import pytest
 import pytest_asyncio
 import urllib3
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from pymongo import MongoClient
 from stories_shared.testing import wait_until
+from stories_shared.testing.kafka_admin import administer
 
 from . import minio
 from .kafka import Kafka
@@ -48,6 +48,7 @@ WITHOUT = "STORIES_TEST_WITHOUT_SERVERS"  # set if no test may use servers
 MEMORY_BYTES = 6 << 30
 STORE = "STORIES_TEST_S3"  # `minio`: MinIO instead of SeaweedFS
 READY_SECONDS = 60.0
+T = TypeVar("T")
 STOP_SECONDS = 2.0
 
 
@@ -241,14 +242,9 @@ class Realm(dict[str, str]):
     async def topic(self, *names: str, partitions: int = 3, **configs: str) -> None:
         """Create topics. The prefix is added; options are written with underscores (`retention_ms="5000"`)."""
         options = {name.replace("_", "."): value for name, value in configs.items()}
-        admin = await self._admin()
-        try:
-            await admin.create_topics(
-                [NewTopic(self.prefix + name, partitions, 1, topic_configs=options) for name in names]
-            )
-            await self._wait_for_leaders([self.prefix + name for name in names], partitions)
-        finally:
-            await admin.close()
+        new = [NewTopic(self.prefix + name, partitions, 1, topic_configs=options) for name in names]
+        await self._administer(lambda admin: admin.create_topics(new))
+        await self._wait_for_leaders([self.prefix + name for name in names], partitions)
 
     async def remove(self) -> None:
         """Remove topics, databases and bucket of the realm."""
@@ -256,29 +252,10 @@ class Realm(dict[str, str]):
         await asyncio.to_thread(self._remove_databases)
         await asyncio.to_thread(self._remove_bucket)
 
-    async def _admin(self) -> AIOKafkaAdminClient:
-        """A started client, once a broker can be asked: Kafka lists none for a moment after it was frozen."""
-        deadline = time.monotonic() + READY_SECONDS
-        while True:
-            admin = AIOKafkaAdminClient(bootstrap_servers=self["KAFKA_BOOTSTRAP_SERVERS"])
-            try:
-                await admin.start()
-                await admin.list_topics()
-                return admin
-            except KafkaError:
-                await admin.close()
-                if time.monotonic() > deadline:
-                    raise
-            await asyncio.sleep(0.05)
-
     async def _wait_for_leaders(self, topics: Sequence[str], partitions: int) -> None:
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            admin = await self._admin()
-            try:
-                described = await admin.describe_topics(list(topics))
-            finally:
-                await admin.close()
+            described = await self._administer(lambda admin: admin.describe_topics(list(topics)))
             led = [sum(p["leader"] >= 0 for p in topic["partitions"]) for topic in described]
             if len(led) == len(topics) and all(count >= partitions for count in led):
                 return
@@ -287,12 +264,14 @@ class Realm(dict[str, str]):
             await asyncio.sleep(0.05)
 
     async def _remove_topics(self) -> None:
-        admin = await self._admin()
-        try:
+        async def remove(admin: AIOKafkaAdminClient) -> None:
             if mine := [name for name in await admin.list_topics() if name.startswith(self.prefix)]:
                 await admin.delete_topics(mine)
-        finally:
-            await admin.close()
+
+        await self._administer(remove)
+
+    async def _administer(self, act: Callable[[AIOKafkaAdminClient], Awaitable[T]]) -> T:
+        return await administer(self["KAFKA_BOOTSTRAP_SERVERS"], act)
 
     def _remove_databases(self) -> None:
         client: MongoClient[dict[str, Any]] = MongoClient(self["MONGO_URL"], serverSelectionTimeoutMS=5000)

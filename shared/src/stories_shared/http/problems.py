@@ -114,7 +114,6 @@ class Problem(Exception):
         self,
         status: int,
         slug: str,
-        title: str | None = None,
         detail: str | None = None,
         errors: Sequence[InputError] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -123,10 +122,9 @@ class Problem(Exception):
         kind = KINDS.get(slug)
         if kind is None:
             raise ValueError(f"{slug!r} is not a problem type in stories_shared.http.problems.KINDS")
-        super().__init__(detail or title or kind.title)
+        super().__init__(detail or kind.title)
         self.kind = kind
         self.status = status
-        self.title = title or kind.title
         self.detail = detail or kind.detail
         self.errors = list(errors)[:MAX_ERRORS] if errors is not None else None
         self.headers = dict(headers or {})
@@ -138,7 +136,7 @@ class Problem(Exception):
 
     def document(self) -> dict[str, Any]:
         """The problem document."""
-        document: dict[str, Any] = {"type": self.kind.type, "title": self.title, "status": self.status}
+        document: dict[str, Any] = {"type": self.kind.type, "title": self.kind.title, "status": self.status}
         document["detail"] = self.detail
         if self.errors is not None:
             document["errors"] = self.errors
@@ -162,7 +160,7 @@ def problem(
     **members: Any,
 ) -> Problem:
     """A problem of a kind, with its status and title."""
-    return Problem(KINDS[slug].status, slug, None, detail, errors, headers, **members)
+    return Problem(KINDS[slug].status, slug, detail, errors, headers, **members)
 
 
 def not_found() -> Problem:
