@@ -24,15 +24,12 @@ class Write(Protocol[T_co]):
 
     def needs(self, rows: Rows) -> Iterable[Key]:
         """The documents that it reads, derived from those loaded so far; called until all are loaded."""
-        ...
 
     async def search(self, rows: Rows) -> None:
         """Load rows by a query."""
-        ...
 
     def apply(self, rows: Rows) -> T_co:
         """Change the rows. Raises `NotFound` before it changes any."""
-        ...
 
 
 @dataclass(slots=True)

@@ -21,21 +21,17 @@ class AnswerRepository(Protocol):
 
     async def put(self, access: StoryAccess, layer: AnswerableLayer, answer: Answer, at: datetime) -> Answer | None:
         """Set a viewer's answer; the stored one afterwards, None where it was withdrawn. Raises `NotFound`."""
-        ...
 
     async def withdraw(self, story_id: str, layer_id: str, user_id: str, at: datetime) -> bool:
         """Withdraw a viewer's answer; False if there never was one. Raises `NotFound`."""
-        ...
 
     async def tallies(self, story_id: str, layers: Sequence[AnswerableLayer]) -> Mapping[str, Tallies]:
         """The tallies by layer."""
-        ...
 
     async def page(
         self, story_id: str, layer_id: str, after: Position | None, limit: int, excluded: Set[str]
     ) -> list[GivenAnswer]:
         """Answers to a layer, newest first, without excluded users."""
-        ...
 
 
 def layer_of(access: StoryAccess, layer_id: str) -> AnswerableLayer:

@@ -25,15 +25,12 @@ class BlockRepository(Protocol):
 
     async def block_states(self, pairs: Iterable[Pair]) -> Mapping[Pair, BlockState]:
         """The states of these pairs. Absent: never set, or lifted and expired."""
-        ...
 
     async def block_states_of(self, user_id: str, limit: int) -> Mapping[Pair, BlockState]:
         """Blocks in force by and against a user, at most `limit` in each direction."""
-        ...
 
     async def outdated(self, states: Mapping[Pair, BlockState]) -> set[Pair]:
         """Which of these states are stored, or superseded by a stored state or an erasure."""
-        ...
 
 
 def block_state_of(record: ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked]) -> BlockState:

@@ -37,19 +37,15 @@ class HiddenWordsRepository(Protocol):
 
     async def unapplied(self, author_id: str) -> Sequence[str] | None:
         """The words while they are not applied to every comment yet, else None."""
-        ...
 
     async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
         """Lease the oldest unapplied change until `until`."""
-        ...
 
     async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
         """Apply one step and store the progress and the lease; None: the change is applied or outdated."""
-        ...
 
     async def give_back(self, work: Rehiding, now: datetime) -> None:
         """Release the lease, behind the other changes."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

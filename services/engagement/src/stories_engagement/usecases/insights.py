@@ -35,11 +35,9 @@ class InsightsRepository(Protocol):
 
     async def live(self, story_id: str) -> Insights | None:
         """The figures of a story that is stored and has not ended."""
-        ...
 
     async def live_of(self, author_id: str, limit: int) -> Sequence[Insights]:
         """The figures of an author's stored stories that have not ended."""
-        ...
 
     async def sealed(self, story_id: str) -> Insights | None: ...
 
@@ -47,13 +45,11 @@ class InsightsRepository(Protocol):
         self, author_id: str, period: Period, without: Collection[str], after: Position | None, limit: int
     ) -> Sequence[Insights]:
         """The sealed figures of an author's stories, the newest story first, without some of them."""
-        ...
 
     async def sealed_totals(self, author_id: str, period: Period, without: Collection[str]) -> Totals: ...
 
     async def parts(self, series_ids: Collection[str]) -> Mapping[str, DropOff]:
         """Viewers by part of each series."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

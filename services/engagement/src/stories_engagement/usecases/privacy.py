@@ -31,15 +31,12 @@ class PrivacyRepository(Protocol):
 
     async def claim_unlisting(self, now: datetime, until: datetime) -> Unlisting | None:
         """Lease the oldest one until `until`."""
-        ...
 
     async def keep_progress(self, work: Unlisting, now: datetime) -> None:
         """Store the progress and release the lease, behind the others."""
-        ...
 
     async def unlisted(self, work: Unlisting) -> None:
         """Record that it is done, unless the setting has changed since."""
-        ...
 
 
 UNLIST_STEPS = 5

@@ -45,35 +45,27 @@ class StoryRepository(Protocol):
 
     async def erase_small(self, story_ids: Collection[str]) -> set[str]:
         """Delete the rows of the stories that have few; the ids of the others."""
-        ...
 
     async def erase(self, story_id: str, steps: int) -> bool:
         """Delete the rows of the story in at most `steps` steps; whether none is left."""
-        ...
 
     async def erase_later(self, story_id: str, now: datetime) -> None:
         """Leave the rest of an erasure to the background task."""
-        ...
 
     async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
         """Lease the oldest pending erasure until `until`."""
-        ...
 
     async def erased(self, story_id: str) -> None:
         """Mark the erasure as complete."""
-        ...
 
     async def find_orphans(self, before: datetime, limit: int) -> list[str]:
         """Stories that were viewed before a time and never posted."""
-        ...
 
     def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
         """All live stories by id."""
-        ...
 
     def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:
         """The ids of ended stories, and when this service received each ending."""
-        ...
 
 
 ANSWERABLE: Mapping[type, AnswerableKind] = {

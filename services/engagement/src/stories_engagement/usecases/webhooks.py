@@ -51,7 +51,6 @@ class WebhookRepository(Protocol):
 
     async def remove_deleted(self) -> bool:
         """Remove a batch of what is left of deleted endpoints; whether there may be more."""
-        ...
 
 
 class DeliveryRepository(Protocol):
@@ -59,19 +58,15 @@ class DeliveryRepository(Protocol):
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         """Store deliveries; those that exist already stay as they are."""
-        ...
 
     async def due(self, webhook_id: str, now: datetime) -> Sequence[Delivery]:
         """The first delivery of each story that is due, at most a batch."""
-        ...
 
     async def content(self, story_id: str) -> tuple[bytes | None, bool]:
         """The event of a live story, and whether the story has ended."""
-        ...
 
     async def record(self, webhook_id: str, outcomes: Sequence[Outcome]) -> None:
         """Store what became of deliveries. After one that ended late, the next one of its story is due now."""
-        ...
 
     async def page(self, webhook_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Delivery]: ...
 
