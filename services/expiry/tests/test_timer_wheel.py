@@ -70,7 +70,7 @@ def test_full_bucket_does_not_block_the_event_loop() -> None:
         longest, iterations = max(longest, time.thread_time() - began), iterations + 1
     assert longest < 1.0
     assert iterations == CAPACITY / POP_BATCH
-    assert own == sum(replicas.is_first(story_id) for story_id in ids)
+    assert own == len(replicas.own_share([Due(NOW, story_id, local_only=False) for story_id in ids]))
 
 
 @given(st.lists(st.tuples(st.sampled_from(IDS), st.integers(0, 5_000)), max_size=60), st.integers(0, 5_000))
@@ -89,10 +89,10 @@ def test_every_timer_is_popped_when_due(held: list[tuple[str, int]], now_ms: int
 
 def test_each_story_has_one_first_replica() -> None:
     replicas = ("a", "b", "c")
-    ids = [new_id() for _ in range(900)]
-    preferred = {me: {story_id for story_id in ids if LiveReplicas(me, replicas).is_first(story_id)} for me in replicas}
-    assert sum(len(share) for share in preferred.values()) == len(set().union(*preferred.values())) == 900
-    assert all(len(share) > 200 for share in preferred.values())
+    dues = [Due(NOW, new_id(), local_only=False) for _ in range(900)]
+    shares = [LiveReplicas(me, replicas).own_share(dues) for me in replicas]
+    assert sorted(due for share in shares for due in share) == sorted(dues)
+    assert all(len(share) > 200 for share in shares)
 
 
 def test_local_timers_are_in_the_own_share() -> None:

@@ -50,23 +50,21 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     wheel = TimerWheel()
     heartbeat = Heartbeat(store.MongoReplicas(runtime.mongo).heartbeat, new_id(), now)
     firing = FiringLoop(FireDue(stories, wheel, heartbeat.current, now), wheel, endings_outbox, metrics, now)
-    overdue = OverdueSweep(FireOverdue(stories, heartbeat.current, now), endings_outbox, metrics)
     runtime.periodic("heartbeat", A_SECOND, heartbeat)
     runtime.periodic("load-ahead", LOAD_EVERY, LoadAhead(stories, wheel, now))
-    runtime.periodic("fire-due", A_SECOND, firing.run_once)
-    runtime.periodic("fire-overdue", A_SECOND, overdue.run_once)
+    runtime.periodic("fire-due", A_SECOND, firing)
+    overdue = FireOverdue(stories, heartbeat.current, now)
+    runtime.periodic("fire-overdue", A_SECOND, OverdueSweep(overdue, endings_outbox, metrics))
     leases = Leases(runtime.mongo, now)
-    resend_endings, resend_accounts = (
-        ResendUnanswered(stories, now, endings_outbox.wake),
-        ResendUnanswered(accounts, now, accounts_outbox.wake),
-    )
+    resend_endings = ResendUnanswered(stories, now, endings_outbox.wake)
+    resend_accounts = ResendUnanswered(accounts, now, accounts_outbox.wake)
 
     def impaired() -> bool:
         return not {"kafka", "mongodb"}.isdisjoint(runtime.health.failing())
 
     resending = ResendSweep(resend_endings, resend_accounts, metrics, impaired)
-    runtime.periodic("resend", A_SECOND, leases.exclusive("resend", resending.run_once))
-    runtime.periodic("count", COUNT_EVERY, Gauges(stories, leases, metrics, now).run_once)
+    runtime.periodic("resend", A_SECOND, leases.exclusive("resend", resending))
+    runtime.periodic("count", COUNT_EVERY, Gauges(stories, leases, metrics, now))
 
     handlers = event_handlers(
         ArmTimers(stories, wheel, now, firing.wake),

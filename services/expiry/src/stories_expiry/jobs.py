@@ -1,6 +1,7 @@
 """Background tasks: fire due timers, fire overdue ones, republish unconfirmed events, update gauges."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from stories_shared.clock import Clock
 from stories_shared.mongo.leases import Leases
@@ -18,22 +19,22 @@ from stories_expiry.usecases.timers import Fired, FireDue, FireOverdue
 MAX_SLEEP_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
 class FiringLoop:
     """Sleeps until the next timer in memory is due, fires it, and wakes the outbox."""
 
-    def __init__(self, fire: FireDue, wheel: TimerWheel, outbox: Outbox, metrics: ExpiryMetrics, now: Clock) -> None:
-        self.fire = fire
-        self.wheel = wheel
-        self.outbox = outbox
-        self.metrics = metrics
-        self.now = now
-        self._wakeup = Wakeup()
+    fire: FireDue
+    wheel: TimerWheel
+    outbox: Outbox
+    metrics: ExpiryMetrics
+    now: Clock
+    _wakeup: Wakeup = field(default_factory=Wakeup)
 
     def wake(self) -> None:
         """Recompute the next due time."""
         self._wakeup.set()
 
-    async def run_once(self) -> bool:
+    async def __call__(self) -> bool:
         """Sleep until a timer is due, at most a second, and fire what is due. Always true: run again at once."""
         await self._wakeup.wait(self._sleep_s())
         record_fired(await self.fire(), self.outbox, self.metrics)
@@ -44,15 +45,15 @@ class FiringLoop:
         return min(MAX_SLEEP_S, max(0.0, (due - self.now()).total_seconds())) if due else MAX_SLEEP_S
 
 
+@dataclass(frozen=True, slots=True)
 class OverdueSweep:
     """Fires timers that no replica fired in time, and wakes the outbox."""
 
-    def __init__(self, fire: FireOverdue, outbox: Outbox, metrics: ExpiryMetrics) -> None:
-        self.fire = fire
-        self.outbox = outbox
-        self.metrics = metrics
+    fire: FireOverdue
+    outbox: Outbox
+    metrics: ExpiryMetrics
 
-    async def run_once(self) -> None:
+    async def __call__(self) -> None:
         """One iteration."""
         record_fired(await self.fire(), self.outbox, self.metrics)
 
@@ -65,31 +66,19 @@ def record_fired(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> 
         metrics.lateness.observe(ended.late_s)
 
 
+@dataclass(slots=True)
 class ResendSweep:
-    """Republishes events that were not confirmed in time; at once when a shared dependency has recovered.
+    """Republishes events that were not confirmed in time; at once when a shared dependency has recovered."""
 
-    Args:
-        endings: of stories.
-        accounts: of erased users.
-        metrics: counts both.
-        impaired: whether Kafka or MongoDB is down, as seen by this replica.
-    """
+    endings: ResendUnanswered
+    accounts: ResendUnanswered
+    metrics: ExpiryMetrics
+    impaired: Callable[[], bool]
+    """Whether Kafka or MongoDB is down, as seen by this replica."""
+    _was_impaired: bool = True
+    """At first true: a new lease holder does not know about earlier outages."""
 
-    def __init__(
-        self,
-        endings: ResendUnanswered,
-        accounts: ResendUnanswered,
-        metrics: ExpiryMetrics,
-        impaired: Callable[[], bool],
-    ) -> None:
-        self.endings = endings
-        self.accounts = accounts
-        self.metrics = metrics
-        self.impaired = impaired
-        # A new lease holder does not know about earlier outages.
-        self._was_impaired = True
-
-    async def run_once(self) -> bool:
+    async def __call__(self) -> bool:
         """Mark due documents of both kinds; true while a recovery still has more to make due."""
         if self.impaired():
             self._was_impaired = True
@@ -100,16 +89,16 @@ class ResendSweep:
         return self._was_impaired and not self.impaired()
 
 
+@dataclass(frozen=True, slots=True)
 class Gauges:
     """Sets gauges from counts in MongoDB, on one replica; the others set zero."""
 
-    def __init__(self, stories: StoryRepository, leases: Leases, metrics: ExpiryMetrics, now: Clock) -> None:
-        self.stories = stories
-        self.leases = leases
-        self.metrics = metrics
-        self.now = now
+    stories: StoryRepository
+    leases: Leases
+    metrics: ExpiryMetrics
+    now: Clock
 
-    async def run_once(self) -> None:
+    async def __call__(self) -> None:
         """Count once, if this replica holds the lease."""
         counts, audit = TimerCounts(0, 0, 0.0), Audit(dict.fromkeys(STORES, 0), dict.fromkeys(STORES, 0.0))
         if await self.leases.acquire("count"):

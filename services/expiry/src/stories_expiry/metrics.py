@@ -6,7 +6,7 @@ from stories_expiry.domain.endings import STORES
 
 
 class ExpiryMetrics:
-    """The metrics. One replica sets the gauges that count documents: aggregate them with ``max``."""
+    """The metrics. One replica sets the gauges that count documents: aggregate them with `max`."""
 
     def __init__(self, registry: MetricsRegistry) -> None:
         self.timers = registry.gauge("timers", "Live stories whose end is still to come.")

@@ -14,7 +14,7 @@ SERVICES: tuple[Service, ...] = ("ingest", "feed", "engagement", "expiry")
 class ErasureRequest:
     """A request to erase a user's data up to a time.
 
-    ``receipt_id`` identifies the request in every repetition, ``event_id`` is the ``ce_id`` of its event.
+    `receipt_id` identifies the request in every repetition, `event_id` is the `ce_id` of its event.
     """
 
     receipt_id: str

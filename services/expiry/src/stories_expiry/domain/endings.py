@@ -29,9 +29,9 @@ MARK_RETENTION = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """The deletion of a story. ``event_id`` is the ``ce_id`` of its event.
+    """The deletion of a story. `event_id` is the `ce_id` of its event.
 
-    ``author_id`` is None where no trusted producer has named the author.
+    `author_id` is None where no trusted producer has named the author.
     """
 
     story_id: str
@@ -57,7 +57,7 @@ class ErasureConfirmation:
 
 @dataclass(frozen=True, slots=True)
 class NewConfirmation:
-    """The first confirmation of a store, ``after_s`` seconds after the ending."""
+    """The first confirmation of a store, `after_s` seconds after the ending."""
 
     store: Store
     after_s: float
@@ -105,7 +105,7 @@ class Receipt:
 
 
 def resend_delay(send_count: int) -> timedelta:
-    """The delay after the ``send_count``-th publication (1 or more)."""
+    """The delay after the `send_count`-th publication (1 or more)."""
     doubled: int = 2 ** min(max(send_count - 1, 0), 16)
     return min(FIRST_RESEND_DELAY * doubled, MAX_RESEND_DELAY)
 

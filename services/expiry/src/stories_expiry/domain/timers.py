@@ -5,7 +5,7 @@ Only about a minute of timers is in memory; the rest is in MongoDB. A dict of se
 """
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -32,7 +32,7 @@ class Timer:
 
 
 class Due(NamedTuple):
-    """A story that is due. ``local_only``: this replica may be the only one with the timer in memory."""
+    """A story that is due. `local_only`: this replica may be the only one with the timer in memory."""
 
     at: datetime
     story_id: str
@@ -113,22 +113,19 @@ class TimerWheel:
 
 @dataclass(frozen=True, slots=True)
 class LiveReplicas:
-    """The replicas that share the firing; ``me`` is this one."""
+    """The replicas that share the firing; `me` is this one."""
 
     me: str
     replicas: tuple[str, ...]
-    _ordered: tuple[str, ...] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_ordered", tuple(sorted({self.me, *self.replicas})))
-
-    def is_first(self, story_id: str) -> bool:
-        """Whether this replica fires the story first; exactly one does if all see the same replicas."""
-        return self._ordered[UUID(story_id).int % len(self._ordered)] == self.me
 
     def own_share(self, dues: list[Due]) -> list[Due]:
-        """Those that this replica fires first, and the local ones."""
-        return [due for due in dues if due.local_only or self.is_first(due.story_id)]
+        """The timers that this replica fires first, and the local ones.
+
+        If all replicas see the same ones, exactly one of them fires a story first.
+        """
+        names = sorted({self.me, *self.replicas})
+        mine = names.index(self.me)
+        return [due for due in dues if due.local_only or UUID(due.story_id).int % len(names) == mine]
 
 
 def epoch_ms(at: datetime) -> int:

@@ -1,6 +1,6 @@
 """MongoDB: one document per story, from its timer to its receipt; one per request to erase a user.
 
-The document is the timer while it has ``due``, and the receipt once it has ``ended``. It is also the ended mark that
+The document is the timer while it has `due`, and the receipt once it has `ended`. It is also the ended mark that
 prevents late writes. So firing, deleting and confirming are one update of one document each, without a transaction.
 """
 

@@ -7,29 +7,30 @@ from typing import Any
 from pymongo import IndexModel
 from stories_shared.events import UserErased
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.mongo.client import Collection, Document, Mongo
+from stories_shared.mongo.client import Document, Mongo
 from stories_shared.mongo.outbox import outbox_index, pending_mark
 
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceAnswer
-from stories_expiry.store import resending, update_pipelines
+from stories_expiry.store import update_pipelines
+from stories_expiry.store.resending import RESEND_INDEXES, Resending
 from stories_expiry.store.update_pipelines import Stage, cond, if_null
 
 NAME = "accounts"
 
 
-class MongoAccounts:
+class MongoAccounts(Resending):
     """Erasure requests and their receipts.
 
     Args:
         mongo: expiry's database.
         receipts_kept: how long a complete receipt stays; at least 30 days.
-        expected: the services that must confirm.
     """
 
-    def __init__(self, mongo: Mongo, receipts_kept: timedelta, expected: Sequence[Service] = SERVICES) -> None:
-        self.collection: Collection = mongo[NAME]
+    def __init__(self, mongo: Mongo, receipts_kept: timedelta) -> None:
+        self.collection = mongo[NAME]
+        self.expected: Sequence[Service] = SERVICES
+        """The services that must confirm."""
         self._kept = receipts_kept
-        self.expected = expected
 
     @classmethod
     async def ensure(cls, mongo: Mongo) -> None:
@@ -39,7 +40,7 @@ class MongoAccounts:
             IndexModel([("user_id", 1), ("at", -1)], name="user"),
             IndexModel([("delete_at", 1)], name="ttl", expireAfterSeconds=0),
             outbox_index(),
-            *resending.indexes(),
+            *RESEND_INDEXES,
         )
 
     async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
@@ -61,14 +62,6 @@ class MongoAccounts:
         field = f"erased.{answer.service}"
         changed = {field: if_null(field, answer.erased_at), "user_id": if_null("user_id", answer.user_id)}
         await self._change(answer.receipt_id, [{"$set": changed}], now)
-
-    async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark due requests as pending, each once across replicas; how many."""
-        return await resending.mark_for_resend(self.collection, now, limit)
-
-    async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
-        """Make requests with a long delay due now, for one service or for any; how many."""
-        return await resending.hasten(self.collection, now, limit, service)
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
         """The receipt of the latest request for the user, or None."""

@@ -10,7 +10,7 @@ from pymongo.errors import BulkWriteError
 from stories_shared.events import StoryDeleted, StoryExpired
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.mongo.client import Collection, Document, Mongo
+from stories_shared.mongo.client import Document, Mongo
 from stories_shared.mongo.outbox import outbox_index
 
 from stories_expiry.domain.endings import (
@@ -25,7 +25,8 @@ from stories_expiry.domain.endings import (
     TimerCounts,
 )
 from stories_expiry.domain.timers import Due, Timer
-from stories_expiry.store import resending, update_pipelines
+from stories_expiry.store import update_pipelines
+from stories_expiry.store.resending import RESEND_INDEXES, Resending
 
 NAME = "stories"
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,38 +37,33 @@ COUNTED = 100_000
 DUPLICATE = 11000
 
 
-def indexes() -> list[IndexModel]:
-    """Indexes, most of them partial for one query."""
-    return [
-        IndexModel([("due", 1)], name="due", partialFilterExpression={"due": {"$exists": True}}),
-        IndexModel(
-            [("waiting", 1), ("ended_at", 1)], name="waiting", partialFilterExpression={"waiting": {"$exists": True}}
-        ),
-        IndexModel([("author_id", 1)], name="author"),
-        IndexModel([("delete_at", 1)], name="ttl", expireAfterSeconds=0),
-        outbox_index(),
-        *resending.indexes(),
-    ]
-
-
-class MongoStories:
+class MongoStories(Resending):
     """Timers, endings and receipts.
 
     Args:
         mongo: expiry's database.
         receipts_kept: how long a complete receipt stays; at least 30 days, since it is also the ended mark.
-        expected: the stores that must confirm an ending.
     """
 
-    def __init__(self, mongo: Mongo, receipts_kept: timedelta, expected: Sequence[Store] = STORES) -> None:
-        self.collection: Collection = mongo[NAME]
+    def __init__(self, mongo: Mongo, receipts_kept: timedelta) -> None:
+        self.collection = mongo[NAME]
+        self.expected: Sequence[Store] = STORES
+        """The stores that must confirm an ending."""
         self._kept = receipts_kept
-        self.expected = expected
 
     @classmethod
     async def ensure(cls, mongo: Mongo) -> None:
         """Create the collection and its indexes. Not clustered: MongoDB 6 scans a clustered one for `_id: {$in: …}`."""
-        await mongo.ensure(NAME, *indexes())
+        waiting = {"waiting": {"$exists": True}}
+        await mongo.ensure(
+            NAME,
+            IndexModel([("due", 1)], name="due", partialFilterExpression={"due": {"$exists": True}}),
+            IndexModel([("waiting", 1), ("ended_at", 1)], name="waiting", partialFilterExpression=waiting),
+            IndexModel([("author_id", 1)], name="author"),
+            IndexModel([("delete_at", 1)], name="ttl", expireAfterSeconds=0),
+            outbox_index(),
+            *RESEND_INDEXES,
+        )
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
         """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
@@ -77,7 +73,7 @@ class MongoStories:
         return {document["_id"] async for document in self.collection.find(running, {"_id": 1})}
 
     async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Timers due in [``since``, ``before``), earliest first."""
+        """Timers due in [`since`, `before`), earliest first."""
         found = self.collection.find(
             {"due": {"$gte": since, "$lt": before}}, {"due": 1}, sort=[("due", 1)], limit=limit
         )
@@ -130,16 +126,8 @@ class MongoStories:
         ended = {story_id: document for story_id, document in known.items() if "ended" in document}
         return list(first_answers(answers, ended))
 
-    async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark due endings as pending, each once across replicas; how many."""
-        return await resending.mark_for_resend(self.collection, now, limit)
-
-    async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
-        """Make endings with a long delay due now, for one store or for any; how many."""
-        return await resending.hasten(self.collection, now, limit, store)
-
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
-        """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
+        """Delete receipts of stories posted by `at` 30 days after they are complete, not later."""
         of_author = {"author_id": user_id, "posted_at": {"$not": {"$gt": at}}, "ended_at": {"$not": {"$gt": at}}}
         earlier = {"author_erased": True, "delete_at": {"$min": ["$delete_at", now + MARK_RETENTION]}}
         living = {"author_id": user_id, "posted_at": {"$lte": at}, "completed_at": {"$exists": False}}

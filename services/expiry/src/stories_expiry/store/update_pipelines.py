@@ -24,12 +24,12 @@ REMOVE = "$$REMOVE"
 
 
 def cond(condition: object, then: object, otherwise: object) -> dict[str, Any]:
-    """A ``$cond`` expression."""
+    """A `$cond` expression."""
     return {"$cond": [condition, then, otherwise]}
 
 
 def if_null(field: str, value: object) -> dict[str, Any]:
-    """An ``$ifNull`` expression: the field, else the value."""
+    """An `$ifNull` expression: the field, else the value."""
     return {"$ifNull": [f"${field}", value]}
 
 
@@ -107,7 +107,7 @@ def arm(timer: Timer) -> list[Stage]:
 def expire(call: str, now: datetime) -> list[Stage]:
     """End an expired story and mark the document as pending; the event id is the story's id.
 
-    ``call`` identifies the command that ended the story.
+    `call` identifies the command that ended the story.
     """
     return [
         {

@@ -11,7 +11,7 @@ E = TypeVar("E", bound=Event)
 
 
 def story_posted(now: datetime, *, lives: timedelta = timedelta(hours=24), **given: Any) -> StoryPosted:
-    """A story posted now that expires after ``lives``; any field can be given."""
+    """A story posted now that expires after `lives`; any field can be given."""
     story_id = given.setdefault("story_id", new_id())
     folder = f"stories/{story_id}/"
     media = Media(
@@ -36,7 +36,7 @@ def story_posted(now: datetime, *, lives: timedelta = timedelta(hours=24), **giv
 def record(
     event: E, at: datetime, *, source: str | None = "/stories/ingest", event_id: str | None = None
 ) -> ReceivedEvent[E]:
-    """The event as a consumed record; ``source=None`` is an external producer without headers."""
+    """The event as a consumed record; `source=None` is an external producer without headers."""
     return ReceivedEvent(
         event=event,
         key=event.key.encode(),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
 
 from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceAnswer
 from stories_expiry.domain.endings import (
@@ -24,7 +25,48 @@ from stories_expiry.domain.timers import ALIVE_FOR, Due, Timer
 
 
 @dataclass
-class StoryRow:
+class Row:
+    """What stories and erasure requests share."""
+
+    erased: dict[Any, datetime] = field(default_factory=dict)
+    expected: Sequence[Any] = ()
+    resend_at: datetime | None = None
+    send_count: int = 0
+    backoff_from: int = 0
+    pending: bool = False
+
+    @property
+    def waiting(self) -> list[Any]:
+        """The parties that have not confirmed."""
+        return [party for party in self.expected if party not in self.erased]
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Resending(Generic[R]):
+    """What both repositories share."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, R] = {}
+
+    async def mark_for_resend(self, now: datetime, limit: int) -> int:
+        late = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
+        for row in late:
+            row.send_count += 1
+            row.resend_at, row.pending = now + resend_delay(row.send_count - row.backoff_from), True
+        return len(late)
+
+    async def hasten(self, now: datetime, limit: int, party: str | None = None) -> int:
+        delayed = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
+        batch = [row for row in delayed if party is None or party in row.waiting][:limit]
+        for row in batch:
+            row.resend_at, row.backoff_from = now, row.send_count
+        return len(batch)
+
+
+@dataclass
+class StoryRow(Row):
     """One story."""
 
     author_id: str | None = None
@@ -33,15 +75,9 @@ class StoryRow:
     revision: int = 0
     ended: Ended | None = None
     ended_at: datetime | None = None
-    erased: dict[Store, datetime] = field(default_factory=dict)
     completed_at: datetime | None = None
-    resend_at: datetime | None = None
     delete_at: datetime | None = None
     author_erased: bool = False
-    send_count: int = 0
-    backoff_from: int = 0
-    pending: bool = False
-    expected: Sequence[Store] = ()
     held_until: datetime | None = None
     archived: bool = False
 
@@ -50,22 +86,16 @@ class StoryRow:
         """Whether an archive still keeps the story."""
         return self.archived and "archive" not in self.erased
 
-    @property
-    def waiting(self) -> list[Store]:
-        """The stores that have not confirmed the ending."""
-        return [store for store in self.expected if store not in self.erased]
 
-
-class MemoryStories:
+class MemoryStories(Resending[StoryRow]):
     """Timers, endings and receipts in a dict."""
 
-    def __init__(self, receipts_kept: timedelta = timedelta(days=90), expected: Sequence[Store] = STORES) -> None:
-        self.rows: dict[str, StoryRow] = {}
-        self.expected = expected
+    def __init__(self, receipts_kept: timedelta = timedelta(days=90)) -> None:
+        super().__init__()
+        self.expected: Sequence[Store] = STORES
         self._kept = receipts_kept
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
-        """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
         for timer in timers:
             row = self.rows.setdefault(timer.story_id, StoryRow())
             row.author_id = row.author_id or timer.author_id
@@ -78,12 +108,10 @@ class MemoryStories:
         return {timer.story_id for timer in timers if self.rows[timer.story_id].due}
 
     async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Timers due in [``since``, ``before``), earliest first."""
         running = [Due(row.due, story_id, local_only=False) for story_id, row in self.rows.items() if row.due]
         return sorted(due for due in running if since <= due.at < before)[:limit]
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
-        """End stories whose timers are due, each marked as pending; the ids that this call ended."""
         fired = set()
         for story_id in story_ids:
             row = self.rows.get(story_id)
@@ -95,7 +123,6 @@ class MemoryStories:
         return fired
 
     async def delete(self, deletions: Sequence[Deletion], now: datetime) -> None:
-        """Remove timers and open receipts; an earlier ending is final."""
         for deletion in deletions:
             self._delete(deletion, now)
 
@@ -111,7 +138,6 @@ class MemoryStories:
         self._recompute_waiting(row, now)
 
     async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
-        """Record first confirmations and complete receipts; the new confirmations of ended stories."""
         new = []
         for confirmation in answers:
             row = self.rows.setdefault(confirmation.story_id, StoryRow())
@@ -129,24 +155,7 @@ class MemoryStories:
             self._recompute_waiting(row, now)
         return new
 
-    async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark due endings as pending; how many."""
-        late = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
-        for row in late:
-            row.send_count += 1
-            row.resend_at, row.pending = now + resend_delay(row.send_count - row.backoff_from), True
-        return len(late)
-
-    async def hasten(self, now: datetime, limit: int, store: Store | None = None) -> int:
-        """Make endings with a long delay due now, for one store or for any; how many."""
-        delayed = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
-        batch = [row for row in delayed if store is None or store in row.waiting][:limit]
-        for row in batch:
-            row.resend_at, row.backoff_from = now, row.send_count
-        return len(batch)
-
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
-        """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
         for row in self.rows.values():
             if row.author_id != user_id or any(time and time > at for time in (row.posted_at, row.ended_at)):
                 continue
@@ -156,23 +165,13 @@ class MemoryStories:
                 row.delete_at = min(row.delete_at, now + MARK_RETENTION)
 
     async def receipt(self, story_id: str) -> Receipt | None:
-        """The story's receipt; None where it is live or unknown."""
         row = self.rows.get(story_id)
         if row is None or row.ended is None or row.ended_at is None:
             return None
-        erasure = dict(row.erased), row.completed_at
-        return Receipt(
-            story_id,
-            row.author_id,
-            row.ended,
-            row.ended_at,
-            *erasure,
-            expected=tuple(row.expected),
-            was_archived=row.archived,
-        )
+        erasure = dict(row.erased), row.completed_at, tuple(row.expected), row.archived
+        return Receipt(story_id, row.author_id, row.ended, row.ended_at, *erasure)
 
     async def audit(self, now: datetime) -> Audit:
-        """The number of open receipts by store, and the age of the oldest."""
         ends = {
             store: [row.ended_at for row in self.rows.values() if row.ended_at and store in row.waiting]
             for store in STORES
@@ -183,7 +182,6 @@ class MemoryStories:
         )
 
     async def count_timers(self, now: datetime) -> TimerCounts:
-        """Count pending and overdue timers."""
         running = [row.due for row in self.rows.values() if row.due]
         overdue = [due for due in running if due < now - timedelta(seconds=1)]
         return TimerCounts(len(running), len(overdue), (now - min(overdue)).total_seconds() if overdue else 0.0)
@@ -208,58 +206,34 @@ class MemoryStories:
 
 
 @dataclass
-class ErasureRow:
+class ErasureRow(Row):
     """One erasure request."""
 
-    user_id: str
+    user_id: str = ""
     at: datetime | None = None
-    erased: dict[Service, datetime] = field(default_factory=dict)
-    resend_at: datetime | None = None
     send_count: int = 1
-    backoff_from: int = 0
-    pending: bool = False
-    expected: Sequence[Service] = ()
 
 
-class MemoryAccounts:
+class MemoryAccounts(Resending[ErasureRow]):
     """Erasure requests, in a dict."""
 
-    def __init__(self, expected: Sequence[Service] = SERVICES) -> None:
-        self.rows: dict[str, ErasureRow] = {}
-        self.expected = expected
+    def __init__(self) -> None:
+        super().__init__()
+        self.expected: Sequence[Service] = SERVICES
 
     async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
-        """Open the receipt unless it exists, pending unless the event was published; the current receipt."""
-        row = self.rows.setdefault(erasure.receipt_id, ErasureRow(erasure.user_id))
+        row = self.rows.setdefault(erasure.receipt_id, ErasureRow(user_id=erasure.user_id))
         if row.at is None:
             row.at, row.pending = erasure.at, not published
         self._recompute_waiting(row, now)
         return receipt_of(erasure.receipt_id, row)
 
     async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
-        """Record the first confirmation of each service; the last one completes the receipt."""
-        row = self.rows.setdefault(answer.receipt_id, ErasureRow(answer.user_id))
+        row = self.rows.setdefault(answer.receipt_id, ErasureRow(user_id=answer.user_id))
         row.erased.setdefault(answer.service, answer.erased_at)
         self._recompute_waiting(row, now)
 
-    async def mark_for_resend(self, now: datetime, limit: int) -> int:
-        """Mark due requests as pending; how many."""
-        due = [row for row in self.rows.values() if row.resend_at and row.resend_at <= now][:limit]
-        for row in due:
-            row.send_count += 1
-            row.resend_at, row.pending = now + resend_delay(row.send_count - row.backoff_from), True
-        return len(due)
-
-    async def hasten(self, now: datetime, limit: int, service: Service | None = None) -> int:
-        """Make requests with a long delay due now, for one service or for any; how many."""
-        delayed = [row for row in self.rows.values() if row.resend_at and row.send_count - row.backoff_from > 1]
-        batch = [row for row in delayed if service is None or service not in row.erased][:limit]
-        for row in batch:
-            row.resend_at, row.backoff_from = now, row.send_count
-        return len(batch)
-
     async def latest(self, user_id: str) -> AccountReceipt | None:
-        """The receipt of the latest request for the user, or None."""
         found = [(row.at, receipt_id) for receipt_id, row in self.rows.items() if row.user_id == user_id and row.at]
         if not found:
             return None
@@ -269,8 +243,7 @@ class MemoryAccounts:
     def _recompute_waiting(self, row: ErasureRow, now: datetime) -> None:
         if row.at:
             row.expected = row.expected or self.expected
-        unanswered = any(service not in row.erased for service in row.expected)
-        row.resend_at = (row.resend_at or now + FIRST_RESEND_DELAY) if unanswered else None
+        row.resend_at = (row.resend_at or now + FIRST_RESEND_DELAY) if row.waiting else None
 
 
 def receipt_of(receipt_id: str, row: ErasureRow) -> AccountReceipt:
@@ -286,6 +259,5 @@ class MemoryReplicas:
         self.seen: dict[str, datetime] = {}
 
     async def heartbeat(self, me: str, now: datetime) -> tuple[str, ...]:
-        """Record a heartbeat and return the names of all replicas with a recent one, sorted."""
         self.seen[me] = now
         return tuple(sorted(name for name, at in self.seen.items() if at >= now - ALIVE_FOR))

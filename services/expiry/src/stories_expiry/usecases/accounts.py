@@ -16,7 +16,7 @@ from stories_expiry.usecases.ports import AccountRepository, StoryRepository
 
 @dataclass(frozen=True, slots=True)
 class EraseAccount:
-    """Request the erasure of a user; ``notify`` wakes the outbox."""
+    """Request the erasure of a user; `notify` wakes the outbox."""
 
     accounts: AccountRepository
     now: Clock

@@ -50,7 +50,7 @@ def deletion_of(record: ReceivedEvent[StoryDeleted]) -> Deletion:
 
 @dataclass(frozen=True, slots=True)
 class ResendUnanswered:
-    """Republish what was not confirmed in time; ``notify`` wakes the outbox."""
+    """Republish what was not confirmed in time; `notify` wakes the outbox."""
 
     unanswered: Unanswered
     now: Clock

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from stories_expiry.domain.accounts import AccountReceipt, ErasureRequest, ServiceAnswer
 from stories_expiry.domain.endings import Audit, Deletion, ErasureConfirmation, NewConfirmation, Receipt, TimerCounts
@@ -15,7 +15,7 @@ class Unanswered(Protocol):
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
         """Mark due ones as pending, each once across replicas; how many."""
 
-    async def hasten(self, now: datetime, limit: int, party: Any = None, /) -> int:
+    async def hasten(self, now: datetime, limit: int, party: str | None = None) -> int:
         """Make those with a long delay due now, for one party or for any; how many."""
 
 
@@ -26,7 +26,7 @@ class StoryRepository(Unanswered, Protocol):
         """Set or move timers, except of ended stories and older revisions; the ids with a pending timer."""
 
     async def due(self, since: datetime, before: datetime, limit: int) -> list[Due]:
-        """Timers due in [``since``, ``before``), earliest first."""
+        """Timers due in [`since`, `before`), earliest first."""
 
     async def fire(self, story_ids: Sequence[str], now: datetime) -> set[str]:
         """End stories whose timers are due, each marked as pending; the ids that this call ended."""
@@ -38,7 +38,7 @@ class StoryRepository(Unanswered, Protocol):
         """Record first confirmations and complete receipts; the new confirmations of ended stories."""
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
-        """Delete receipts of stories posted by ``at`` 30 days after they are complete, not later."""
+        """Delete receipts of stories posted by `at` 30 days after they are complete, not later."""
 
     async def receipt(self, story_id: str) -> Receipt | None:
         """The story's receipt; None where it is live or unknown."""

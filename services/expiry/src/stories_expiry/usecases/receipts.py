@@ -20,7 +20,7 @@ class ReadReceipt:
     max_record_age: timedelta
 
     async def __call__(self, story_id: str, user_id: str, *, admin: bool) -> tuple[Receipt, datetime] | None:
-        """The receipt and ``log_clears_by``; None where this user may read none."""
+        """The receipt and `log_clears_by`; None where this user may read none."""
         receipt = await self.stories.receipt(story_id)
         if receipt is None or not receipt.may_read(user_id, admin=admin):
             return None

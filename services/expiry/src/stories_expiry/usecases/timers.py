@@ -48,7 +48,7 @@ class Fired:
 class Heartbeat:
     """Sends heartbeats and tracks live replicas. A replica that misses another one only fires more than its share.
 
-    ``heartbeat`` records one of this replica and returns the names of all replicas with a recent one.
+    `heartbeat` records one of this replica and returns the names of all replicas with a recent one.
     """
 
     heartbeat: Callable[[str, datetime], Awaitable[tuple[str, ...]]]
@@ -70,7 +70,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class ArmTimers:
-    """Set timers of posted stories. ``notify`` is called when one is due soon and was added to the wheel."""
+    """Set timers of posted stories. `notify` is called when one is due soon and was added to the wheel."""
 
     timers: StoryRepository
     wheel: TimerWheel
@@ -144,7 +144,7 @@ class FireOverdue:
     now: Clock
 
     async def __call__(self) -> list[Fired]:
-        """Those ended here, at most ``FIRE_LIMIT`` and one batch more."""
+        """Those ended here, at most `FIRE_LIMIT` and one batch more."""
         fired: list[Fired] = []
         since = self.now() - timedelta(days=36_500)
         while len(fired) < FIRE_LIMIT:
