@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from stories_expiry.testing import MemoryAccounts, MemoryStories, record
-from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData
-from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
+from stories_expiry.usecases.accounts import AcceptServiceConfirmation, EraseAccount, EraseUserData
+from stories_expiry.usecases.endings import OutageDetector, ResendUnconfirmed
 from stories_shared.events import Event, UserDataErased, UserErased
 from stories_shared.events.ids import deterministic_id, new_id
 from stories_shared.testing import FakeClock
@@ -55,8 +55,8 @@ async def test_receipt_completes_when_all_services_have_confirmed() -> None:
         assert open_still is not None
         assert not open_still.complete
         published = UserDataErased(receipt_id=receipt.receipt_id, user_id="ann", service=service, erased_at=clock())  # type: ignore[arg-type]
-        await AcceptServiceAnswer(
-            accounts, ResendUnanswered(accounts, clock, lambda: None), OutageDetector(clock), clock
+        await AcceptServiceConfirmation(
+            accounts, ResendUnconfirmed(accounts, clock, lambda: None), OutageDetector(clock), clock
         )(published)
     closed = await accounts.latest("ann")
     assert closed is not None

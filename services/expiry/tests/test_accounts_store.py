@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from stories_expiry.domain.accounts import SERVICES, ErasureRequest, ServiceAnswer
+from stories_expiry.domain.accounts import SERVICES, ErasureRequest, ServiceConfirmation
 from stories_expiry.store import MongoAccounts, MongoReplicas
 from stories_expiry.testing import MemoryAccounts, MemoryReplicas
 from stories_shared.events.ids import new_id
@@ -18,7 +18,7 @@ async def test_erasure_request_completes_with_the_last_service(accounts: Store, 
     receipt = await accounts.open_receipt(erasure, clock(), published=False)
     assert (receipt.user_id, receipt.at, receipt.erased, receipt.complete) == ("ann", clock(), {}, False)
     for service in SERVICES:
-        answer = ServiceAnswer(erasure.receipt_id, "ann", service, clock.forward(seconds=1))
+        answer = ServiceConfirmation(erasure.receipt_id, "ann", service, clock.forward(seconds=1))
         await accounts.accept(answer, clock())
         await accounts.accept(answer, clock())
     closed = await accounts.latest("ann")
@@ -49,7 +49,7 @@ async def test_latest_request_is_the_users_receipt(accounts: Store, clock: FakeC
 
 async def test_confirmation_before_its_request_counts(accounts: Store, clock: FakeClock) -> None:
     receipt_id = new_id()
-    await accounts.accept(ServiceAnswer(receipt_id, "ann", "feed", clock()), clock())
+    await accounts.accept(ServiceConfirmation(receipt_id, "ann", "feed", clock()), clock())
     assert await accounts.latest("ann") is None
     receipt = await accounts.open_receipt(ErasureRequest(receipt_id, "ann", clock(), new_id()), clock(), published=True)
     assert receipt.erased == {"feed": clock()}
@@ -62,7 +62,7 @@ async def test_erasure_request_is_resent_until_confirmed(accounts: Store, clock:
     assert await accounts.mark_for_resend(clock.forward(seconds=1), 10) == 1
     assert await accounts.mark_for_resend(clock(), 10) == 0
     for service in SERVICES:
-        await accounts.accept(ServiceAnswer(receipt_id, "ann", service, clock()), clock())
+        await accounts.accept(ServiceConfirmation(receipt_id, "ann", service, clock()), clock())
     assert await accounts.mark_for_resend(clock.forward(days=1), 10) == 0
 
 

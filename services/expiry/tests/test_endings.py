@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from stories_expiry.testing import MemoryStories, record
-from stories_expiry.usecases.endings import AcceptAnswers, OutageDetector, RecordDeletion, ResendUnanswered
+from stories_expiry.usecases.endings import AcceptConfirmations, OutageDetector, RecordDeletion, ResendUnconfirmed
 from stories_expiry.usecases.receipts import ReadReceipt
 from stories_shared.errors import InvalidMessage
 from stories_shared.events import StoryDeleted, StoryErased
@@ -57,7 +57,7 @@ async def test_receipt_completes_with_the_last_store() -> None:
         record(StoryErased(story_id=event.story_id, store=store, erased_at=clock()), clock())  # type: ignore[arg-type]
         for store in ("media", "feed", "engagement")
     ]
-    accept = AcceptAnswers(stories, ResendUnanswered(stories, clock, lambda: None), OutageDetector(clock), clock)
+    accept = AcceptConfirmations(stories, ResendUnconfirmed(stories, clock, lambda: None), OutageDetector(clock), clock)
     assert [answered.after_s for answered in await accept(answers)] == [3.0, 3.0, 3.0]
     assert await accept(answers) == []
     receipt = await stories.receipt(event.story_id)
@@ -68,7 +68,7 @@ async def test_receipt_completes_with_the_last_store() -> None:
 async def test_resend_wakes_the_outbox_only_for_late_endings() -> None:
     clock, stories, wakeups = FakeClock(), MemoryStories(), []
     await RecordDeletion(stories, clock)([record(deleted(clock), clock())])
-    resend = ResendUnanswered(stories, clock, lambda: wakeups.append(clock()))
+    resend = ResendUnconfirmed(stories, clock, lambda: wakeups.append(clock()))
     assert await resend() == 0
     clock.forward(seconds=15)
     assert await resend() == 1
@@ -79,8 +79,8 @@ async def test_recovered_store_gets_open_endings_at_once() -> None:
     clock, stories = FakeClock(), MemoryStories()
     opened = deleted(clock)
     await RecordDeletion(stories, clock)([record(opened, clock())])
-    resend = ResendUnanswered(stories, clock, lambda: None)
-    accept = AcceptAnswers(stories, resend, OutageDetector(clock), clock)
+    resend = ResendUnconfirmed(stories, clock, lambda: None)
+    accept = AcceptConfirmations(stories, resend, OutageDetector(clock), clock)
     for seconds in (15, 30, 60):
         clock.forward(seconds=seconds)
         assert await resend() == 1

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from stories_embedded.testing import Realm
 from stories_expiry import store
-from stories_expiry.domain.accounts import SERVICES, ErasureRequest, ServiceAnswer
+from stories_expiry.domain.accounts import SERVICES, ErasureRequest, ServiceConfirmation
 from stories_expiry.domain.endings import STORES, Deletion, ErasureConfirmation
 from stories_expiry.domain.timers import Timer
 from stories_shared.events.ids import new_id
@@ -34,7 +34,7 @@ async def fill(
     for n, erasure in enumerate(requests):
         await accounts.open_receipt(erasure, clock(), published=bool(n % 2))
         for service in SERVICES[: n % 5]:
-            await accounts.accept(ServiceAnswer(erasure.receipt_id, erasure.user_id, service, clock()), clock())
+            await accounts.accept(ServiceConfirmation(erasure.receipt_id, erasure.user_id, service, clock()), clock())
     for seconds in (15, 30, 60):
         clock.forward(seconds=seconds)
         await stories.mark_for_resend(clock(), MANY - 50)

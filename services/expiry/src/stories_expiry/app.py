@@ -24,8 +24,8 @@ from stories_expiry.routes import http_routes
 from stories_expiry.settings import ExpirySettings
 from stories_expiry.store.accounts import user_erased_events
 from stories_expiry.store.stories import endings
-from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseAccount, EraseUserData
-from stories_expiry.usecases.endings import AcceptAnswers, OutageDetector, RecordDeletion, ResendUnanswered
+from stories_expiry.usecases.accounts import AcceptServiceConfirmation, EraseAccount, EraseUserData
+from stories_expiry.usecases.endings import AcceptConfirmations, OutageDetector, RecordDeletion, ResendUnconfirmed
 from stories_expiry.usecases.receipts import ReadReceipt
 from stories_expiry.usecases.timers import LOAD_EVERY, ArmTimers, FireDue, FireOverdue, Heartbeat, LoadAhead
 
@@ -56,8 +56,8 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     overdue = FireOverdue(stories, heartbeat.current, now)
     runtime.periodic("fire-overdue", A_SECOND, OverdueSweep(overdue, endings_outbox, metrics))
     leases = Leases(runtime.mongo, now)
-    resend_endings = ResendUnanswered(stories, now, endings_outbox.wake)
-    resend_accounts = ResendUnanswered(accounts, now, accounts_outbox.wake)
+    resend_endings = ResendUnconfirmed(stories, now, endings_outbox.wake)
+    resend_accounts = ResendUnconfirmed(accounts, now, accounts_outbox.wake)
 
     def impaired() -> bool:
         return not {"kafka", "mongodb"}.isdisjoint(runtime.health.failing())
@@ -69,9 +69,9 @@ def build_app(settings: ExpirySettings, now: Clock = system_now) -> FastAPI:
     handlers = event_handlers(
         ArmTimers(stories, wheel, now, firing.wake),
         RecordDeletion(stories, now),
-        AcceptAnswers(stories, resend_endings, OutageDetector(now), now),
+        AcceptConfirmations(stories, resend_endings, OutageDetector(now), now),
         EraseUserData(accounts, stories, runtime.publisher.publish, now),
-        AcceptServiceAnswer(accounts, resend_accounts, OutageDetector(now), now),
+        AcceptServiceConfirmation(accounts, resend_accounts, OutageDetector(now), now),
         metrics,
     )
     routes = http_routes(

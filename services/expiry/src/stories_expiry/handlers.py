@@ -8,8 +8,8 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.kafka.subscriber import Batch, for_batch, for_each_event, for_each_record, subscribe
 
 from stories_expiry.metrics import ExpiryMetrics
-from stories_expiry.usecases.accounts import AcceptServiceAnswer, EraseUserData
-from stories_expiry.usecases.endings import AcceptAnswers, RecordDeletion
+from stories_expiry.usecases.accounts import AcceptServiceConfirmation, EraseUserData
+from stories_expiry.usecases.endings import AcceptConfirmations, RecordDeletion
 from stories_expiry.usecases.timers import ArmTimers
 
 SERVICE = "expiry"
@@ -18,9 +18,9 @@ SERVICE = "expiry"
 def event_handlers(
     arm: ArmTimers,
     record_deletion: RecordDeletion,
-    accept_answers: AcceptAnswers,
+    accept_confirmations: AcceptConfirmations,
     erase_user_data: EraseUserData,
-    accept_service_answer: AcceptServiceAnswer,
+    accept_service_confirmation: AcceptServiceConfirmation,
     metrics: ExpiryMetrics,
 ) -> KafkaRouter:
     """Every subscriber of expiry."""
@@ -41,7 +41,7 @@ def event_handlers(
         """Record stores' confirmations. Redelivery is harmless: a store's first confirmation is final."""
 
         async def accept(records: Sequence[ReceivedEvent[StoryErased]]) -> None:
-            for confirmation in await accept_answers(records):
+            for confirmation in await accept_confirmations(records):
                 metrics.erasure_duration.labels(confirmation.store).observe(confirmation.after_s)
 
         await for_batch(batch, StoryErased, accept)
@@ -54,6 +54,6 @@ def event_handlers(
     @subscribe(router, UserDataErased, service=SERVICE)
     async def on_user_data_erased(batch: Batch) -> None:
         """Record services' confirmations. Redelivery is harmless: a service's first confirmation is final."""
-        await for_each_event(batch, UserDataErased, accept_service_answer)
+        await for_each_event(batch, UserDataErased, accept_service_confirmation)
 
     return router

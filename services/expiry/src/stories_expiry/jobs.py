@@ -11,7 +11,7 @@ from stories_shared.runtime.wakeup import Wakeup
 from stories_expiry.domain.endings import STORES, Audit, TimerCounts
 from stories_expiry.domain.timers import TimerWheel
 from stories_expiry.metrics import ExpiryMetrics
-from stories_expiry.usecases.endings import ResendUnanswered
+from stories_expiry.usecases.endings import ResendUnconfirmed
 from stories_expiry.usecases.ports import StoryRepository
 from stories_expiry.usecases.timers import Fired, FireDue, FireOverdue
 
@@ -70,8 +70,8 @@ def record_fired(fired: list[Fired], outbox: Outbox, metrics: ExpiryMetrics) -> 
 class ResendSweep:
     """Republishes events that were not confirmed in time; at once when a shared dependency has recovered."""
 
-    endings: ResendUnanswered
-    accounts: ResendUnanswered
+    endings: ResendUnconfirmed
+    accounts: ResendUnconfirmed
     metrics: ExpiryMetrics
     impaired: Callable[[], bool]
     """Whether Kafka or MongoDB is down, as seen by this replica."""

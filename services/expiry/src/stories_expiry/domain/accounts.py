@@ -41,7 +41,7 @@ class AccountReceipt:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceAnswer:
+class ServiceConfirmation:
     """The confirmation of one service."""
 
     receipt_id: str

@@ -10,7 +10,7 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.mongo.client import Document, Mongo
 from stories_shared.mongo.outbox import outbox_index, pending_mark
 
-from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceAnswer
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceConfirmation
 from stories_expiry.store import update_pipelines
 from stories_expiry.store.resending import RESEND_INDEXES, Resending
 from stories_expiry.store.update_pipelines import Stage, cond, if_null
@@ -57,11 +57,11 @@ class MongoAccounts(Resending):
         document = await self.collection.find_one({"_id": erasure.receipt_id})
         return receipt_of(document or {"_id": erasure.receipt_id, "user_id": erasure.user_id, "at": erasure.at})
 
-    async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
+    async def accept(self, confirmation: ServiceConfirmation, now: datetime) -> None:
         """Record the first confirmation of each service; the last one completes the receipt."""
-        field = f"erased.{answer.service}"
-        changed = {field: if_null(field, answer.erased_at), "user_id": if_null("user_id", answer.user_id)}
-        await self._change(answer.receipt_id, [{"$set": changed}], now)
+        field = f"erased.{confirmation.service}"
+        changed = {field: if_null(field, confirmation.erased_at), "user_id": if_null("user_id", confirmation.user_id)}
+        await self._change(confirmation.receipt_id, [{"$set": changed}], now)
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
         """The receipt of the latest request for the user, or None."""

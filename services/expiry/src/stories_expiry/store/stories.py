@@ -89,7 +89,7 @@ class MongoStories(Resending):
         call = new_id()
         due = {"_id": {"$in": list(story_ids)}, "due": {"$lte": now}}
         simple = await self.collection.update_many(
-            due | update_pipelines.UNANSWERED, update_pipelines.expire_unanswered(call, now, self.expected)
+            due | update_pipelines.UNCONFIRMED, update_pipelines.expire_unconfirmed(call, now, self.expected)
         )
         if simple.modified_count == len(story_ids):
             return set(story_ids)
@@ -102,29 +102,29 @@ class MongoStories(Resending):
         recompute = self._recompute_waiting(now)
         await self._change((each.story_id, [*update_pipelines.delete(each), *recompute]) for each in deletions)
 
-    async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
+    async def accept(self, confirmations: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         """Record first confirmations and complete receipts; the new confirmations of ended stories.
 
         Those that differ in their story only, as of a store that erases a batch, are one update.
         """
-        if not answers:
+        if not confirmations:
             return []
-        query = {"_id": {"$in": list({confirmation.story_id for confirmation in answers})}}
+        query = {"_id": {"$in": list({confirmation.story_id for confirmation in confirmations})}}
         fields = {"ended": 1, "ended_at": 1, "erased": 1}
         known = {document["_id"]: document async for document in self.collection.find(query, fields)}
         recompute = self._recompute_waiting(now)
         alike: dict[ErasureConfirmation, list[str]] = defaultdict(list)
-        for each in answers:
+        for each in confirmations:
             alike[replace(each, story_id="")].append(each.story_id)
         unknown: list[tuple[str, list[update_pipelines.Stage]]] = []
         for confirmation, story_ids in alike.items():
-            change = [*update_pipelines.answer(confirmation), *recompute]
+            change = [*update_pipelines.confirm(confirmation), *recompute]
             if stored := [story_id for story_id in story_ids if story_id in known]:
                 await self.collection.update_many({"_id": {"$in": stored}}, change)
             unknown += ((story_id, change) for story_id in story_ids if story_id not in known)
         await self._change(unknown)
         ended = {story_id: document for story_id, document in known.items() if "ended" in document}
-        return list(first_answers(answers, ended))
+        return list(first_confirmations(confirmations, ended))
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
         """Delete receipts of stories posted by `at` 30 days after they are complete, not later."""
@@ -196,10 +196,12 @@ def document_of(timer: Timer) -> Document:
     }
 
 
-def first_answers(answers: Sequence[ErasureConfirmation], ended: dict[str, Document]) -> Iterable[NewConfirmation]:
+def first_confirmations(
+    confirmations: Sequence[ErasureConfirmation], ended: dict[str, Document]
+) -> Iterable[NewConfirmation]:
     """The confirmations that a story's document does not contain yet."""
     seen = set()
-    for confirmation in answers:
+    for confirmation in confirmations:
         document = ended.get(confirmation.story_id)
         if (
             document is None

@@ -123,13 +123,14 @@ def expire(call: str, now: datetime) -> list[Stage]:
     ]
 
 
-ANSWERS = ("erased", "expected", "archived", "held_until", "resend_at")
-UNANSWERED: dict[str, Any] = {field: {"$exists": False} for field in ANSWERS}
+UNCONFIRMED: dict[str, Any] = {
+    field: {"$exists": False} for field in ("erased", "expected", "archived", "held_until", "resend_at")
+}
 """Filter for documents of stories of which nothing but the timer is known, as of nearly all that expire."""
 
 
-def expire_unanswered(call: str, now: datetime, parties: Sequence[str]) -> list[Stage]:
-    """What `expire` and `recompute_waiting` make of an `UNANSWERED` document, without their conditions."""
+def expire_unconfirmed(call: str, now: datetime, parties: Sequence[str]) -> list[Stage]:
+    """What `expire` and `recompute_waiting` make of an `UNCONFIRMED` document, without their conditions."""
     (expired,) = expire(call, now)
     waiting = {"expected": list(parties), "waiting": list(parties)}
     return [{"$set": expired["$set"] | waiting | {"resend_at": now + FIRST_RESEND_DELAY, "delete_at": REMOVE}}]
@@ -167,7 +168,7 @@ def delete(deletion: Deletion) -> list[Stage]:
     ]
 
 
-def answer(confirmation: ErasureConfirmation) -> list[Stage]:
+def confirm(confirmation: ErasureConfirmation) -> list[Stage]:
     """Record a store's confirmation; its first one is final."""
     field = f"erased.{confirmation.store}"
     changed: Stage = {field: if_null(field, confirmation.erased_at)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceAnswer
+from stories_expiry.domain.accounts import SERVICES, AccountReceipt, ErasureRequest, Service, ServiceConfirmation
 from stories_expiry.domain.endings import (
     FIRST_RESEND_DELAY,
     MARK_RETENTION,
@@ -137,9 +137,9 @@ class MemoryStories(Resending[StoryRow]):
             row.send_count, row.pending, row.resend_at, row.backoff_from = 1, False, None, 0
         self._recompute_waiting(row, now)
 
-    async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
+    async def accept(self, confirmations: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         new = []
-        for confirmation in answers:
+        for confirmation in confirmations:
             row = self.rows.setdefault(confirmation.story_id, StoryRow())
             if confirmation.held_until:
                 row.held_until = max(row.held_until or confirmation.held_until, confirmation.held_until)
@@ -228,9 +228,9 @@ class MemoryAccounts(Resending[ErasureRow]):
         self._recompute_waiting(row, now)
         return receipt_of(erasure.receipt_id, row)
 
-    async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
-        row = self.rows.setdefault(answer.receipt_id, ErasureRow(user_id=answer.user_id))
-        row.erased.setdefault(answer.service, answer.erased_at)
+    async def accept(self, confirmation: ServiceConfirmation, now: datetime) -> None:
+        row = self.rows.setdefault(confirmation.receipt_id, ErasureRow(user_id=confirmation.user_id))
+        row.erased.setdefault(confirmation.service, confirmation.erased_at)
         self._recompute_waiting(row, now)
 
     async def latest(self, user_id: str) -> AccountReceipt | None:

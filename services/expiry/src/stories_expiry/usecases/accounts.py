@@ -9,8 +9,8 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time, receipt_id_of
 from stories_shared.events.ids import deterministic_id, new_id
 
-from stories_expiry.domain.accounts import AccountReceipt, ErasureRequest, ServiceAnswer
-from stories_expiry.usecases.endings import OutageDetector, ResendUnanswered
+from stories_expiry.domain.accounts import AccountReceipt, ErasureRequest, ServiceConfirmation
+from stories_expiry.usecases.endings import OutageDetector, ResendUnconfirmed
 from stories_expiry.usecases.ports import AccountRepository, StoryRepository
 
 
@@ -53,23 +53,24 @@ class EraseUserData:
         now = truncate_to_ms(self.now())
         await self.accounts.open_receipt(erasure, now, published=True)
         await self.stories.forget_author(erasure.user_id, erasure.at, now)
-        answer = UserDataErased(receipt_id=erasure.receipt_id, user_id=erasure.user_id, service="expiry", erased_at=now)
-        await self.publish(answer)
+        await self.publish(
+            UserDataErased(receipt_id=erasure.receipt_id, user_id=erasure.user_id, service="expiry", erased_at=now)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptServiceAnswer:
+class AcceptServiceConfirmation:
     """Record a service's confirmation. After an outage of the service its open requests are republished at once."""
 
     accounts: AccountRepository
-    resend: ResendUnanswered
+    resend: ResendUnconfirmed
     outages: OutageDetector
     now: Clock
 
     async def __call__(self, event: UserDataErased) -> None:
         """Record it in the receipt."""
         await self.accounts.accept(
-            ServiceAnswer(event.receipt_id, event.user_id, event.service, event.erased_at), self.now()
+            ServiceConfirmation(event.receipt_id, event.user_id, event.service, event.erased_at), self.now()
         )
         for service in self.outages.ended_by([event.service]):
             await self.resend.hasten(service)

@@ -12,7 +12,7 @@ from stories_shared.events.external_producers import clamp_to_append_time, is_au
 from stories_shared.events.ids import deterministic_id
 
 from stories_expiry.domain.endings import ARCHIVE, FIRST_RESEND_DELAY, Deletion, ErasureConfirmation, NewConfirmation
-from stories_expiry.usecases.ports import StoryRepository, Unanswered
+from stories_expiry.usecases.ports import StoryRepository, Unconfirmed
 
 RESEND_BATCH = 1_000
 """Endings republished per iteration, so that a store is not flooded after a long outage."""
@@ -49,23 +49,23 @@ def deletion_of(record: ReceivedEvent[StoryDeleted]) -> Deletion:
 
 
 @dataclass(frozen=True, slots=True)
-class ResendUnanswered:
+class ResendUnconfirmed:
     """Republish what was not confirmed in time; `notify` wakes the outbox."""
 
-    unanswered: Unanswered
+    unconfirmed: Unconfirmed
     now: Clock
     notify: Callable[[], None]
 
     async def __call__(self) -> int:
         """Mark what is due as pending; how many."""
-        marked = await self.unanswered.mark_for_resend(self.now(), RESEND_BATCH)
+        marked = await self.unconfirmed.mark_for_resend(self.now(), RESEND_BATCH)
         if marked:
             self.notify()
         return marked
 
     async def hasten(self, party: str | None = None) -> bool:
         """Make those with a long delay due now, after a recovery; whether that is all."""
-        return await self.unanswered.hasten(self.now(), RESEND_BATCH, party) < RESEND_BATCH
+        return await self.unconfirmed.hasten(self.now(), RESEND_BATCH, party) < RESEND_BATCH
 
 
 @dataclass(slots=True)
@@ -90,21 +90,21 @@ class OutageDetector:
 
 
 @dataclass(frozen=True, slots=True)
-class AcceptAnswers:
+class AcceptConfirmations:
     """Record confirmations. After an outage of a store its open endings are republished at once."""
 
     stories: StoryRepository
-    resend: ResendUnanswered
+    resend: ResendUnconfirmed
     outages: OutageDetector
     now: Clock
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryErased]]) -> list[NewConfirmation]:
-        """Record them; the new ones of stores that answer an ending, for the metrics."""
+        """Record them; the new ones of stores that an ending waits for, for the metrics."""
         confirmations = [
             ErasureConfirmation(event.story_id, event.store, event.erased_at, event.archived, event.held_until)
             for event in (record.event for record in records)
         ]
         new = await self.stories.accept(confirmations, self.now())
-        for store in self.outages.ended_by(answer.store for answer in confirmations if answer.store != ARCHIVE):
+        for store in self.outages.ended_by(each.store for each in confirmations if each.store != ARCHIVE):
             await self.resend.hasten(store)
-        return [confirmation for confirmation in new if confirmation.store != ARCHIVE]
+        return [each for each in new if each.store != ARCHIVE]

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from stories_expiry.domain.accounts import AccountReceipt, ErasureRequest, ServiceAnswer
+from stories_expiry.domain.accounts import AccountReceipt, ErasureRequest, ServiceConfirmation
 from stories_expiry.domain.endings import Audit, Deletion, ErasureConfirmation, NewConfirmation, Receipt, TimerCounts
 from stories_expiry.domain.timers import Due, Timer
 
 
-class Unanswered(Protocol):
+class Unconfirmed(Protocol):
     """Finds endings or account erasures that a party has not confirmed in time."""
 
     async def mark_for_resend(self, now: datetime, limit: int) -> int:
@@ -19,7 +19,7 @@ class Unanswered(Protocol):
         """Make those with a long delay due now, for one party or for any; how many."""
 
 
-class StoryRepository(Unanswered, Protocol):
+class StoryRepository(Unconfirmed, Protocol):
     """One row per story, from its timer to its receipt."""
 
     async def arm(self, timers: Sequence[Timer]) -> set[str]:
@@ -34,7 +34,7 @@ class StoryRepository(Unanswered, Protocol):
     async def delete(self, deletions: Sequence[Deletion], now: datetime) -> None:
         """Remove timers and open receipts; an earlier ending is final."""
 
-    async def accept(self, answers: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
+    async def accept(self, confirmations: Sequence[ErasureConfirmation], now: datetime) -> list[NewConfirmation]:
         """Record first confirmations and complete receipts; the new confirmations of ended stories."""
 
     async def forget_author(self, user_id: str, at: datetime, now: datetime) -> None:
@@ -50,13 +50,13 @@ class StoryRepository(Unanswered, Protocol):
         """Count pending and overdue timers."""
 
 
-class AccountRepository(Unanswered, Protocol):
+class AccountRepository(Unconfirmed, Protocol):
     """One row per request to erase a user."""
 
     async def open_receipt(self, erasure: ErasureRequest, now: datetime, *, published: bool) -> AccountReceipt:
         """Open the receipt unless it exists, pending unless the event was published; the current receipt."""
 
-    async def accept(self, answer: ServiceAnswer, now: datetime) -> None:
+    async def accept(self, confirmation: ServiceConfirmation, now: datetime) -> None:
         """Record the first confirmation of each service; the last one completes the receipt."""
 
     async def latest(self, user_id: str) -> AccountReceipt | None:
