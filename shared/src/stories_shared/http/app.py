@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 
 from stories_shared.auth.tokens import Authenticator
 from stories_shared.http import openapi
-from stories_shared.http.authentication import AdminCaller, CurrentCaller, authenticate, require_admin
 from stories_shared.http.problem_middleware import ProblemMiddleware, send_problem
 from stories_shared.http.problems import Problem
 
@@ -26,6 +25,3 @@ def configure_app(app: FastAPI, authenticator: Authenticator, **state: Any) -> N
         app.add_exception_handler(kind, send_problem)
     app.add_middleware(ProblemMiddleware)
     app.openapi = lambda: openapi.document(app)  # type: ignore[method-assign]
-
-
-__all__ = ["AdminCaller", "CurrentCaller", "authenticate", "configure_app", "require_admin"]

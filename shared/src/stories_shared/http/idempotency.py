@@ -24,14 +24,7 @@ DOCUMENTED = "^[!-~]([ -~]{0,253}[!-~])?$"  # the same as it arrives: spaces aro
 
 
 def idempotency_request(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="a repeated request with the same key and body has one effect; kept 24 hours",
-            json_schema_extra={"pattern": DOCUMENTED},
-        ),
-    ] = None,
+    request: Request, idempotency_key: Annotated[str | None, Header()] = None
 ) -> IdempotencyRequest | None:
     """The request's identity, None without the header. Raises 422 unless it is 1 to 255 printable ASCII characters."""
     if idempotency_key is None:

@@ -23,7 +23,6 @@ from stories_shared.http.layer_schemas import layer_schemas
 from stories_shared.http.openapi_schemas import Schema, reachable, sentence, tidy_schemas
 from stories_shared.http.openapi_terms import (
     DESCRIPTION,
-    HEADER_NAMES,
     HEADERS,
     IMPLIED,
     PARAMETERS,
@@ -106,7 +105,12 @@ def complete(made: Schema, used: set[str]) -> None:
     made["tags"] = [{"name": tag, "description": text} for tag, text in TAGS.items() if tag in tags]
     made["components"] |= {
         "parameters": {
-            key: {"name": HEADER_NAMES.get(name, name), "in": place, "required": place == "path", **about}
+            key: {
+                "name": name.title() if place == "header" else name,
+                "in": place,
+                "required": place == "path",
+                **about,
+            }
             for (place, name), (key, about) in PARAMETERS.items()
             if key in used
         },

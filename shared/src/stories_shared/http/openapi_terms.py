@@ -126,12 +126,6 @@ PARAMETERS: Mapping[tuple[str, str], tuple[str, Object]] = {
 }
 """Parameters that many operations have, by place and name: ``components.parameters``."""
 
-HEADER_NAMES = {
-    "idempotency-key": "Idempotency-Key",
-    "story-ticket": "Story-Ticket",
-    "if-none-match": "If-None-Match",
-}
-
 IMPLIED: Mapping[str, tuple[str, ...]] = {
     "idempotency-key": ("not-found", "idempotency-running", "idempotency-reused"),
     "story-ticket": ("ticket-missing", "ticket-expired"),

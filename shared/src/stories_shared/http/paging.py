@@ -26,12 +26,8 @@ def digits_only(value: object) -> object:
     return value
 
 
-Limit = Annotated[
-    int, Query(ge=1, le=MAX_LIMIT, description="how many items at most, 1 to 100"), BeforeValidator(digits_only)
-]
-CursorText = Annotated[
-    str | None, Query(max_length=MAX_SIGNED_CHARACTERS, description="the `next_cursor` of the page before")
-]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT), BeforeValidator(digits_only)]
+CursorText = Annotated[str | None, Query(max_length=MAX_SIGNED_CHARACTERS)]
 
 
 @dataclass(frozen=True, slots=True)

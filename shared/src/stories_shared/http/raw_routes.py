@@ -20,11 +20,8 @@ from stories_shared.timeouts import SharedTimeout
 Endpoint = Callable[[Request, Caller, dict[str, str]], Awaitable[Response]]
 Schema = Mapping[str, Any]
 
-PAGING: Mapping[str, Schema] = {
-    "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-    "cursor": {"type": "string", "maxLength": 2048},
-}
-"""The query parameters of a list; ``paging.read_page`` parses them."""
+PAGING: Mapping[str, Schema] = {"limit": {}, "cursor": {}}
+"""The query parameters of a list: ``paging.read_page`` parses them, ``openapi_terms`` describes them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,3 @@ def is_clean(text: str) -> bool:
 def too_deep() -> Problem:
     detail = f"nested deeper than {MAX_DEPTH} levels"
     return problem("invalid", detail, errors=[{"loc": ["body"], "msg": detail}])
-
-
-__all__ = ["MAX_BODY_BYTES", "is_clean", "is_json", "loads", "read_bytes", "read_document"]

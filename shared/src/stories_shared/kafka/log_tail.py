@@ -128,10 +128,6 @@ class LogTail:
         """Seconds since the stalest partition was known to be read to its end; infinite if it never was."""
         return time.monotonic() - self._oldest
 
-    def lag(self) -> dict[TopicPartition, int]:
-        """The lag of each partition in records, as far as known."""
-        return {partition: max(0, end - self.positions.get(partition, 0)) for partition, end in self.ends.items()}
-
     async def run(self) -> None:
         """Read for ever. Called again after an error, it continues at its position."""
         began = time.monotonic()

@@ -124,7 +124,3 @@ class IdempotencyStore:
         """The outcome is unknown: the next request with this body takes the claim over, under the same id."""
         over = {"$set": {"lease": truncate_to_ms(self.now())}}
         await self.collection.update_one({"_id": new.claim, "lease": new.lease, "status": None}, over)
-
-    async def forget_user(self, user_id: str) -> None:
-        """Delete the claims of an erased user."""
-        await self.collection.delete_many({"user_id": user_id})

@@ -2,9 +2,9 @@
 
 import re
 import time
-from collections.abc import Iterable, Iterator
 from typing import Any
 
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
@@ -87,19 +87,11 @@ class ClockSkewMiddleware:
 
 def template_of(scope: Any) -> str:
     """The matched route's template, or ``unmatched``."""
-    route = scope.get("route")
-    path = getattr(route, "path", None)
-    if path is None and "endpoint" in scope:
+    path: str | None = getattr(scope.get("route"), "path", None)
+    if path is None and "endpoint" in scope:  # a Starlette route that answered 405, or the API document
         endpoint = scope["endpoint"]
-        path = next((r.path for r in all_routes(scope["app"].routes) if getattr(r, "endpoint", None) is endpoint), None)
+        contexts = iter_route_contexts(scope["app"].routes)
+        path = next(
+            (each.path for each in contexts if getattr(each.original_route, "endpoint", None) is endpoint), None
+        )
     return path or "unmatched"
-
-
-def all_routes(routes: Iterable[Any]) -> Iterator[Any]:
-    """The routes and those of included routers: FastAPI keeps an included router as one route."""
-    for route in routes:
-        included = getattr(route, "original_router", None)
-        if included is None:
-            yield route
-        else:
-            yield from all_routes(included.routes)

@@ -1,11 +1,11 @@
 """Serves raw routes without the other middleware, FastAPI's router and its exit stack."""
 
-import re
 import time
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Sequence
 
+from fastapi.routing import iter_route_contexts
 from starlette.requests import Request
+from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from stories_shared.http.event_stream import EventStreamResponse
@@ -14,10 +14,9 @@ from stories_shared.http.problems import unavailable
 from stories_shared.http.raw_routes import RawEndpoint
 from stories_shared.runtime.health import Health
 from stories_shared.runtime.metrics import CommonMetrics
-from stories_shared.runtime.middleware import CLOCK_RETRY_S, all_routes
+from stories_shared.runtime.middleware import CLOCK_RETRY_S
 
 BODY_FOLLOWS = frozenset({b"content-length", b"transfer-encoding"})
-PARAMETER = re.compile(r"\{(\w+)\}")
 NO_STORE = (b"cache-control", b"private, no-store")
 
 
@@ -29,16 +28,14 @@ class RawRouteMiddleware:
     escape in its path passes through the other middleware to the same endpoint.
     """
 
-    def __init__(self, app: ASGIApp, routes: Iterable[Any], metrics: CommonMetrics, health: Health) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], metrics: CommonMetrics, health: Health) -> None:
         self.app = app
         self.metrics = metrics
         self.health = health
-        found: list[RawEndpoint] = [
-            route.endpoint for route in all_routes(routes) if isinstance(getattr(route, "endpoint", None), RawEndpoint)
-        ]
-        endpoints = [endpoint for endpoint in found if endpoint.operation.method == "GET"]
+        found = [getattr(context.original_route, "endpoint", None) for context in iter_route_contexts(routes)]
+        endpoints = [each for each in found if isinstance(each, RawEndpoint) and each.operation.method == "GET"]
         self.plain = {endpoint.template.path: endpoint for endpoint in endpoints if "{" not in endpoint.template.path}
-        self.patterns = [(pattern_of(e.template.path), e) for e in endpoints if "{" in e.template.path]
+        self.patterns = [(compile_path(e.template.path)[0], e) for e in endpoints if "{" in e.template.path]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self.find(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
@@ -90,14 +87,3 @@ class RawRouteMiddleware:
         if endpoint is None or any(name in BODY_FOLLOWS for name, _ in scope["headers"]):
             return None
         return endpoint
-
-
-def pattern_of(template: str) -> re.Pattern[str]:
-    """The regular expression of a path template."""
-    return re.compile("".join(parts_of(template)))
-
-
-def parts_of(template: str) -> Iterator[str]:
-    """Literal parts and named groups, alternating."""
-    for number, part in enumerate(PARAMETER.split(template)):
-        yield f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part)
