@@ -5,7 +5,8 @@ import re
 import uuid_utils
 
 USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}\Z"
-UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"
+IS_UUID = re.compile(UUID).match
 
 
 def new_id() -> str:
@@ -15,7 +16,7 @@ def new_id() -> str:
 
 def is_id(value: str) -> bool:
     """Whether a string is a lower-case RFC 9562 UUID of any version."""
-    return UUID_TEXT.fullmatch(value) is not None
+    return IS_UUID(value) is not None
 
 
 def deterministic_id(identity: str) -> str:

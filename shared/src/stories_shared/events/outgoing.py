@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from stories_shared.events.models import Event
+from stories_shared.events import Event
 
 
 @dataclass(frozen=True, slots=True)
