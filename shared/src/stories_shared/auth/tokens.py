@@ -15,8 +15,10 @@ import jwt
 
 from stories_shared.auth.jwks import ALGORITHMS, Keys, KeySet, keys_from
 from stories_shared.clock import Clock, system_now
+from stories_shared.events import ids
+from stories_shared.events.ecma_patterns import ecma
 
-USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}$"  # contract
+USER_ID = ecma(ids.USER_ID)
 USER_ID_TEXT = re.compile(USER_ID)
 COUNTRY = re.compile(r"[A-Za-z]{2}")
 BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *")

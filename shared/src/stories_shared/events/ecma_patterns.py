@@ -1,6 +1,4 @@
-"""Regular expressions for JSON Schema and OpenAPI, which use ECMA-262 syntax."""
-
-from typing import Any
+"""Regular expressions for JSON Schema, OpenAPI and pydantic, which have ECMA-262's anchors."""
 
 ANCHORS = {r"\A": "^", r"\Z": "$"}
 """Python's anchors; its ``$`` also matches before a trailing newline."""
@@ -11,13 +9,3 @@ def ecma(pattern: str) -> str:
     for ours, theirs in ANCHORS.items():
         pattern = pattern.replace(ours, theirs)
     return pattern
-
-
-def published(schema: Any) -> Any:
-    """A schema or document with every ``pattern`` in ECMA-262 syntax."""
-    if isinstance(schema, dict):
-        return {
-            name: ecma(value) if name == "pattern" and isinstance(value, str) else published(value)
-            for name, value in schema.items()
-        }
-    return [published(item) for item in schema] if isinstance(schema, list | tuple) else schema

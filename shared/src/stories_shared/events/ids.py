@@ -4,7 +4,7 @@ import re
 
 import uuid_utils
 
-USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}\Z"
+USER_ID = r"^[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}\Z"  # contract
 UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\Z"
 IS_UUID = re.compile(UUID).match
 

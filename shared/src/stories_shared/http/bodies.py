@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from stories_shared.auth.tokens import USER_ID
-from stories_shared.events.layers import SPACE
+from stories_shared.events.ecma_patterns import ecma
+from stories_shared.events.ids import UUID
+from stories_shared.events.layers import ANY_TEXT, NOT_BLANK
 from stories_shared.http.authentication import Bearer
 from stories_shared.http.emojis import fully_qualified
 from stories_shared.http.queries import read_query
@@ -23,7 +25,7 @@ from stories_shared.http.strict_json import is_clean, read_document
 
 Handle = Callable[[Request], Awaitable[Response]]
 
-STORY_ID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+STORY_ID = ecma(UUID)
 
 
 class Body(BaseModel):
@@ -43,8 +45,8 @@ class Text:
         return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema(strict=True))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        pattern = r"^[^\x00]*$" if self.min == 0 else rf"^[^\x00]*[^\x00{SPACE}][^\x00]*$"
-        return {"type": "string", "minLength": self.min, "maxLength": self.max, "pattern": pattern}
+        pattern = ANY_TEXT if self.min == 0 else NOT_BLANK
+        return {"type": "string", "minLength": self.min, "maxLength": self.max, "pattern": ecma(pattern)}
 
     def read(self, text: str) -> str:
         """The normalised string. Raises ValueError."""

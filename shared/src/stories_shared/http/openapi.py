@@ -16,11 +16,11 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import TypeAdapter
 from starlette.routing import BaseRoute
 
-from stories_shared.events.ecma_patterns import published
+from stories_shared.events.ecma_patterns import ecma
 from stories_shared.http.authentication import SCHEME, Bearer
 from stories_shared.http.bodies import dependants
 from stories_shared.http.layer_schemas import layer_schemas
-from stories_shared.http.openapi_schemas import Schema, reachable, sentence, tidy_schemas
+from stories_shared.http.openapi_schemas import Schema, objects, reachable, sentence, tidy_schemas
 from stories_shared.http.openapi_terms import (
     DESCRIPTION,
     HEADERS,
@@ -85,7 +85,10 @@ def document(app: FastAPI) -> Schema:
         tidy_schemas(made, partial={*layers, "Problem"})
         made["components"]["schemas"] = reachable_schemas(made)
         complete(made, used)
-        app.openapi_schema = published(made)
+        for each in objects(made):
+            if isinstance(pattern := each.get("pattern"), str):
+                each["pattern"] = ecma(pattern)
+        app.openapi_schema = made
     return app.openapi_schema
 
 

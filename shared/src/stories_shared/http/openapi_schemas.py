@@ -9,7 +9,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from stories_shared.http.openapi_terms import CLIENT_IDS, ID_NAMES, PROPERTIES, USER_IDS
@@ -64,12 +64,10 @@ def rename(document: Schema) -> None:
         if others:
             raise ValueError(f"the schemas {name} and {others[0]} are both documented as {new}: rename a class")
     document["components"]["schemas"] = {names[name]: schema for name, schema in schemas.items()}
-
-    def follow(reference: str) -> str:
-        name = reference.removeprefix(REF)
-        return REF + names[name] if name in names else reference
-
-    replace_references(document, follow)
+    for each in objects(document):
+        name = str(each.get("$ref", "")).removeprefix(REF)
+        if name in names:
+            each["$ref"] = REF + names[name]
 
 
 def documented_name(name: str) -> str:
@@ -80,30 +78,20 @@ def documented_name(name: str) -> str:
     return name.removesuffix("Response") or name
 
 
-def replace_references(value: Any, follow: Callable[[str], str]) -> None:
-    """Replace each ``$ref``, in place."""
+def objects(value: Any) -> Iterator[Schema]:
+    """Every JSON object in a value, itself included."""
     if isinstance(value, dict):
-        reference = value.get("$ref")
-        if isinstance(reference, str):
-            value["$ref"] = follow(reference)
-        for each in value.values():
-            replace_references(each, follow)
-    elif isinstance(value, list):
-        for each in value:
-            replace_references(each, follow)
+        yield value
+    if isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from objects(each)
 
 
 def references(value: Any) -> Iterator[str]:
     """Names of the schemas that a value refers to."""
-    if isinstance(value, dict):
-        reference = value.get("$ref")
-        if isinstance(reference, str) and reference.startswith(REF):
+    for each in objects(value):
+        if isinstance(reference := each.get("$ref"), str) and reference.startswith(REF):
             yield reference.removeprefix(REF)
-        for each in value.values():
-            yield from references(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from references(each)
 
 
 def reachable(value: Any, schemas: dict[str, Schema]) -> set[str]:
