@@ -141,7 +141,7 @@ async def test_error_says_why_a_certificate_is_refused(ours, another, bundle):
     mongo = Mongo.connect(url, "trust")
     try:
         with pytest.raises(PyMongoError) as refused:
-            await mongo.ping()
+            await mongo.check_access()
     finally:
         await mongo.close()
         server.close()

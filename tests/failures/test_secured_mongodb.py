@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from stories_embedded.server import start, wait_until_ready
 from stories_embedded.testing import Realm, Servers
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.mongo.client import Mongo
+from stories_shared.runtime.health import Health
+from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry
 from stories_shared.testing import eventually
 from stories_shared.testing.authority import Authority
 
@@ -148,11 +151,22 @@ async def test_nobody_reads_without_a_user(
         await database.close()
 
 
+@pytest.mark.parametrize("user", [None, "ingest"], ids=["no user", "without rights"])
+async def test_service_that_may_not_read_its_database_is_unready(secured: Secured, user: str | None) -> None:
+    database = secured.database("stories_feed", user)
+    health = Health(database, CommonMetrics(MetricsRegistry()))
+    try:
+        await health.check()
+    finally:
+        await database.close()
+    assert re.search("requires authentication|not authorized", health.failing()["mongodb"])
+
+
 async def test_nobody_connects_without_tls(secured: Secured) -> None:
     database = Mongo.connect(secured.mongod.url.replace("tls=true", "tls=false"), "stories_feed")
     try:
         with pytest.raises(PyMongoError, match=r"closed|reset"):
-            await database.ping()
+            await database.check_access()
     finally:
         await database.close()
 

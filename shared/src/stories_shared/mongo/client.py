@@ -249,9 +249,9 @@ class Mongo:
                 raise
         await ensure_indexes(self.database, name, indexes, settle=self.drop_superseded)
 
-    async def ping(self) -> None:
-        """Ping the primary."""
-        await self.client.admin.command("ping")
+    async def check_access(self) -> None:
+        """Read from the database: `hello` and `ping` are answered without a user too, and to one without rights."""
+        await self.database["readiness"].find_one({"_id": None})
 
     async def skew_seconds(self) -> float:
         """This process's clock minus the primary's, in seconds; uncertain by half the round trip."""

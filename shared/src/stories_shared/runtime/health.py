@@ -42,15 +42,16 @@ class Health:
         self.degraded_checks[name] = check
 
     async def check(self) -> None:
-        """Measure the clock skew against MongoDB, which also checks that MongoDB answers."""
+        """Check that MongoDB answers and lets this service in, and measure the clock skew against it."""
         began = time.monotonic()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 skew = await self.mongo.skew_seconds()
-            # A slow answer makes the measured skew uncertain; a skew within the round trip does not count.
-            uncertain = time.monotonic() - began
-            self.skew_s = skew if abs(skew) > uncertain else 0.0
-            self.clock_is_known = True
+                # A slow answer makes the measured skew uncertain; a skew within the round trip does not count.
+                uncertain = time.monotonic() - began
+                self.skew_s = skew if abs(skew) > uncertain else 0.0
+                self.clock_is_known = True
+                await self.mongo.check_access()
             self.mongo_problem = None
         except TimeoutError:
             self.mongo_problem = "no answer in time"
