@@ -1,7 +1,8 @@
-"""Servers whose certificate an authority of one's own has signed: S3, the JWKS URL and MongoDB, by ``CA_BUNDLE``."""
+"""Servers whose certificate an authority of one's own has signed: S3, the JWKS URL, MongoDB and Kafka."""
 
 import asyncio
 import json
+import ssl
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -12,6 +13,8 @@ from pymongo.errors import PyMongoError
 from stories_shared.auth.jwks import keys_from
 from stories_shared.clock import system_now
 from stories_shared.errors import Unavailable
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.topics import Topics, missing_topics
 from stories_shared.mongo.client import Mongo
 from stories_shared.s3.objects import Objects
 from stories_shared.testing.authority import Authority
@@ -135,7 +138,7 @@ async def test_database_without_tls_needs_no_bundle(servers, bundle):
     await mongo.close()
 
 
-async def test_error_says_why_a_certificate_is_refused(ours, another, bundle):
+async def test_error_says_why_a_certificate_of_mongodb_is_refused(ours, another, bundle):
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=ours.server)
     url = f"mongodb://localhost:{server.sockets[0].getsockname()[1]}/?directConnection=true&tls=true"
     mongo = Mongo.connect(url, "trust")
@@ -147,3 +150,13 @@ async def test_error_says_why_a_certificate_is_refused(ours, another, bundle):
         server.close()
     assert refused_certificate(refused.value).startswith("certificate verify failed: ")
     assert refused_certificate(PyMongoError("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF (_ssl.c:1006)")) is None
+
+
+async def test_error_says_why_a_certificate_of_kafka_is_refused(ours, another):
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=ours.server)
+    address = f"localhost:{server.sockets[0].getsockname()[1]}"
+    kafka = Kafka(address, protocol="SSL", context=ssl.create_default_context(cafile=str(another.pem)))
+    with pytest.raises(Unavailable) as refused:
+        await missing_topics(kafka, Topics([]))
+    server.close()
+    assert refused_certificate(refused.value).startswith("certificate verify failed: ")

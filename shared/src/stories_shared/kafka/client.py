@@ -11,6 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.conn import collect_hosts
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
@@ -18,6 +19,7 @@ from stories_shared.kafka import aiokafka_patches
 from stories_shared.runtime.settings import Settings
 
 REQUEST_TIMEOUT_MS = 10_000
+HANDSHAKE_TIMEOUT_S = 5.0
 # aiokafka's fetcher also wakes without an event, by default every 0.2 s: with a consumer for each topic, that adds up.
 FETCHER_WAKEUP_S = 1.0
 # While a partition's records wait to be handled, aiokafka fetches nothing for so long. Then, by default after 0.1 s, it
@@ -164,6 +166,21 @@ class Kafka:
         kind: Any = kinds.get(self.mechanism, SASLPlaintext)
         secured: BaseSecurity = kind(self.username or "", self.password or "", ssl_context=self.context)
         return secured
+
+    async def handshake_error(self) -> str | None:
+        """Why TLS with a broker fails: aiokafka logs that, and only raises that it could not connect."""
+        if self.context is None:
+            return None
+        for host, port, _ in collect_hosts(self.bootstrap):
+            try:
+                async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                    _, writer = await asyncio.open_connection(host, port, ssl=self.context)
+                writer.close()
+            except ssl.SSLError as error:
+                return str(error)
+            except OSError:
+                continue
+        return None
 
     def topic(self, name: str) -> str:
         """A topic's or group's full name."""

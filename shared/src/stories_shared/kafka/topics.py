@@ -246,7 +246,7 @@ async def admin_of(kafka: Kafka) -> Any:
     except (KafkaError, OSError) as error:
         with contextlib.suppress(KafkaError, OSError):
             await admin.close()
-        raise Unavailable(KAFKA, str(error)) from error
+        raise Unavailable(KAFKA, await kafka.handshake_error() or str(error)) from error
     try:
         yield admin
     finally:

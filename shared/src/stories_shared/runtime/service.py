@@ -43,6 +43,7 @@ from stories_shared.runtime.raw_route_middleware import RawRouteMiddleware
 from stories_shared.runtime.settings import Settings
 from stories_shared.runtime.watchdog import Watchdog
 from stories_shared.timeouts import wait_at_most
+from stories_shared.tls import refused_certificate
 from stories_shared.tracing.tracer import tracer_for
 
 log = logger(__name__)
@@ -257,7 +258,7 @@ class ServiceRuntime:
                     log.info("connected")
                     return
             except (KafkaError, Unavailable, OSError) as error:
-                self.kafka_problem = f"no answer: {type(error).__name__}"
+                self.kafka_problem = refused_certificate(error) or f"no answer: {type(error).__name__}"
                 await self._stop_consumers()
             await asyncio.sleep(CONNECT_RETRY_S)
 
