@@ -10,9 +10,7 @@ from stories_engagement.store.schema import ensure_schema
 from stories_expiry import store as expiry
 from stories_feed import store as feed
 from stories_ingest import store as ingest
-from stories_ingest.store.documents import CLAIMS
 from stories_shared.events import EVENTS
-from stories_shared.mongo import idempotency
 
 PAGE = (CHECKOUT / "docs" / "privacy.md").read_text(encoding="utf-8")
 STORES = {"ingest": ingest.ensure, "feed": feed.ensure, "engagement": ensure_schema, "expiry": expiry.ensure}
@@ -37,8 +35,6 @@ async def made() -> dict[str, list[int]]:
     for service, ensure in STORES.items():
         store: Any = Made()
         await ensure(store)
-        if service == "ingest":  # made where the service is put together
-            await store.ensure(CLAIMS, *idempotency.INDEXES)
         found |= {f"stories_{service}.{name}": kept for name, kept in store.kept.items()}
     return found
 

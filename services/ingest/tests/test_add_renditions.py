@@ -50,7 +50,6 @@ class Bench:
             scratch=folder,
             posted=MemoryRelay(self.stories),
             now=self.now,
-            new_id=new_id,
             renew_every_s=renew_every_s,
         )
 

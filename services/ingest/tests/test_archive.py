@@ -62,10 +62,10 @@ class Env:
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, self.now)
         self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)
-        self.end_deleted = EndDeleted(*stores, erase, self.now, new_id, self.erase_archived)
-        self.delete_story = DeleteStory(*stores, self.now, new_id, self.archive, self.erase_archived)
+        self.end_deleted = EndDeleted(*stores, erase, self.now, self.erase_archived)
+        self.delete_story = DeleteStory(*stores, self.now, self.archive, self.erase_archived)
         self.delete = DeleteArchived(self.archive, self.erase_archived)
-        self.erase_account = EraseAccount(self.stories, *stores, let_go, self.now, new_id, self.erase_archived)
+        self.erase_account = EraseAccount(self.stories, *stores, let_go, self.now, self.erase_archived)
 
     async def add(self, author_id="ann", **fields):
         """A live story of an author who keeps stories."""

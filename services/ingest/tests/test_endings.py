@@ -54,16 +54,12 @@ class Env:
         end = ExpireStory(self.stories, archive, self.bucket, self.now, is_on=self.archive_is_on)
         self.erase_archived = EraseArchived(archive, self.bucket, self.publisher, self.now)
         self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
-        self.end_deleted = EndDeleted(
-            self.stories, self.bucket, self.endings, erase, self.now, new_id, self.erase_archived
-        )
-        self.delete = DeleteStory(
-            self.stories, unless_held, self.endings, self.now, new_id, archive, self.erase_archived
-        )
+        self.end_deleted = EndDeleted(self.stories, self.bucket, self.endings, erase, self.now, self.erase_archived)
+        self.delete = DeleteStory(self.stories, unless_held, self.endings, self.now, archive, self.erase_archived)
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
         self.republish = RepublishIfStale(self.stories, self.publisher)
         account = EraseAccount(
-            self.stories, self.stories, self.bucket, self.endings, self.let_go, self.now, new_id, self.erase_archived
+            self.stories, self.stories, self.bucket, self.endings, self.let_go, self.now, self.erase_archived
         )
         self.erase_user = EraseUser("ingest", self.stories.erased_users, account, self.publisher.publish, self.now)
         self.discard = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)

@@ -14,7 +14,6 @@ from stories_ingest.testing.in_memory import FakeTranscoder, MemoryBucket, Memor
 from stories_ingest.usecases.run_media_job import LEASE, MAX_BACKOFF, MAX_CRASHES, RunMediaJob
 from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.errors import Unavailable
-from stories_shared.events.ids import new_id
 from stories_shared.testing import FakeClock
 
 
@@ -33,11 +32,9 @@ class Bench:
             bucket=self.bucket,
             transcode=transcode or self.transcoder,
             scratch=folder,
-            split_captions=lambda track, start, end: f"{track}{start}-{end}",
             posted=MemoryRelay(self.stories),
             wakeups=Wakeups(),
             now=self.now,
-            new_id=new_id,
             renew_every_s=renew_every_s,
         )
 
@@ -67,11 +64,14 @@ async def test_finished_job_is_posted_and_its_upload_removed(bench):
 
 
 async def test_parts_of_a_long_clip_have_prefixes_of_their_own(bench):
-    story = bench.published(overlay=Overlay(captions_track="T"))
+    cues = [f"00:{at:02}.000 --> 00:{at + 1:02}.000\n{at}" for at in (1, 6, 11)]
+    story = bench.published(overlay=Overlay(captions_track="\n\n".join(["WEBVTT", *cues])))
     bench.transcoder.parts = 3
     await bench.worker()()
     parts = await bench.stories.parts(story.id)
-    assert [part.overlay.captions_track for part in parts] == ["T0-5000", "T5000-10000", "T10000-15000"]
+    assert [part.overlay.captions_track for part in parts] == [
+        f"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n{at}\n" for at in (1, 6, 11)
+    ]
     for part in parts:
         assert all(key.startswith(f"stories/{part.id}/") for key in part.posted.media.keys)
         assert bench.bucket.objects[part.posted.media.captions_key] == f"{part.overlay.captions_track}text/vtt".encode()

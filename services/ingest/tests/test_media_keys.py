@@ -71,11 +71,9 @@ async def test_made_up_kind_of_object_is_stored_kept_while_live_and_erased() -> 
         bucket=bucket,
         transcode=transcode,
         scratch=folder,
-        split_captions=lambda track, start, end: track,
         posted=MemoryRelay(stories),
         wakeups=Wakeups(),
         now=now,
-        new_id=new_id,
     )()
     live = await stories.find(story.id)
     assert live.state is State.LIVE

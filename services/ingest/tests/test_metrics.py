@@ -2,9 +2,8 @@
 
 import asyncio
 
-from stories_ingest.app.workers import counted_scratch_folder
 from stories_ingest.domain.errors import REASONS
-from stories_ingest.jobs.media_worker import run_worker
+from stories_ingest.jobs.media_worker import counted_scratch_folder, run_worker
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch
 from stories_ingest.usecases.wakeups import Wakeups

@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 from pymongo import IndexModel
 from stories_ingest import store as mongo_store
-from stories_ingest.app import ensure
 from stories_ingest.domain import transitions
 from stories_ingest.domain.access_edges import Edge, EdgeState
 from stories_ingest.domain.archive import RemovedStory
@@ -601,7 +600,7 @@ MANY = 1_000
 async def test_every_query_of_the_stores_has_an_index(realm):
     recorder = CommandRecorder()
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
-    await ensure(mongo)
+    await mongo_store.ensure(mongo)
     for test in CONTRACT:
         await test(InMongo(mongo))
         for name in await mongo.database.list_collection_names():
@@ -709,9 +708,9 @@ async def test_superseded_indexes_are_replaced_by_a_rollout(realm):
         IndexModel([("job.since", 1)], name="jobs", partialFilterExpression={"job.since": a_date}),
     ]
     await mongo[STORIES].create_indexes(earlier)
-    await ensure(mongo)
+    await mongo_store.ensure(mongo)
     assert {"vanishes_at", "vanishes_at.2", "jobs", "jobs.2"} <= (await mongo[STORIES].index_information()).keys()
     mongo.drop_superseded = True
-    await ensure(mongo)
+    await mongo_store.ensure(mongo)
     assert not {"vanishes_at", "jobs"} & (await mongo[STORIES].index_information()).keys()
     await mongo.close()

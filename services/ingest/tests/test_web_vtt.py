@@ -1,8 +1,25 @@
-"""Captions tracks are checked when a story is created."""
+"""Captions tracks are checked when a story is created, and cut when its clip is split."""
 
 import pytest
-from stories_ingest.domain.web_vtt import fault_of
+from hypothesis import given
+from hypothesis.strategies import integers, text
+from stories_ingest.domain.web_vtt import cut, fault_of
 
+TRACK = """WEBVTT - spoken
+
+NOTE made by hand
+
+STYLE
+::cue { color: lime }
+
+one
+00:00:01.000 --> 00:00:04.000 align:start
+<v Ann>Good morning
+
+00:09.500 --> 00:12.500
+and
+good night
+"""
 CUE = "00:01.000 --> 00:02.500"
 
 
@@ -35,3 +52,28 @@ def test_web_vtt_has_no_fault(text):
 )
 def test_fault_of_a_track_names_its_line(text, fault):
     assert fault in (fault_of(text) or "")
+
+
+def test_cues_are_clipped_to_a_part_and_start_at_zero() -> None:
+    assert cut(TRACK, 2000, 10_000) == (
+        "WEBVTT - spoken\n\nSTYLE\n::cue { color: lime }\n\n"
+        "one\n00:00:00.000 --> 00:00:02.000 align:start\n<v Ann>Good morning\n\n"
+        "00:00:07.500 --> 00:00:08.000\nand\ngood night\n"
+    )
+
+
+def test_part_without_cues_has_no_captions() -> None:
+    assert cut(TRACK, 4000, 9500) is None
+    assert cut("WEBVTT\n", 0, 15_000) is None
+
+
+def test_any_line_ending_is_accepted() -> None:
+    assert cut("\ufeff" + TRACK.replace("\n", "\r\n"), 0, 15_000) == cut(TRACK, 0, 15_000)
+    assert cut(TRACK.replace("\n", "\r"), 0, 15_000) == cut(TRACK, 0, 15_000)
+
+
+@given(text(alphabet="0123456789:.->\n\r WEBVT\ufeffaSTYL", max_size=300), integers(0, 20_000), integers(0, 20_000))
+def test_any_text_can_be_cut_and_cut_again(body: str, start: int, length: int) -> None:
+    once = cut("WEBVTT\n\n" + body, start, start + length)
+    if once is not None:
+        assert cut(once, 0, length) == once

@@ -1,6 +1,7 @@
 """Kafka consumers: each event calls one use case."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from faststream.kafka import KafkaRouter
 from stories_shared.events import (
@@ -28,7 +29,7 @@ from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.suspension import SuspendUser
 
-SERVICE = "ingest"
+SERVICE: Final = "ingest"
 CONCURRENCY = 8
 """Events handled concurrently: each waits for MongoDB and Kafka."""
 ENDINGS_BATCH = 100

@@ -1,5 +1,8 @@
 """The metrics of ingest."""
 
+from collections.abc import Callable
+
+from stories_shared.clock import Clock
 from stories_shared.runtime.metrics import MetricsRegistry, preinitialize
 
 from stories_ingest.domain.errors import REASONS
@@ -66,3 +69,13 @@ class IngestMetrics:
         preinitialize(self.renditions, ("added", "dropped", "lost"))
         preinitialize(self.publish_duration, ("photo", "video"))
         preinitialize(self.media_jobs, ("running", "waiting"))
+
+    def rollout_reloaded(self, now: Clock) -> Callable[[bool, bool], None]:
+        """What to call after each reload of the rollout policy."""
+
+        def reloaded(succeeded: bool, changed: bool) -> None:
+            self.rollout_reload_success.set(succeeded)
+            if changed:
+                self.rollout_reload_timestamp.set(now().timestamp())
+
+        return reloaded

@@ -1,13 +1,16 @@
 """Media workers: one loop per concurrent job of this process."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Protocol
 
 from stories_shared.runtime.logging import logger
 
 from stories_ingest.domain.errors import MachineFault
 from stories_ingest.metrics import IngestMetrics
+from stories_ingest.store.scratch_folders import work_folder
 from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.publish import JOBS_TOPIC
 from stories_ingest.usecases.run_media_job import RunMediaJob
@@ -38,6 +41,14 @@ class CountJob(Protocol):
 
     async def __call__(self, *, failed: bool) -> None:
         """Count one media job that ended."""
+
+
+@asynccontextmanager
+async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
+    """A job's folder; the gauge counts the job as running while the folder exists."""
+    with metrics.media_jobs.labels("running").track_inprogress():
+        async with work_folder() as scratch:
+            yield scratch
 
 
 async def run_worker(

@@ -7,7 +7,6 @@ import msgspec
 
 from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
 from stories_ingest.domain.media import MediaPart, Rendition
-from stories_ingest.media.captions import NotWebVtt, cut_captions
 from stories_ingest.media.types import MediaLimits
 
 __all__ = [
@@ -15,9 +14,7 @@ __all__ = [
     "MediaLimits",
     "MediaPart",
     "MediaRefused",
-    "NotWebVtt",
     "WorkerCrashed",
-    "cut_captions",
     "make",
     "make_smaller",
 ]

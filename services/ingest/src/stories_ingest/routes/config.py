@@ -4,9 +4,14 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from stories_shared.events.layers import KINDS as LAYER_KINDS
 from stories_shared.http.bodies import StrictRoute
+from stories_shared.runtime.service import version_of
+from stories_shared.runtime.settings import duration_text
 
-from stories_ingest.domain.story import Audience, CommentsFrom, MediaType
+from stories_ingest.domain.media import AUDIO_CODECS, VIDEO_CODECS
+from stories_ingest.domain.story import AUDIENCES, COMMENTS, PHOTOS, VIDEOS, Audience, CommentsFrom, MediaType
+from stories_ingest.settings import IngestSettings
 
 FEATURES = {
     "answers": "answer_layer",
@@ -57,8 +62,30 @@ class ConfigResponse(BaseModel):
     limits: Annotated[dict[str, int], Field(description="requests per user and minute, by the limit's name")]
 
 
-def config_route(config: ConfigResponse) -> APIRouter:
+def config_of(settings: IngestSettings) -> ConfigResponse:
+    """The settings that clients may read."""
+    switched = {"archive": settings.archive, "photos": settings.still_images, "renditions": bool(settings.renditions)}
+    return ConfigResponse(
+        version=version_of("ingest"),
+        lifetimes=[duration_text(lifetime) for lifetime in settings.story_lifetimes],
+        max_clip_ms=settings.max_clip_ms,
+        max_parts=settings.max_parts,
+        max_upload_bytes=settings.max_upload_bytes,
+        content_types=[*VIDEOS, *(PHOTOS if settings.still_images else ())],
+        codecs=AcceptedCodecs(video=list(VIDEO_CODECS), audio=list(AUDIO_CODECS)),
+        audiences=list(AUDIENCES),
+        comments=list(COMMENTS),
+        layer_kinds=list(LAYER_KINDS),
+        follows=settings.follows,
+        features=sorted({*FEATURES, *(name for name, on in switched.items() if on)}),
+        batch=BatchResponse(rings=100, reels=20, views=100),
+        limits=settings.all_limits,
+    )
+
+
+def config_route(settings: IngestSettings) -> APIRouter:
     """The route that needs no token."""
+    config = config_of(settings)
     router = APIRouter(route_class=StrictRoute, tags=["Installation"])
 
     @router.get("/v1/config")

@@ -48,7 +48,6 @@ def draft_routes(
     read: ReadStory,
     claims: IdempotencyStore,
     lifetimes: Sequence[timedelta],
-    new_id: Callable[[], str],
     rollout: Rollout,
     repost: RepostStory,
     tickets: Tickets,
@@ -93,7 +92,7 @@ def draft_routes(
         async def replay(draft_id: str) -> str:
             return draft_id
 
-        return await run_once(claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,), ids=new_id)
+        return await run_once(claims, caller.user_id, idempotency, make, replay, refusals=(IngestError,))
 
     async def draft_answer(user_id: str, story_id: str, response: Response) -> DraftResponse:
         own = await read(Requester(user_id), story_id)

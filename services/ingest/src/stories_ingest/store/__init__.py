@@ -7,6 +7,7 @@ The planner uses a partial index only where the query implies its filter. It sup
 from pymongo import DESCENDING, IndexModel
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
+from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.mongo.leases import Leases
 from stories_shared.mongo.outbox import outbox_index
 
@@ -15,6 +16,7 @@ from stories_ingest.store.documents import (
     ACCESS_EDGES,
     ARCHIVE,
     ARCHIVE_SETTINGS,
+    CLAIMS,
     DELETIONS,
     ENDED,
     ENDED_RETENTION,
@@ -105,3 +107,4 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(PUBLISH_OUTCOMES)
     await mongo.ensure(PAUSES)
     await mongo.ensure(DELETIONS)
+    await mongo.ensure(CLAIMS, *CLAIM_INDEXES)

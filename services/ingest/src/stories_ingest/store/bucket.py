@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from stories_shared.errors import Unavailable
 from stories_shared.s3.objects import Objects, TooLarge
 
 from stories_ingest.domain.errors import MediaRefused, NoSuchStory
@@ -113,3 +114,20 @@ class Bucket:
     async def abort_uploads(self) -> None:
         """Abort incomplete multipart uploads."""
         await self.objects.abort_uploads()
+
+
+@dataclass(slots=True)
+class BucketCheck:
+    """Whether the bucket exists and S3 responds; None where nothing is wrong."""
+
+    objects: Objects
+    missing: str | None = None
+    no_answer: str | None = None
+
+    async def __call__(self) -> None:
+        """Check once."""
+        try:
+            self.missing = None if await self.objects.ready() else f"missing bucket: {self.objects.bucket}"
+            self.no_answer = None
+        except Unavailable:
+            self.no_answer = "no answer"

@@ -1,13 +1,13 @@
 """Add the smaller renditions to a story that is live already."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from stories_shared.clock import Clock
 from stories_shared.errors import failed_dependency
+from stories_shared.events.ids import new_id
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import LeaseLost, MediaRefused, NoSuchStory, is_machine_fault
@@ -36,7 +36,6 @@ class AddRenditions:
     scratch: ScratchFolder
     posted: OutboxRelay
     now: Clock
-    new_id: Callable[[], str]
     renew_every_s: float = RENEW_EVERY_S
 
     async def __call__(self) -> str | None:
@@ -46,7 +45,7 @@ class AddRenditions:
         story with the rendition that it has; `lost` a job that was taken over, or whose story has ended. A failure of
         a dependency or of this machine is raised, and the job retried later.
         """
-        now, worker = self.now(), f"{self.worker}/{self.new_id()}"
+        now, worker = self.now(), f"{self.worker}/{new_id()}"
         story = await self.jobs.claim(worker, now, now + LEASE)
         if story is None:
             return None
@@ -97,7 +96,7 @@ class AddRenditions:
                 raise NoSuchStory(story.id)
             output_dir = scratch / "made"
             output_dir.mkdir()
-            name, stored = self.new_id(), []
+            name, stored = new_id(), []
             for rendition in await self.downscale(scratch / "clip", output_dir):
                 key = final_key(story.id, name, f".{rendition.key}")
                 written.append(key)

@@ -1,12 +1,14 @@
 """Cancel and delete stories."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.events.ids import new_id
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
@@ -64,7 +66,6 @@ class DeleteStory:
     objects: StoryObjects
     endings: OutboxRelay
     now: Clock
-    new_id: Callable[[], str]
     archive: ArchiveRepository
     erase_archived: EraseArchived
 
@@ -92,7 +93,7 @@ class DeleteStory:
         for story in ended:
             if story.how is EndReason.EXPIRED and story.author_id is not None:
                 by = "author" if requester.owns(story.author_id) else "admin"
-                deleted = replace(story, how=EndReason.DELETED, by=by, event_id=self.new_id(), at=at)
+                deleted = replace(story, how=EndReason.DELETED, by=by, event_id=new_id(), at=at)
                 await self.stories.delete_expired(deleted)
 
     async def _end(self, requester: Requester, story_id: str, *, series: bool) -> tuple[Ended, ...]:
@@ -115,9 +116,7 @@ class DeleteStory:
             if not requester.may_see(author_id):
                 raise NoSuchStory(story_id)
             by = "author" if requester.owns(author_id) else "admin"
-            return transitions.delete(
-                snapshot, by=by, series=series, now=truncate_to_ms(self.now()), new_id=self.new_id
-            )
+            return transitions.delete(snapshot, by=by, series=series, now=truncate_to_ms(self.now()), new_id=new_id)
 
         return (await self.stories.transact(story_id, transition)).ended
 
@@ -130,7 +129,6 @@ class DeleteAllStories:
     stories: StoryRepository
     endings: OutboxRelay
     now: Clock
-    new_id: Callable[[], str]
 
     async def __call__(self, author_id: str) -> int:
         """How many stories are being deleted; each is published as deleted, and its media erased after that."""
@@ -150,15 +148,12 @@ class DeleteAllStories:
 
     async def delete(self, author_id: str, until: datetime) -> None:
         """Delete the author's stories that were posted until then."""
-
-        def transition(snapshot: StorySnapshot) -> StoryChange:
-            return transitions.delete(
-                snapshot, by="author", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
-            )
-
         while story_ids := await self.cleanup.live_until(author_id, until, PAGE):
             for story_id in story_ids:
+                now = truncate_to_ms(self.now())
                 with suppress(NoSuchStory):
-                    await self.stories.transact(story_id, transition)
+                    await self.stories.transact(
+                        story_id, partial(transitions.delete, by="author", series=True, now=now, new_id=new_id)
+                    )
             self.endings.wake()
         await self.cleanup.finish_deletion(author_id, until)

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import Event, StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
+from stories_shared.events.ids import new_id
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
@@ -139,7 +141,6 @@ class EndDeleted:
     endings: OutboxRelay
     erase: EraseMedia
     now: Clock
-    new_id: Callable[[], str]
     erase_archived: EraseArchived
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
@@ -163,28 +164,22 @@ class EndDeleted:
         await self.erase([record.event.story_id for record in records])
 
     def _deletion(self, record: ReceivedEvent[StoryDeleted]) -> Transition:
-        def transition(snapshot: StorySnapshot) -> StoryChange:
-            return transitions.delete(
-                snapshot,
-                by=record.event.by,
-                series=False,
-                now=truncate_to_ms(self.now()),
-                new_id=self.new_id,
-                publish=not record.is_internal,
-            )
-
-        return transition
+        return partial(
+            transitions.delete,
+            by=record.event.by,
+            series=False,
+            now=truncate_to_ms(self.now()),
+            new_id=new_id,
+            publish=not record.is_internal,
+        )
 
     async def _delete_reposts(self, story_ids: Sequence[str], by: str) -> None:
         """End all copies of stories. None can be created any more: the originals have ended."""
-
-        def transition(snapshot: StorySnapshot) -> StoryChange:
-            return transitions.delete(snapshot, by=by, series=True, now=truncate_to_ms(self.now()), new_id=self.new_id)
-
         while repost_ids := await self.stories.reposts(story_ids, PAGE):
             for repost_id in repost_ids:
+                delete = partial(transitions.delete, by=by, series=True, now=truncate_to_ms(self.now()), new_id=new_id)
                 with suppress(NoSuchStory):
-                    ended = (await self.stories.transact(repost_id, transition)).ended
+                    ended = (await self.stories.transact(repost_id, delete)).ended
                     drafts = [each.id for each in ended if each.how is EndReason.DISCARDED]
                     await self.objects.erase(*drafts)
             self.endings.wake()

@@ -1,16 +1,16 @@
 """Account erasure: delete all data of a user; an account with the same id starts empty."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.concurrency import gather_limited
+from stories_shared.events.ids import new_id
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
-from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import EraseArchived
 from stories_ingest.usecases.endings import RECHECK_AFTER
 from stories_ingest.usecases.holds import LetGo
@@ -35,7 +35,6 @@ class EraseAccount:
     endings: OutboxRelay
     let_go: LetGo
     now: Clock
-    new_id: Callable[[], str]
     erase_archived: EraseArchived
 
     async def __call__(self, user_id: str, at: datetime) -> None:
@@ -45,21 +44,16 @@ class EraseAccount:
         """
         while story_ids := await self.cleanup.created_until(user_id, at, PAGE):
             for story_id in story_ids:
-                await self._delete_series(story_id)
+                now = truncate_to_ms(self.now())
+                with suppress(NoSuchStory):
+                    await self.stories.transact(
+                        story_id, partial(transitions.delete, by="erasure", series=True, now=now, new_id=new_id)
+                    )
         while story_ids := await self.cleanup.unerased(user_id, at, PAGE):
             await gather_limited(self._erase, story_ids, CONCURRENCY)
         await self.let_go.all_of(user_id, at)
         await self.erase_archived.of_author(user_id, at)
         await self.cleanup.delete_user_records(user_id, at)
-
-    async def _delete_series(self, story_id: str) -> None:
-        def transition(snapshot: StorySnapshot) -> StoryChange:
-            return transitions.delete(
-                snapshot, by="erasure", series=True, now=truncate_to_ms(self.now()), new_id=self.new_id
-            )
-
-        with suppress(NoSuchStory):
-            await self.stories.transact(story_id, transition)
 
     async def _erase(self, story_id: str) -> None:
         await self.endings.publish_now(story_id)

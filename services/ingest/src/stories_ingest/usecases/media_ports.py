@@ -1,4 +1,4 @@
-"""Ports of media jobs: queue, bucket, transcoder, scratch folder, caption splitter."""
+"""Ports of media jobs: queue, bucket, transcoder, scratch folder."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -51,9 +51,6 @@ class MediaBucket(Protocol):
     async def remove(self, *keys: str) -> None:
         """Remove objects; missing ones are ignored."""
 
-
-CaptionSplitter = Callable[[str, int, int], str | None]
-"""Cuts a WebVTT text to the span between two times in milliseconds."""
 
 Transcoder = Callable[[Path, str, bool, Path, Callable[[float], None]], Awaitable[Sequence[MediaPart]]]
 """Transcodes an upload of a claimed type, in parts if it may be split, into a folder, and reports its progress.

@@ -11,20 +11,15 @@ from pathlib import Path
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.concurrency import gather_limited
 from stories_shared.errors import Unavailable, failed_dependency
+from stories_shared.events.ids import new_id
 from stories_shared.tracing import continue_trace
 
-from stories_ingest.domain import transitions
+from stories_ingest.domain import transitions, web_vtt
 from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, NoSuchStory, is_machine_fault
 from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.media import CONTENT_TYPES, Media, MediaPart
 from stories_ingest.domain.story import BACKGROUND, NewPart, State, Story
-from stories_ingest.usecases.media_ports import (
-    CaptionSplitter,
-    MediaBucket,
-    MediaQueue,
-    ScratchFolder,
-    Transcoder,
-)
+from stories_ingest.usecases.media_ports import MediaBucket, MediaQueue, ScratchFolder, Transcoder
 from stories_ingest.usecases.ports import OutboxRelay, StoryRepository
 from stories_ingest.usecases.wakeups import Wakeups
 
@@ -97,11 +92,9 @@ class RunMediaJob:
     bucket: MediaBucket
     transcode: Transcoder
     scratch: ScratchFolder
-    split_captions: CaptionSplitter
     posted: OutboxRelay
     wakeups: Wakeups
     now: Clock
-    new_id: Callable[[], str]
     renew_every_s: float = RENEW_EVERY_S
     trace: Callable[[str | None], AbstractContextManager[object]] = continue_trace
 
@@ -113,7 +106,7 @@ class RunMediaJob:
         taken over meanwhile is `lost`. The objects that it wrote are removed.
         """
         now = self.now()
-        attempt = f"{self.worker}/{self.new_id()}"
+        attempt = f"{self.worker}/{new_id()}"
         story = await self.jobs.claim(attempt, now, now + LEASE)
         if story is None:
             return None
@@ -208,7 +201,7 @@ class RunMediaJob:
     async def _write(self, claimed: ClaimedJob, outputs: Sequence[MediaPart], folder: Path) -> list[NewPart]:
         """Write every part under its own story's prefix; the job names them first so that no sweep removes them."""
         story = claimed.story
-        claimed.parts = [story.id, *(self.new_id() for _ in outputs[1:])]
+        claimed.parts = [story.id, *(new_id() for _ in outputs[1:])]
         await self._renew_lease(claimed)
 
         async def write(output: tuple[str, MediaPart]) -> NewPart:
@@ -229,7 +222,7 @@ class RunMediaJob:
 
     async def _store(self, claimed: ClaimedJob, part_id: str, media: Media, folder: Path) -> Media:
         """Write each file of the media to a key that only this attempt uses."""
-        name = self.new_id()
+        name = new_id()
         keys = {file: final_key(part_id, name, f".{file}") for file in media.keys}
         claimed.keys += keys.values()
         for file, key in keys.items():
@@ -240,7 +233,7 @@ class RunMediaJob:
         track, duration_ms = story.overlay.captions_track, output.media.duration_ms
         if track is None or parts == 1 or duration_ms is None:
             return track
-        return self.split_captions(track, output.starts_ms, output.starts_ms + duration_ms)
+        return web_vtt.cut(track, output.starts_ms, output.starts_ms + duration_ms)
 
     async def _renew_periodically(self, claimed: ClaimedJob, work: "asyncio.Future[tuple[str, str]]") -> None:
         while True:
