@@ -10,19 +10,16 @@ from stories_shared.events import (
     StoryExpired,
     StoryHeld,
     StoryPosted,
-    UserBlocked,
+    UserEdge,
     UserErased,
-    UserHidden,
     UserSuspended,
-    UserUnblocked,
-    UserUnhidden,
 )
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.kafka.subscriber import Batch, for_batch, for_each_event, for_each_record, subscribe
 from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.usecases.access_edges import AccessEdgeRecord, AccessEdgeRepository, edge_of
+from stories_ingest.usecases.access_edges import EDGE_EVENTS, AccessEdgeRepository, edge_of
 from stories_ingest.usecases.archive import RepeatErasure
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.holds import HoldMedia
@@ -50,7 +47,7 @@ def event_handlers(
     """All subscribers of ingest."""
     router = KafkaRouter()
 
-    async def store_edge(record: AccessEdgeRecord) -> None:
+    async def store_edge(record: ReceivedEvent[UserEdge]) -> None:
         await edges.put(*edge_of(record))
 
     @subscribe(router, StoryPosted, service=SERVICE)
@@ -93,25 +90,12 @@ def event_handlers(
 
         await for_each_record(batch, UserSuspended, handle)
 
-    @subscribe(router, UserBlocked, service=SERVICE)
-    async def on_user_blocked(batch: Batch) -> None:
-        """Store blocks. Redelivery is harmless: only a newer state is stored."""
-        await for_each_record(batch, UserBlocked, store_edge)
+    for event in EDGE_EVENTS:
 
-    @subscribe(router, UserUnblocked, service=SERVICE)
-    async def on_user_unblocked(batch: Batch) -> None:
-        """Lift blocks. Redelivery is harmless: only a newer state is stored."""
-        await for_each_record(batch, UserUnblocked, store_edge)
-
-    @subscribe(router, UserHidden, service=SERVICE)
-    async def on_user_hidden(batch: Batch) -> None:
-        """Store who hides from whom. Redelivery is harmless: only a newer state is stored."""
-        await for_each_record(batch, UserHidden, store_edge)
-
-    @subscribe(router, UserUnhidden, service=SERVICE)
-    async def on_user_unhidden(batch: Batch) -> None:
-        """End hiding. Redelivery is harmless: only a newer state is stored."""
-        await for_each_record(batch, UserUnhidden, store_edge)
+        @subscribe(router, event, service=SERVICE)
+        async def on_edge_event(batch: Batch) -> None:
+            """Store blocks and hiding. Redelivery is harmless: only a newer state is stored."""
+            await for_each_record(batch, UserEdge, store_edge)
 
     @subscribe(router, StoryHeld, service=SERVICE)
     async def on_story_held(batch: Batch) -> None:

@@ -5,15 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from stories_shared.clock import Clock
-from stories_shared.events import UserBlocked, UserHidden, UserUnblocked, UserUnhidden
 from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import LogTail, committed_offsets
 
 from stories_ingest.domain.access_edges import RecentEdges
-from stories_ingest.usecases.access_edges import edge_of
-
-EDGE_EVENTS = (UserBlocked, UserUnblocked, UserHidden, UserUnhidden)
+from stories_ingest.usecases.access_edges import EDGE_EVENTS, edge_of
 
 
 class AccessReader:

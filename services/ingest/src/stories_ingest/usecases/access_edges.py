@@ -6,16 +6,13 @@ from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.errors import KAFKA, Unavailable
-from stories_shared.events import UserBlocked, UserHidden, UserUnblocked, UserUnhidden
+from stories_shared.events import UserBlocked, UserEdge, UserHidden, UserUnblocked, UserUnhidden
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time
 
 from stories_ingest.domain.access_edges import Edge, EdgeKind, EdgeState, RecentEdges, any_on, between
 
-AccessEdgeRecord = (
-    ReceivedEvent[UserBlocked] | ReceivedEvent[UserUnblocked] | ReceivedEvent[UserHidden] | ReceivedEvent[UserUnhidden]
-)
-
+EDGE_EVENTS = (UserBlocked, UserUnblocked, UserHidden, UserUnhidden)
 COMPARE_BATCH = 500
 """States compared with MongoDB in one step."""
 
@@ -40,7 +37,7 @@ class Freshness(Protocol):
         """Whether the partitions of these users may have unread records."""
 
 
-def edge_of(record: AccessEdgeRecord) -> tuple[Edge, EdgeState]:
+def edge_of(record: ReceivedEvent[UserEdge]) -> tuple[Edge, EdgeState]:
     """The edge of an event and its state. A time that an external producer names is at most the append time."""
     event = record.event
     kind: EdgeKind = "block" if isinstance(event, UserBlocked | UserUnblocked) else "hide"
