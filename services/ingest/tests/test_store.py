@@ -37,9 +37,10 @@ from stories_ingest.store.documents import (
     QUOTAS,
     STORIES,
     ended_document,
+    highlight_document,
     story_document,
 )
-from stories_ingest.store.highlights import MongoHighlights, highlight_document
+from stories_ingest.store.highlights import MongoHighlights
 from stories_ingest.store.holds import MongoHolds
 from stories_ingest.store.jobs import MongoJobs, MongoRenditionJobs
 from stories_ingest.store.stories import MongoStories

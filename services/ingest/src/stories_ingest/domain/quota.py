@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from stories_ingest.domain.errors import Suspended, TooMany
 
@@ -47,12 +46,18 @@ class Quota:
 
     def pruned(self, now: datetime) -> "Quota":
         """The quota without expired slots."""
-        kept: dict[str, Any] = {name: _active(slots, now) for name, slots in self.by_kind()}
-        return replace(self, **kept)
+        return replace(
+            self,
+            drafts=_active(self.drafts, now),
+            held=_active(self.held, now),
+            live=_active(self.live, now),
+            posted=_active(self.posted, now),
+        )
 
-    def by_kind(self) -> tuple[tuple[str, Slots], ...]:
-        """Slots by kind, for storage."""
-        return (("drafts", self.drafts), ("held", self.held), ("live", self.live), ("posted", self.posted))
+    @property
+    def slots(self) -> Slots:
+        """All slots."""
+        return (*self.drafts, *self.held, *self.live, *self.posted)
 
     def retry_after(self, now: datetime, bounds: QuotaLimits) -> timedelta:
         """How long until one more story may be posted; zero if it may be now."""
@@ -128,7 +133,7 @@ class Quota:
     @property
     def empty(self) -> bool:
         """Whether there are no slots and no suspension."""
-        return self.suspended_until is None and not any(slots for _, slots in self.by_kind())
+        return self.suspended_until is None and not self.slots
 
 
 def _active(slots: Slots, now: datetime) -> Slots:

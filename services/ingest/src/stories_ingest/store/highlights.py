@@ -1,7 +1,7 @@
 """Highlights in MongoDB."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from pymongo import DESCENDING
 from stories_shared.mongo.client import Document, Mongo, Session
@@ -10,7 +10,7 @@ from stories_ingest.domain.archive import ArchivedStory
 from stories_ingest.domain.errors import NotArchived
 from stories_ingest.domain.highlights import Highlight
 from stories_ingest.store.archive import KEPT, archived_of
-from stories_ingest.store.documents import ARCHIVE, HIGHLIGHTS
+from stories_ingest.store.documents import ARCHIVE, HIGHLIGHTS, highlight_document, highlight_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +72,3 @@ class MongoHighlights:
         """These archived stories."""
         found = self.mongo[ARCHIVE].find({"_id": {"$in": list(story_ids)}, **KEPT})
         return {document["_id"]: archived_of(document) for document in await found.to_list(None)}
-
-
-def highlight_document(highlight: Highlight) -> Document:
-    """The document of a highlight, without its id."""
-    fields = asdict(highlight)
-    fields.pop("id")
-    return {**fields, "story_ids": list(highlight.story_ids)}
-
-
-def highlight_of(document: Document) -> Highlight:
-    """The highlight of a document."""
-    return Highlight(
-        id=document["_id"],
-        author_id=document["author_id"],
-        title=document["title"],
-        story_ids=tuple(document["story_ids"]),
-        cover_story_id=document["cover_story_id"],
-        created_at=document["created_at"],
-    )

@@ -20,24 +20,24 @@ def story_posted(story: Story) -> StoryPosted:
         "posted_at": posted.posted_at,
         "expires_at": posted.expires_at,
         "kind": posted.media.kind,
-        "media": asdict(posted.media),
-        "renditions": [asdict(rendition) for rendition in posted.media.renditions],
-        "preview": asdict(posted.media.preview) if posted.media.preview else None,
+        "media": posted.media,
+        "renditions": posted.media.renditions,
+        "preview": posted.media.preview,
         "caption": overlay.caption,
         "alt_text": overlay.alt_text,
         "captions_track": overlay.captions_track,
         "layers": overlay.layers,
         "hashtags": hashtags_of(overlay.caption, overlay.layers),
         "mentions": mentions_of(overlay.caption, overlay.layers),
-        "sound": asdict(overlay.sound) if overlay.sound else None,
-        "reposted_from": asdict(story.reposted_from) if story.reposted_from else None,
+        "sound": overlay.sound,
+        "reposted_from": story.reposted_from,
         "series_id": posted.series_id,
         "part": posted.part,
         "parts": posted.parts,
         "revision": posted.revision,
         "access_revision": posted.access_revision,
     }
-    return msgspec.convert(fields, StoryPosted)
+    return msgspec.convert(fields, StoryPosted, from_attributes=True)
 
 
 def users_mentioned(story: Story) -> list[UserMentioned]:
