@@ -1,17 +1,15 @@
 #!/bin/sh
-# Prints the secrets that the charts refer to, made of .env and .secrets/ (`make secrets`), for a trial:
+# Prints the secrets that the charts refer to, made of the files in .secrets/ (`make secrets`), for a trial:
 #
 #   sh deploy/helm/secrets.sh | kubectl -n stories apply -f -
 #
-# An argument names another folder with .env and .secrets/.
+# An argument names another folder with .secrets/.
 set -eu
-cd "${1:-$(dirname "$0")/../..}"
-[ -s .env ] && [ -s .secrets/jwks.json ] || { echo "no .env or .secrets/ in $PWD: make secrets" >&2; exit 1; }
+cd "${1:-$(dirname "$0")/../..}/.secrets" || { echo "run make secrets first" >&2; exit 1; }
 
-value() { # name: its value in .env, without the quotes that Compose takes off
-    found=$(sed -n "s/^$1=//p" .env | tail -n 1 | sed "s/^'\(.*\)'\$/\1/")
-    [ -n "$found" ] || { echo "$1 is not in .env: make secrets" >&2; exit 1; }
-    printf %s "$found"
+value() { # name
+    [ -s "$1" ] || { echo "$1 is not in $PWD: run make secrets first" >&2; exit 1; }
+    cat "$1"
 }
 percent() { # as a part of a URL: every byte encoded
     od -An -v -tx1 | tr -d '\n' | sed 's/ \(..\)/%\1/g'
@@ -29,7 +27,9 @@ for service in ingest feed engagement expiry; do
     echo 'data:'
     entry url "mongodb://$service:$(printf %s "$password" | percent)@mongodb:27017/?replicaSet=rs0&authSource=admin"
 done
-access=$(value S3_ACCESS_KEY) secret=$(value S3_SECRET_KEY) tickets=$(value TICKET_KEYS)
+access=$(value S3_ACCESS_KEY)
+secret=$(value S3_SECRET_KEY)
+tickets=$(value TICKET_KEYS)
 head Secret stories-s3
 echo 'data:'
 entry accessKey "$access"
@@ -46,4 +46,5 @@ for name in MONGO_ROOT_PASSWORD MONGO_INGEST_PASSWORD MONGO_FEED_PASSWORD MONGO_
 done
 head ConfigMap stories-jwks
 echo 'binaryData:'
-entry jwks.json "$(cat .secrets/jwks.json)"
+jwks=$(value jwks.json)
+entry jwks.json "$jwks"
