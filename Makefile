@@ -27,8 +27,8 @@ export UV_CACHE_DIR ?= $(cache)/uv
 install: .venv/installed
 	@.venv/bin/python -m stories_embedded.installed || sh deploy/embedded/install.sh $(PYTHON)
 
-.venv/installed: deploy/embedded/install.sh requirements.lock deploy/embedded/installer.lock deploy/embedded/kafka.lock \
-		deploy/embedded/kafka-logging.lock deploy/embedded/kafka-tools.lock $(wildcard */pyproject.toml */*/pyproject.toml)
+.venv/installed: deploy/embedded/install.sh requirements.lock deploy/build.lock deploy/embedded/kafka.lock \
+		$(wildcard */pyproject.toml */*/pyproject.toml)
 	@sh deploy/embedded/install.sh $(PYTHON)
 
 up: install
@@ -187,6 +187,5 @@ lock: install
 	$(foreach name,$(SERVICES),$(compile) $(ours) -c requirements.lock --extra otel services/$(name)/pyproject.toml -o services/$(name)/requirements.lock &&) true
 	$(compile) $(ours) -c requirements.lock cli/pyproject.toml -o cli/requirements.lock
 	$(compile) -c requirements.lock deploy/build.in -o deploy/build.lock
-	$(compile) deploy/embedded/installer.in -o deploy/embedded/installer.lock
 	$(compile) deploy/tools.in -o deploy/tools.lock
 	$(compile) docs/requirements.in -o docs/requirements.lock

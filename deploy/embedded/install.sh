@@ -18,7 +18,7 @@ if [ ! -e .venv ]; then
     echo "creating .venv" >&2
     "$python" -m venv .venv-making
     .venv-making/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-        --only-binary :all: -r deploy/embedded/installer.lock
+        --only-binary :all: -r deploy/build.lock
     # The scripts contain the path of their folder; replace it by the final one.
     .venv-making/bin/python - <<'PY'
 import pathlib

@@ -1,6 +1,6 @@
-"""Apache Kafka's jars: fetched once from Maven Central, verified against the lock files, kept in the cache.
+"""Apache Kafka's jars: fetched once from Maven Central, verified against `kafka.lock`, kept in the cache.
 
-`python -m stories_embedded.jars` is a step of `make install`; `--lock` rewrites the lock files. A killed jgo
+`python -m stories_embedded.jars` is a step of `make install`; `--lock` rewrites the lock file. A killed jgo
 leaves a partial cache that it later treats as complete. So every installation fetches into a temporary folder, which is
 renamed into place only if every file has the locked hash.
 """
@@ -12,36 +12,28 @@ import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from .paths import EMBEDDED, NotInstalled, cache, java
-
-if TYPE_CHECKING:
-    from jgo.maven import Artifact
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.4"  # without an SLF4J binding Kafka logs nothing
 TOOLS = "org.apache.kafka:kafka-tools:4.3.1"  # the command line tools, for `kafka_tools`
-KAFKA_LOCK = EMBEDDED / "kafka.lock"
-LOGGING_LOCK = EMBEDDED / "kafka-logging.lock"
-TOOLS_LOCK = EMBEDDED / "kafka-tools.lock"
-LOCKS = (KAFKA_LOCK, LOGGING_LOCK, TOOLS_LOCK)
+LOCK = EMBEDDED / "kafka.lock"
 ARCHIVE = "kafka.jsa"
 FETCH_CONCURRENCY = 6
 
 
 class WrongJars(Exception):
-    """The fetched jars do not match the lock files."""
+    """The fetched jars do not match the lock file."""
 
 
 def locked() -> dict[str, str]:
-    """sha256 by coordinate (`group:artifact:version`), over all locks."""
-    lines = [line for lock in LOCKS for line in lock.read_text().splitlines()]
-    return {name: digest for digest, name in (line.split() for line in lines if line and not line.startswith("#"))}
+    """sha256 by coordinate (`group:artifact:version`)."""
+    return {name: digest for digest, name in map(str.split, LOCK.read_text().splitlines())}
 
 
 def home() -> Path:
-    """The folder for the jars of these locks; it may not exist yet."""
+    """The folder for the locked jars; it may not exist yet."""
     state = hashlib.sha256(repr(sorted(locked().items())).encode()).hexdigest()[:12]
     return cache() / f"kafka-4.3.1-{state}"
 
@@ -100,14 +92,14 @@ def install() -> Path:
 
 
 def lock() -> None:
-    """Write the lock files from the current resolution of the pinned coordinates."""
+    """Write the lock file: what Kafka currently resolves to, and the two other jars alone."""
     import jgo
 
-    kafka = sorted({_coordinate(artifact) for artifact in jgo.resolve(KAFKA) if artifact.packaging == "jar"})
-    for path, coordinates in ((KAFKA_LOCK, kafka), (LOGGING_LOCK, [LOGGING]), (TOOLS_LOCK, [TOOLS])):
-        with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
-            digests = [_sha256(jar) for jar in _fetch(coordinates, Path(scratch))]
-        path.write_text("".join(f"{digest}  {name}\n" for digest, name in zip(digests, coordinates, strict=True)))
+    kafka = [jar for jar in jgo.resolve(KAFKA) if jar.packaging == "jar"]
+    coordinates = sorted({*(f"{jar.groupId}:{jar.artifactId}:{jar.version}" for jar in kafka), LOGGING, TOOLS})
+    with tempfile.TemporaryDirectory(prefix="kafka-", dir=cache()) as scratch:
+        digests = [_sha256(jar) for jar in _fetch(coordinates, Path(scratch))]
+    LOCK.write_text("".join(f"{digest}  {name}\n" for digest, name in zip(digests, coordinates, strict=True)))
 
 
 def _fetch(coordinates: Iterable[str], scratch: Path) -> list[Path]:
@@ -142,10 +134,6 @@ def _check(jars: Iterable[Path]) -> None:
         raise WrongJars(f"hash differs from the lock: {', '.join(changed)}")
 
 
-def _coordinate(artifact: "Artifact") -> str:
-    return f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
-
-
 def _file_name(coordinate: str) -> str:
     _, artifact, version = coordinate.split(":")
     return f"{artifact}-{version}.jar"
@@ -157,7 +145,7 @@ def _sha256(path: Path) -> str:
 
 
 def main() -> int:
-    """Install, or with `--lock` rewrite the lock files; returns 1 and prints one line on failure."""
+    """Install, or with `--lock` rewrite the lock file; returns 1 and prints one line on failure."""
     try:
         if "--lock" in sys.argv[1:]:
             lock()
