@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from stories_embedded.services import settings_class
+from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topics
 from stories_shared.runtime.settings import ObjectStoreSettings, Settings
-
-from .settings import SERVICES
 
 Schema = dict[str, Any]
 
@@ -169,7 +169,7 @@ def titled(chart: str, schema: Schema) -> Schema:
 
 def of_service(service: str) -> Schema:
     """The values of a service."""
-    kind = SERVICES[service]
+    kind = settings_class(service)
     own: dict[str, Schema] = {
         "image": IMAGE,
         "settings": closed(**{name: typed(field) for name, field in free_settings(kind).items()}),
@@ -246,7 +246,8 @@ def facts() -> str:
             "rollout": "rollout_file" in kind.model_fields,
             "hears": [topic.name for topic in topics.values() if service in topic.readers],
         }
-        for service, kind in SERVICES.items()
+        for service in SERVICES
+        for kind in [settings_class(service)]
     }
     shapes = {topic.name: topic.config(replication=3) for topic in topics.values()}
     return FACTS.format(facts=json.dumps(known), shapes=json.dumps(shapes))

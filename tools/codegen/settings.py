@@ -7,18 +7,10 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from stories_engagement.settings import EngagementSettings
-from stories_expiry.settings import ExpirySettings
-from stories_feed.settings import FeedSettings
-from stories_ingest.settings import IngestSettings
+from stories_embedded.services import settings_class
+from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime.settings import ObjectStoreSettings, Settings, duration_text
 
-SERVICES: Mapping[str, type[Settings]] = {
-    "ingest": IngestSettings,
-    "feed": FeedSettings,
-    "engagement": EngagementSettings,
-    "expiry": ExpirySettings,
-}
 OF_THE_GATEWAY = (
     ("CORS_ORIGINS", "none", "origins of browsers that may call"),
     ("GATEWAY_METRICS_PORT", "`8081`", "where Prometheus scrapes Caddy's metrics; not to be published"),
@@ -44,8 +36,9 @@ def page() -> str:
     parts = [HEAD, section("Every service", common)]
     parts.append(section("Services with objects: ingest and feed", ObjectStoreSettings.model_fields))
     shared = (Settings.model_fields.keys() | ObjectStoreSettings.model_fields.keys()) - {"mongo_database"}
-    for service, kind in SERVICES.items():
-        own = {name: field for name, field in kind.model_fields.items() if name not in shared}
+    for service in SERVICES:
+        fields = settings_class(service).model_fields
+        own = {name: field for name, field in fields.items() if name not in shared}
         parts.append(section(f"{service} alone", own))
     parts.append(table("The gateway", OF_THE_GATEWAY))
     return "\n".join(parts)

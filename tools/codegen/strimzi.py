@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import yaml
+from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topic, Topics, service_of_reader
-
-from .settings import SERVICES
 
 LIFETIME = timedelta(hours=24)
 PARTITIONS, REPLICATION = 12, 3

@@ -17,7 +17,7 @@ import typer
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 from stories_cli.app import app
-from stories_embedded.services import setting_names
+from stories_embedded.services import setting_names, settings_class
 from stories_shared.events import EVENTS, UserErased
 from stories_shared.events.cloudevents import SERVICES, headers_of
 from stories_shared.http.problems import KINDS
@@ -25,7 +25,6 @@ from stories_shared.runtime.metrics import MetricsRegistry
 
 from tools.codegen import CHECKOUT, asyncapi, metrics
 from tools.codegen.settings import OF_THE_GATEWAY
-from tools.codegen.settings import SERVICES as SETTINGS
 
 SOURCES = ("shared/src", "services/*/src", "cli/src", "deploy/embedded/src")
 HISTORY = ("docs/decisions", "CHANGELOG.md")
@@ -93,7 +92,7 @@ def test_every_route_that_a_page_names_exists() -> None:
 
 def test_every_setting_is_read_by_code() -> None:
     text = elsewhere("settings.py")
-    for kind in SETTINGS.values():
+    for kind in map(settings_class, SERVICES):
         for name in kind.model_fields:
             own = Path(import_module(kind.__module__).__file__ or "").read_text(encoding="utf-8")
             shared = (CHECKOUT / "shared/src/stories_shared/runtime/settings.py").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from importlib import import_module
 import pytest
 from pymongo import MongoClient
 from stories_embedded.openapi import EXAMPLE
+from stories_embedded.services import settings_class
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime.settings import load
 
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.servers
 
 async def init(realm, service, **options) -> None:
     """Run `init` of a service on the realm."""
-    kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
+    kind = settings_class(service)
     given = {name.lower(): value for name, value in realm.items() if name.lower() in kind.model_fields}
     await import_module(f"stories_{service}.app").init(load(kind, {**EXAMPLE, **given}), **options)
 

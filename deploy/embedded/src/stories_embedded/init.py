@@ -11,13 +11,14 @@ from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime import logging
 from stories_shared.runtime.settings import load
 
+from .services import settings_class
+
 
 async def init_all() -> None:
     """Create topics, bucket and indexes of every service. The environment holds the settings common to them."""
     async with asyncio.TaskGroup() as group:
         for service in SERVICES:
-            kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
-            settings = load(kind, {"mongo_database": f"stories_{service}"})
+            settings = load(settings_class(service), {"mongo_database": f"stories_{service}"})
             group.create_task(import_module(f"stories_{service}.app").init(settings))
 
 

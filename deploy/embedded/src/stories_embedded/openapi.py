@@ -11,7 +11,7 @@ from stories_shared.http.openapi_terms import TAGS
 from stories_shared.runtime.settings import load
 
 from . import openapi_links
-from .services import DOCS
+from .services import DOCS, settings_class
 
 MERGED = DOCS / "openapi.json"
 OWNER = "x-service"
@@ -41,7 +41,7 @@ def documents() -> dict[str, Document]:
 
 
 def merged(documents: Mapping[str, Document]) -> Document:
-    """One document for the document_of_all API, every operation marked with its owner.
+    """One document for the whole API, every operation marked with its owner.
 
     Raises Conflict if two services define an operation, its id or a component differently.
     """
@@ -75,7 +75,7 @@ def text(document: Document) -> str:
 
 
 def _document(service: str) -> Document:
-    kind = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
+    kind = settings_class(service)
     read = {name: value for name, value in EXAMPLE.items() if name in kind.model_fields}
     app = import_module(f"stories_{service}.app").build_app(
         load(kind, {**read, "mongo_database": f"stories_{service}"})
@@ -110,11 +110,10 @@ def _add(into: Document, found: Document, what: str) -> None:
 def main() -> None:
     """Write the documents."""
     found = documents()
-    document_of_all = merged(found)
     (DOCS / "openapi").mkdir(parents=True, exist_ok=True)
     for service, document in found.items():
         (DOCS / "openapi" / f"{service}.json").write_text(text(document))
-    MERGED.write_text(text(document_of_all))
+    MERGED.write_text(text(merged(found)))
 
 
 if __name__ == "__main__":

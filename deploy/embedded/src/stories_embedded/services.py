@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stories_shared.events.cloudevents import SERVICES
 
@@ -13,6 +14,9 @@ from . import paths
 from .http_probe import status
 from .ports import free_port, require_free
 from .server import Server
+
+if TYPE_CHECKING:
+    from stories_shared.runtime.settings import Settings
 
 DOCS = paths.CHECKOUT / "docs"
 GATEWAY = paths.CHECKOUT / "deploy" / "gateway"
@@ -108,22 +112,18 @@ class Gateway(Server):
         return status(f"{self.url}/v1/config") == 200
 
 
-def inherited_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The settings of services in the environment of `stories up`."""
-    names = setting_names()
-    return {name: value for name, value in environ.items() if name in names or name.removesuffix("_FILE") in names}
+def settings_class(service: str) -> "type[Settings]":
+    """The class that reads the settings of a service."""
+    found: type[Settings] = getattr(import_module(f"stories_{service}.settings"), f"{service.title()}Settings")
+    return found
 
 
 def setting_names() -> set[str]:
     """Every setting of every service, from the classes that read them."""
-    from stories_shared.runtime.settings import Settings
+    return {name.upper() for service in SERVICES for name in settings_class(service).model_fields}
 
-    for service in SERVICES:
-        import_module(f"stories_{service}.settings")
-    names: set[str] = set()
-    classes: list[type[Settings]] = [Settings]
-    while classes:
-        found = classes.pop()
-        names.update(name.upper() for name in found.model_fields)
-        classes.extend(found.__subclasses__())
-    return names
+
+def inherited_settings(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The settings of services in the environment of `stories up`."""
+    names = setting_names()
+    return {name: value for name, value in environ.items() if name in names or name.removesuffix("_FILE") in names}
