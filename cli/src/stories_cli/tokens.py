@@ -69,8 +69,7 @@ def _of_stack(data: Path) -> TokenIssuer:
     settings = {**keys.settings(), **(stack.settings if stack else {})}
     if Path(settings["AUTH_JWKS"]).resolve() != keys.jwks.resolve():
         abort(f"this stack takes its tokens from elsewhere: {settings['AUTH_JWKS']}")
-    claim = settings.get("AUTH_USER_CLAIM", "sub")
-    return keys.issuer(settings["AUTH_ISSUER"], settings["AUTH_AUDIENCE"], claim)
+    return keys.issuer(settings)
 
 
 def _of_key(file: Path, data: Path) -> TokenIssuer:

@@ -1,9 +1,18 @@
-"""HTTP probes of processes on this machine."""
+"""HTTP requests to processes on this machine."""
 
 import urllib.error
 import urllib.request
 
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback requests ignore proxy settings
+
+
+def read(url: str, timeout_s: float = 1.0) -> bytes | None:
+    """The body of a GET; None without a good response in time."""
+    try:
+        with direct.open(url, timeout=timeout_s) as response:
+            return bytes(response.read())
+    except (OSError, ValueError):
+        return None
 
 
 def status(url: str) -> int | None:

@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,13 +64,14 @@ class StackKeys:
 
     def settings(self) -> dict[str, str]:
         """The settings of token verification, ticket signing and S3, named as in the environment of a service."""
+        made = self._read()
         return {
             "AUTH_JWKS": str(self.jwks),
             "AUTH_ISSUER": ISSUER,
             "AUTH_AUDIENCE": AUDIENCE,
-            "TICKET_KEYS": self._read()["ticket_keys"],
-            "S3_ACCESS_KEY": self.s3().access,
-            "S3_SECRET_KEY": self.s3().secret,
+            "TICKET_KEYS": made["ticket_keys"],
+            "S3_ACCESS_KEY": made["s3_access_key"],
+            "S3_SECRET_KEY": made["s3_secret_key"],
         }
 
     def token(
@@ -80,18 +81,18 @@ class StackKeys:
         roles: Sequence[str] = (),
         country: str | None = None,
         seconds: float = TOKEN_SECONDS,
-        issuer: str = ISSUER,
-        audience: str = AUDIENCE,
-        claim: str = "sub",
+        settings: Mapping[str, str] | None = None,
     ) -> str:
         """A bearer token for the user, valid on this stack only, that expires `seconds` from now."""
-        return self.issuer(issuer, audience, claim).token(user, roles=roles, country=country, seconds=seconds)
+        return self.issuer(settings).token(user, roles=roles, country=country, seconds=seconds)
 
-    def issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, claim: str = "sub") -> "TokenIssuer":
-        """The issuer of this stack's tokens."""
+    def issuer(self, settings: Mapping[str, str] | None = None) -> "TokenIssuer":
+        """The issuer of this stack's tokens; `settings` (`AUTH_…`) may name another issuer, audience or claim."""
         from stories_shared.auth.dev_tokens import TokenIssuer
 
-        return TokenIssuer(self._key(), self._read()["kid"], issuer, audience, claim)
+        given = self.settings() | dict(settings or {})
+        claim = given.get("AUTH_USER_CLAIM") or "sub"
+        return TokenIssuer(self._key(), self._read()["kid"], given["AUTH_ISSUER"], given["AUTH_AUDIENCE"], claim)
 
     @property
     def _private(self) -> Path:

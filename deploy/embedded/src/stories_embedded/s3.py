@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from . import paths
-from .http_probe import direct, status
+from .http_probe import read, status
 from .server import Server
 
 
@@ -67,8 +66,11 @@ class SeaweedFS(Server):
 
     def ready(self) -> bool:
         """Whether a volume is writable and the S3 gateway answers."""
-        topology = _json(f"http://127.0.0.1:{self.master_port}/dir/status").get("Topology", {})
-        return int(topology.get("Max") or 0) > 0 and _answers(self.port)
+        try:
+            master = json.loads(read(f"http://127.0.0.1:{self.master_port}/dir/status") or b"{}")
+        except ValueError:
+            return False
+        return int(master.get("Topology", {}).get("Max") or 0) > 0 and _answers(self.port)
 
     @property
     def _identities(self) -> Path:
@@ -109,12 +111,3 @@ class MinIO(Server):
 def _answers(port: int) -> bool:
     """Whether the S3 API answers a request without a signature."""
     return status(f"http://127.0.0.1:{port}/") in {200, 403}
-
-
-def _json(url: str) -> dict[str, Any]:
-    try:
-        with direct.open(url, timeout=1) as response:
-            found = json.load(response)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

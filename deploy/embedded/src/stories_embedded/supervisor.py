@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from stories_shared.events.cloudevents import SERVICES
 
-from . import sign_in
-from .behind_the_scenes import BehindTheScenes
+from . import dev_server
+from .activity import Activity
 from .data_dir import DataDir, StackState
 from .keys import StackKeys
 from .managed_process import ManagedProcess
@@ -182,34 +182,29 @@ def run(folder: DataDir, options: Options, ready: Callable[[str], None], report:
     for log in sorted((folder.path / "logs").glob("*.log")):
         rotate_log(log, max_bytes=0)
     plan = plan_stack(folder, options)
-    tokens, scenes = _tokens(folder, plan), _scenes(plan)
-    with sign_in.serving(plan.sign_in_port, tokens, scenes) if plan.sign_in_port else nullcontext():
+    tokens, activity = _tokens(folder, plan), _activity(plan)
+    with dev_server.serving(plan.sign_in_port, tokens, activity) if plan.sign_in_port else nullcontext():
         return asyncio.run(Supervisor(folder, plan, report).run(ready))
 
 
-def _tokens(folder: DataDir, plan: StackTopology) -> sign_in.Tokens:
+def _tokens(folder: DataDir, plan: StackTopology) -> dev_server.Tokens:
     """Tokens of this stack's own key."""
     keys = StackKeys(folder.keys)
 
     def token(user: str, admin: bool) -> str:
-        settings = all_settings(plan)
-        issuer = keys.issuer(
-            settings["AUTH_ISSUER"], settings["AUTH_AUDIENCE"], settings.get("AUTH_USER_CLAIM") or "sub"
-        )
-        return issuer.token(user, roles=["admin"] if admin else [])
+        return keys.issuer(all_settings(plan)).token(user, roles=["admin"] if admin else [])
 
     return token
 
 
-def _scenes(plan: StackTopology) -> BehindTheScenes:
-    """The stack as somebody sees it who looks behind the scenes."""
+def _activity(plan: StackTopology) -> Activity:
+    """The activity of the stack; loads Kafka's client when one connects, since that takes as long as all the rest."""
 
     def kafka() -> "Kafka":
-        # Loaded when somebody looks: this takes as long as the rest of the supervisor.
         from stories_shared.kafka.client import Kafka
         from stories_shared.runtime.settings import Settings, load
 
         given = {name.lower(): value for name, value in all_settings(plan).items()}
         return Kafka.of(load(Settings, {**given, "mongo_database": "stories"}))
 
-    return BehindTheScenes(kafka, {each.name: each.url for each in plan.services})
+    return Activity(kafka, {each.name: each.url for each in plan.services})

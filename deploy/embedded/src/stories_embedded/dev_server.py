@@ -1,6 +1,6 @@
-"""Sign-in by choosing a name, for the web client on a stack without an identity provider; and a look behind the scenes.
+"""The routes `/dev/…` for the web client: sign-in by choosing a name, and the stack's activity.
 
-Development only: `stories up` runs it in its own process, on loopback, and the gateway routes `/dev/…` to it.
+Development only: `stories up` runs it in its own process, on loopback, and the gateway routes to it.
 """
 
 import asyncio
@@ -13,25 +13,25 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .behind_the_scenes import BehindTheScenes
+from .activity import Activity
 
 USER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@|+~-]{0,127}")
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 MAX_BODY_BYTES = 4096
-MAX_LOOKING = 8
+MAX_STREAMS = 8
 
 Tokens = Callable[[str, bool], str]
 """A token for a user, with the role `admin` or without."""
 
 
 @contextmanager
-def serving(port: int, tokens: Tokens, scenes: BehindTheScenes | None = None) -> Iterator[None]:
+def serving(port: int, tokens: Tokens, activity: Activity | None = None) -> Iterator[None]:
     """Answer on `127.0.0.1:port` while the block runs."""
 
-    class Handler(_SignIn):
+    class Handler(_DevRoutes):
         token = staticmethod(tokens)
-        behind = scenes
-        looking = threading.BoundedSemaphore(MAX_LOOKING)
+        stack = activity
+        streams = threading.BoundedSemaphore(MAX_STREAMS)
 
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
@@ -43,49 +43,49 @@ def serving(port: int, tokens: Tokens, scenes: BehindTheScenes | None = None) ->
         server.server_close()
 
 
-class _SignIn(BaseHTTPRequestHandler):
-    """`GET`: it is there. `POST {"user", "admin"}`: a token. `GET /dev/events`: an event stream of what happens.
+class _DevRoutes(BaseHTTPRequestHandler):
+    """`GET`: it is there. `POST {"user", "admin"}`: a token. `GET /dev/events`: the activity as an event stream.
 
     A page of another origin cannot use it: the browser asks before it sends JSON, and a name that resolves to loopback
     (DNS rebinding) fails the check of the host.
     """
 
     token: Tokens
-    behind: BehindTheScenes | None
-    looking: threading.BoundedSemaphore
+    stack: Activity | None
+    streams: threading.BoundedSemaphore
     timeout = 10
 
     def do_GET(self) -> None:
         if not self._from_here():
             return
         if self.path == "/dev/events":
-            self._look()
+            self._stream_activity()
         else:
             self._answer(HTTPStatus.OK, {"sign_in": "name"})
 
-    def _look(self) -> None:
-        if self.behind is None:
+    def _stream_activity(self) -> None:
+        if self.stack is None:
             self._problem(HTTPStatus.NOT_FOUND, "not-found", None)
-        elif not self.looking.acquire(blocking=False):
-            self._problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{MAX_LOOKING} look already")
+        elif not self.streams.acquire(blocking=False):
+            self._problem(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", f"{MAX_STREAMS} clients are connected already")
         else:
             try:
                 self.send_response(HTTPStatus.OK)
                 self.send_header("Content-Type", "text/event-stream")
                 self.send_header("Cache-Control", "no-store")
                 self.end_headers()
-                asyncio.run(self._tell(self.behind))
+                asyncio.run(self._send(self.stack))
             finally:
-                self.looking.release()
+                self.streams.release()
 
-    async def _tell(self, scenes: BehindTheScenes) -> None:
+    async def _send(self, activity: Activity) -> None:
         def send(name: str, data: Any) -> None:
             self.wfile.write(f"event: {name}\ndata: {json.dumps(data)}\n\n".encode())
 
         try:
-            await scenes.tell(send)
+            await activity.stream(send)
         except* OSError:
-            self.close_connection = True  # nobody listens any more
+            self.close_connection = True  # the client has disconnected
 
     def do_POST(self) -> None:
         if not self._from_here():

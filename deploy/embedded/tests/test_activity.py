@@ -1,4 +1,4 @@
-"""What happens between the services, as the web client is told it."""
+"""The activity of a stack, as it is streamed to the web client."""
 
 import asyncio
 import json
@@ -9,8 +9,8 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
-from stories_embedded import sign_in
-from stories_embedded.behind_the_scenes import BehindTheScenes, described, figures, topics
+from stories_embedded import dev_server
+from stories_embedded.activity import Activity, described, figures, topics
 from stories_embedded.ports import free_port
 from stories_shared.kafka.client import Kafka
 
@@ -51,7 +51,7 @@ def test_a_structured_event_is_told_like_any_other() -> None:
 
 
 def test_figures_are_sums_over_partitions_and_labels() -> None:
-    text = """
+    text = b"""
 # TYPE stories_ready gauge
 stories_ready 1.0
 stories_consumer_lag_records{group="feed.story-viewed",partition="0",topic="story-viewed"} 2.0
@@ -76,7 +76,7 @@ def test_topics_are_told_with_their_services() -> None:
 
 def test_only_this_machine_may_look() -> None:
     port = free_port(set())
-    with sign_in.serving(port, lambda user, _: user), httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
+    with dev_server.serving(port, lambda user, _: user), httpx.Client(base_url=f"http://127.0.0.1:{port}") as http:
         assert http.get("/dev/events").status_code == 404, "nothing to look at"
         assert http.get("/dev/events", headers={"Host": "evil.example"}).status_code == 404
         assert http.get("/dev/events", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 404
@@ -89,10 +89,10 @@ async def test_what_happened_before_and_what_happens_now_is_streamed(realm: Any)
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     await producer.start()
     port = free_port(set())
-    scenes = BehindTheScenes(lambda: kafka, {"feed": f"http://127.0.0.1:{port}/nowhere"})
+    activity = Activity(lambda: kafka, {"feed": f"http://127.0.0.1:{port}/nowhere"})
     try:
         await producer.send_and_wait(kafka.topic("story-posted"), b'{"story_id": "s1"}', key=b"s1")
-        with sign_in.serving(port, lambda user, _: user, scenes):
+        with dev_server.serving(port, lambda user, _: user, activity):
             looked = http.stream("GET", f"http://127.0.0.1:{port}/dev/events")
             async with asyncio.timeout(DEADLINE_S), looked as answer:
                 assert answer.headers["content-type"] == "text/event-stream"

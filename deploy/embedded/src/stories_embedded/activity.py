@@ -1,13 +1,12 @@
-"""What happens between the services, for the web client's view "Behind the scenes": events, and each service's figures.
+"""The activity of a stack, for the web client's view "Behind the scenes": its events, and figures of each replica.
 
-Development only, like the sign-in by name beside which it is served. Kafka is read while somebody looks, and only then.
-Of an event it tells ids, times and kinds, never what somebody wrote.
+Development only: `dev_server` streams it. Kafka is read only while a client is connected. Of an event, only ids, times
+and kinds are sent, never what a user wrote.
 """
 
 import asyncio
 import json
 import re
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -16,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from stories_shared.events.cloudevents import SERVICES
 
+from .http_probe import read
+
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
     from stories_shared.kafka.client import Consumer, Kafka
 
 Send = Callable[[str, Any], None]
-"""Sends a message: its name and its data. Raises OSError if nobody listens any more."""
+"""Sends a message: its name and its data. Raises OSError once the client has disconnected."""
 
-TOLD = frozenset(
+SENT_FIELDS = frozenset(
     {
         *("story_id", "author_id", "viewer_id", "user_id", "target_id", "kind", "store", "service", "by", "emoji"),
         *("posted_at", "expires_at", "ended_at", "erased_at", "total", "part", "parts", "revision", "audience"),
@@ -38,32 +39,33 @@ FIGURES = frozenset(
 LAG = "consumer_lag_records"
 SAMPLE = re.compile(r"stories_(\w+?)(?:\{(.*)\})? ([-+.0-9eE]+)$")
 LABEL = re.compile(r'(\w+)="([^"]*)"')
-LATEST_RECORDS = 40  # of each partition, so that what just happened is there when one begins to look
-LONGEST = 128
+LATEST_RECORDS = 40  # of each partition, sent to a client that connects
+MAX_CHARS = 128
 POLL_MS = 100
 FIGURES_SECONDS = 1.0
 RETRY_SECONDS = 1.0
 
 
-class BehindTheScenes:
-    """A stack that is looked at: its Kafka, and the URL of every replica by its name."""
+class Activity:
+    """What a stack does, from its Kafka and from the metrics of every replica (URLs by name)."""
 
     def __init__(self, kafka: "Callable[[], Kafka]", replicas: Mapping[str, str]) -> None:
         self._kafka, self._replicas = kafka, replicas
 
-    async def tell(self, send: Send) -> None:
+    async def stream(self, send: Send) -> None:
         """Send the topics, the latest events and then every new one, and figures each second. Runs until OSError."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell_figures(send))
-            group.create_task(self._tell_events(send))
+            group.create_task(self._stream_figures(send))
+            group.create_task(self._stream_events(send))
 
-    async def _tell_figures(self, send: Send) -> None:
+    async def _stream_figures(self, send: Send) -> None:
         while True:
-            texts = await asyncio.gather(*(asyncio.to_thread(_metrics, url) for url in self._replicas.values()))
-            send("figures", [figures(name, text) for name, text in zip(self._replicas, texts, strict=True)])
+            urls = [f"{url}/metrics" for url in self._replicas.values()]
+            texts = await asyncio.gather(*(asyncio.to_thread(read, url, 2) for url in urls))
+            send("figures", [figures(name, metrics) for name, metrics in zip(self._replicas, texts, strict=True)])
             await asyncio.sleep(FIGURES_SECONDS)
 
-    async def _tell_events(self, send: Send) -> None:
+    async def _stream_events(self, send: Send) -> None:
         from aiokafka.errors import KafkaError
 
         send("topics", topics())
@@ -121,7 +123,7 @@ def topics() -> dict[str, dict[str, list[str]]]:
 
 
 def described(topic: str, record: "ConsumerRecord[Any, Any]") -> dict[str, Any]:
-    """A record as it is told: where and when, who said it, and what it is about."""
+    """A record as it is sent: topic, offset and time, the service that published it, and its ids, times and kinds."""
     from stories_shared.events.cloudevents import decoded_headers
 
     headers = decoded_headers(record.headers)
@@ -131,29 +133,30 @@ def described(topic: str, record: "ConsumerRecord[Any, Any]") -> dict[str, Any]:
     if isinstance(data, dict) and "specversion" in data:
         headers = {"ce_source": str(data.get("source")), "ce_id": str(data.get("id"))}
         data = data.get("data")
-    told = {name: data[name] for name in sorted(TOLD & data.keys())} if isinstance(data, dict) else {}
-    told = {name: value for name, value in told.items() if isinstance(value, str | int) and len(str(value)) <= LONGEST}
+    known = {name: data[name] for name in sorted(SENT_FIELDS & data.keys())} if isinstance(data, dict) else {}
     source = headers.get("ce_source", "").removeprefix("/stories/")
     return {
         "topic": topic,
         "offset": f"{record.partition}:{record.offset}",
         "at": record.timestamp,
-        "key": None if record.key is None else record.key.decode(errors="replace")[:LONGEST],
+        "key": None if record.key is None else record.key.decode(errors="replace")[:MAX_CHARS],
         "id": headers.get("ce_id"),
         "source": source if source in SERVICES else None,
         "bytes": len(record.value or b""),
         "tombstone": record.value is None,
         "told": {
-            name: value for name, value in told.items() if isinstance(value, str | int) and len(str(value)) <= 128
+            name: value
+            for name, value in known.items()
+            if isinstance(value, str | int) and len(str(value)) <= MAX_CHARS
         },
     }
 
 
-def figures(name: str, metrics: str | None) -> dict[str, Any]:
+def figures(name: str, metrics: bytes | None) -> dict[str, Any]:
     """A replica's figures, and how far it is behind by topic; with `ready` 0 if it does not answer."""
     values: dict[str, float] = defaultdict(float)
     behind: dict[str, float] = defaultdict(float)
-    for number, labels, value in _samples(metrics or ""):
+    for number, labels, value in _samples((metrics or b"").decode()):
         if number == LAG:
             behind[labels.get("topic", "")] += value
         else:
@@ -166,9 +169,3 @@ def _samples(text: str) -> Iterable[tuple[str, dict[str, str], float]]:
         found = SAMPLE.match(line)
         if found and (found[1] in FIGURES or found[1] == LAG):
             yield found[1], dict(LABEL.findall(found[2] or "")), float(found[3])
-
-
-def _metrics(url: str) -> str | None:
-    with suppress(OSError), urllib.request.urlopen(f"{url}/metrics", timeout=2) as answer:  # noqa: S310  (our own replica)
-        return str(answer.read().decode())
-    return None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from stories_embedded import sign_in
+from stories_embedded import dev_server
 from stories_embedded.ports import free_port
 
 
@@ -12,7 +12,7 @@ from stories_embedded.ports import free_port
 def http() -> Iterator[httpx.Client]:
     port = free_port(set())
     with (
-        sign_in.serving(port, lambda user, admin: f"token of {user}{' as admin' if admin else ''}"),
+        dev_server.serving(port, lambda user, admin: f"token of {user}{' as admin' if admin else ''}"),
         httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
     ):
         yield client
