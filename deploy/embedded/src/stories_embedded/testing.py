@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +29,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from minio import Minio
 from minio.deleteobjects import DeleteObject
 from pymongo import MongoClient
-from stories_shared.testing import wait_until
+from stories_shared.testing import eventually, wait_until
 from stories_shared.testing.kafka_admin import administer
 
 from . import minio
@@ -71,33 +70,17 @@ class Servers:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     @property
-    def kafka_bootstrap(self) -> str:
-        return self.kafka.url
-
-    @property
     def mongo_url(self) -> str:
         return self.mongod.url
 
-    @property
-    def s3_endpoint(self) -> str:
-        """Host and port, for `S3_ENDPOINT`."""
-        return self.s3.url.removeprefix("http://")
-
-    @property
-    def s3_access_key(self) -> str:
-        return self.keys.s3().access
-
-    @property
-    def s3_secret_key(self) -> str:
-        return self.keys.s3().secret
-
     def settings(self) -> dict[str, str]:
         """The environment of a service that runs on these servers."""
+        endpoint = self.s3.url.removeprefix("http://")
         return {
-            "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.url,
             "MONGO_URL": self.mongo_url,
-            "S3_ENDPOINT": self.s3_endpoint,
-            "S3_PUBLIC_ENDPOINT": self.s3_endpoint,
+            "S3_ENDPOINT": endpoint,
+            "S3_PUBLIC_ENDPOINT": endpoint,
             "S3_SECURE": "false",
             "S3_BUCKET": "stories",
             "TOPIC_PARTITIONS": "3",
@@ -253,15 +236,13 @@ class Realm(dict[str, str]):
         await asyncio.to_thread(self._remove_bucket)
 
     async def _wait_for_leaders(self, topics: Sequence[str], partitions: int) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while True:
-            described = await self._administer(lambda admin: admin.describe_topics(list(topics)))
-            led = [sum(p["leader"] >= 0 for p in topic["partitions"]) for topic in described]
-            if len(led) == len(topics) and all(count >= partitions for count in led):
-                return
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"topics without leaders: {json.dumps(described, default=str)[:500]}")
-            await asyncio.sleep(0.05)
+        def led(described: Sequence[Any]) -> bool:
+            leaders = [sum(part["leader"] >= 0 for part in topic["partitions"]) for topic in described]
+            return len(leaders) == len(topics) and all(number >= partitions for number in leaders)
+
+        await eventually(
+            lambda: self._administer(lambda admin: admin.describe_topics(list(topics))), READY_SECONDS, 0.05, led
+        )
 
     async def _remove_topics(self) -> None:
         async def remove(admin: AIOKafkaAdminClient) -> None:
