@@ -71,8 +71,6 @@ class IndexAgainstModel(RuleBasedStateMachine):
                 (each for each in live.values() if each.author_id == author), key=lambda each: each.reel_position
             )
             assert list(self.index.reel(author, self.now)) == reel
-        newest = sorted(live.values(), key=lambda each: each.recency_key, reverse=True)
-        assert list(self.index.newest(None, self.now)) == newest
 
 
 IndexAgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
@@ -92,8 +90,7 @@ def test_a_deleted_storys_mark_lasts_until_the_story_has_expired() -> None:
     index.end("s01", LATER)
     assert not index.put(story(1, revision=2), NOON)
     end = story(1).expires_at + EXPIRED_KEPT
-    index.sweep(end)
-    assert index.ended_marks == 0
+    assert (index.sweep(end), index.sweep(LATER)) == (2, 0), "the expiry and the mark"
     assert not index.put(story(1, revision=2), end)
 
 
@@ -106,8 +103,7 @@ def test_tombstones_of_expired_stories_leave_no_lasting_marks() -> None:
     for number in range(12):
         index.end(f"s{number:02}", LATER)
         index.end(f"s{number:02}", LATER + SECOND)
-    index.sweep(end + EXPIRED_KEPT)
-    assert index.ended_marks == 0
+    assert (index.sweep(end + EXPIRED_KEPT), index.sweep(LATER + SECOND)) == (12, 0)
 
 
 def test_a_repeated_end_of_an_unknown_story_keeps_one_mark() -> None:
@@ -137,25 +133,5 @@ def test_the_parts_of_a_series_are_in_order() -> None:
     for part in (3, 1, 2):
         index.put(story(0, story_id=f"p{part}", series_id="p1", part=part), NOON)
     assert [each.part for each in index.reel("ann", NOON)] == [1, 2, 3]
-    assert [each.part for each in index.newest(None, NOON)] == [1, 2, 3]
-
-
-def test_newest_continues_after_a_position() -> None:
-    index = LiveIndex()
-    for number in range(5):
-        index.put(story(number), NOON)
-    first, second, *rest = index.newest(None, NOON)
-    assert list(index.newest(second.recency_key, NOON)) == rest
-    assert first.posted_at > second.posted_at
-
-
-def test_the_newest_list_holds_only_live_stories() -> None:
-    index = LiveIndex()
-    for number in range(3_000):
-        index.put(story(1, story_id=f"x{number}"), NOON)
-        index.put(story(1, story_id=f"x{number}", revision=2, posted_at=NOON), NOON)
-        if number % 2:
-            index.end(f"x{number}", LATER)
-    assert len(index._newest) == 1_500
-    index.sweep(NOON + timedelta(minutes=1))
-    assert len(index._newest) == 0
+    by_time = sorted(index.reel("ann", NOON), key=lambda each: each.recency_key, reverse=True)
+    assert [each.part for each in by_time] == [1, 2, 3]

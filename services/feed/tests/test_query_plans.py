@@ -87,7 +87,6 @@ async def test_every_query_has_an_index(recorded) -> None:
         await edges.users(Kind.FOLLOW, "u1", page, 20)
     await edges.relations("u0", {f"v{n}": list(Kind) for n in range(40)})
     await edges.follow_list("u0")
-    await edges.muted("u1")
     await edges.versions([f"u{n}" for n in range(40)])
     for number in range(60):
         await edges.set_notify(EdgeKey(Kind.FOLLOW, f"w{number}", "u1"), NotifyChoice(number < 50, "DE"))

@@ -4,18 +4,18 @@ It holds ids, times, audiences, hidden users and revisions, never content. Stori
 ended ones leave an ended mark, so that a late or redelivered event cannot restore them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
 from sys import intern
 from typing import Literal, get_args
 
-from sortedcontainers import SortedList
-
 Audience = Literal["everyone", "followers", "friends", "close_friends"]
 ReelPosition = tuple[datetime, str, int]
 """A story's position in its reel: ``posted_at``, series or own id, part."""
+RecencyKey = tuple[datetime, str, int, str]
+"""A story's position in lists by time: ``posted_at``, series or own id, negated part, own id."""
 
 AUDIENCES: Mapping[Audience, Audience] = {name: name for name in get_args(Audience)}
 NOBODY = frozenset[str]()
@@ -57,8 +57,8 @@ class LiveStory:
         return self.posted_at, self.series_id or self.story_id, self.part
 
     @property
-    def recency_key(self) -> tuple[datetime, str, int, str]:
-        """Sort key of all stories. In descending order the newest come first, and the parts of a series in order."""
+    def recency_key(self) -> RecencyKey:
+        """Its position by time. In descending order the newest come first, and the parts of a series in order."""
         return self.posted_at, self.series_id or self.story_id, -self.part, self.story_id
 
 
@@ -88,7 +88,7 @@ Change = Appeared | Changed | Ended
 
 
 class LiveIndex:
-    """Every live story by id, by author and by time.
+    """Every live story by id and by author.
 
     Other indexes and live updates in the same process subscribe to its changes.
 
@@ -100,7 +100,6 @@ class LiveIndex:
         self._on_drop = on_drop
         self._stories: dict[str, LiveStory] = {}
         self._reels: dict[str, tuple[LiveStory, ...]] = {}
-        self._newest: SortedList[tuple[datetime, str, int, str]] = SortedList()
         self._expiries: list[tuple[datetime, str]] = []
         self._ended: set[str] = set()
         self._mark_expiries: list[tuple[datetime, str]] = []
@@ -114,11 +113,6 @@ class LiveIndex:
     def live_stories(self) -> int:
         """The number of stories in the index."""
         return len(self._stories)
-
-    @property
-    def ended_marks(self) -> int:
-        """The number of ended marks."""
-        return len(self._ended)
 
     @property
     def live_authors(self) -> int:
@@ -141,7 +135,6 @@ class LiveIndex:
         self._stories[story.story_id] = story
         reel = self._reels.get(story.author_id, ())
         self._reels[story.author_id] = tuple(sorted((*reel, story), key=lambda each: each.reel_position))
-        self._newest.add(story.recency_key)
         if current is None or current.expires_at != story.expires_at:
             heappush(self._expiries, (story.expires_at, story.story_id))
         self._publish(Appeared(story) if current is None else Changed(story, current))
@@ -181,13 +174,6 @@ class LiveIndex:
         """The authors among these who may have a live story."""
         return self._reels.keys() & authors
 
-    def newest(self, before: tuple[datetime, str, int, str] | None, now: datetime) -> Iterator[LiveStory]:
-        """Live stories, newest first, after a position in that order. Do not await while iterating."""
-        for entry in self._newest.irange(maximum=before, inclusive=(True, False), reverse=True):
-            story = self.get(entry[3], now)
-            if story is not None:
-                yield story
-
     def sweep(self, now: datetime, limit: int = 10_000) -> int:
         """Remove expired stories and outdated marks, and return their number."""
         swept = 0
@@ -223,7 +209,6 @@ class LiveIndex:
 
     def _remove_from_lists(self, story: LiveStory) -> None:
         self._on_drop(story.story_id)
-        self._newest.remove(story.recency_key)
         remaining = tuple(each for each in self._reels[story.author_id] if each.story_id != story.story_id)
         if remaining:
             self._reels[story.author_id] = remaining

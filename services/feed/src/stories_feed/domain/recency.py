@@ -6,9 +6,8 @@ from heapq import nsmallest
 
 from sortedcontainers import SortedDict
 
-from stories_feed.domain.live import Change, Changed, Ended, LiveStory
+from stories_feed.domain.live import Change, Changed, Ended, LiveStory, RecencyKey
 
-RecencyKey = tuple[object, ...]
 # How many keys a search by prefix looks at.
 MAX_KEYS_SCANNED = 10_000
 
@@ -22,7 +21,7 @@ class RecencyLists:
 
     def __init__(self, keys_of: Callable[[LiveStory], Iterable[str]]) -> None:
         self._keys_of = keys_of
-        self._lists: SortedDict[str, list[tuple[object, ...]]] = SortedDict()
+        self._lists: SortedDict[str, list[RecencyKey]] = SortedDict()
 
     def on_change(self, change: Change) -> None:
         """Follow a change of the live index."""
@@ -34,11 +33,11 @@ class RecencyLists:
         for key in self._keys_of(change.story):
             insort(self._lists.setdefault(key, []), change.story.recency_key)
 
-    def newest(self, key: str, before: tuple[object, ...] | None) -> Iterator[str]:
+    def newest(self, key: str, before: RecencyKey | None) -> Iterator[str]:
         """Ids of the stories of a key, newest first, after a position. Do not await while iterating."""
         found = self._lists.get(key, [])
         for number in range(len(found) if before is None else bisect_left(found, before), 0, -1):
-            yield str(found[number - 1][-1])
+            yield found[number - 1][-1]
 
     def with_prefix(self, prefix: str, limit: int) -> list[tuple[str, int]]:
         """Keys that begin so, and how many stories each has: those with most stories first."""

@@ -11,7 +11,8 @@ from stories_shared.auth.tokens import Caller
 from stories_shared.events.layers import MAX_TAG, folded_tag
 from stories_shared.http.deadline import DEADLINE_S
 from stories_shared.http.paging import Cursors, read_page
-from stories_shared.http.problems import not_found, problem
+from stories_shared.http.problems import not_found
+from stories_shared.http.queries import bad_query
 from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.recency import RecencyLists
@@ -87,8 +88,7 @@ def hashtag_routes(
     async def search_hashtags(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         prefix = query.get("prefix", "")
         if len(prefix) > MAX_TAG:
-            msg = f"must have at most {MAX_TAG} characters"
-            raise problem("invalid", "bad query", errors=[{"loc": ["query", "prefix"], "msg": msg}])
+            raise bad_query("prefix", f"must have at most {MAX_TAG} characters")
         assert visible_stories.index is not None  # raises while it is loading
         folded = folded_prefix(prefix)
         shown = folded is not None and may_view(caller.user_id, caller.country) is None

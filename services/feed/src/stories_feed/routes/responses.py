@@ -10,7 +10,7 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import USER_ID
-from stories_shared.http.problems import Problem, problem
+from stories_shared.http.queries import bad_query
 from stories_shared.http.raw_routes import BytesResponse
 
 from stories_feed.usecases.items import ItemWithAccess, ReelItem
@@ -138,11 +138,7 @@ def user_ids_of(text: str | None, limit: int) -> list[str]:
     """The user ids in a query, without duplicates. 422 for none, too many, or an invalid one."""
     users = list(dict.fromkeys((text or "").split(",")))
     if len(users) > limit:
-        raise bad_user_ids(f"must be at most {limit}")
+        raise bad_query("user_ids", f"must be at most {limit}")
     if not all(IS_USER_ID(user) for user in users):
-        raise bad_user_ids("must be user ids, separated by commas")
+        raise bad_query("user_ids", "must be user ids, separated by commas")
     return users
-
-
-def bad_user_ids(msg: str) -> Problem:
-    return problem("invalid", "bad query", errors=[{"loc": ["query", "user_ids"], "msg": msg}])

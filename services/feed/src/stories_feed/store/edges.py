@@ -210,10 +210,6 @@ class MongoEdges:
         found = self._follow_lists.find({"_id": {"$in": list(viewers)}}, {"n": 1})
         return {document["_id"]: document["n"] async for document in found}
 
-    async def muted(self, viewer_id: str) -> frozenset[str]:
-        """The users whom a viewer mutes."""
-        return (await self.follow_list(viewer_id)).muted
-
     async def targets(
         self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:

@@ -254,10 +254,6 @@ class MemoryEdges:
         """The number of changes of each viewer's edges."""
         return {viewer: self.changes[viewer] for viewer in viewers if viewer in self.changes}
 
-    async def muted(self, viewer_id: str) -> frozenset[str]:
-        """The users whom a viewer mutes."""
-        return (await self.follow_list(viewer_id)).muted
-
     async def targets(
         self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int
     ) -> Sequence[EdgeListEntry]:

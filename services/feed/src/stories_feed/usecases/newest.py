@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from itertools import islice
 
-from stories_feed.domain.live import LiveStory
+from stories_feed.domain.live import LiveStory, RecencyKey
 from stories_feed.domain.recency import RecencyLists
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.items import BuildItems, ItemWithAccess
-from stories_feed.usecases.reels import MAX_ROUNDS, RecencyPosition, bounded
+from stories_feed.usecases.reels import MAX_ROUNDS, bounded
 from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
 
 # A page looks at so many stories for each that it may hold, in each of its rounds.
@@ -24,8 +24,8 @@ class ReadNewest:
     marks: SeenBy
 
     async def __call__(
-        self, viewer_id: str, key: str, before: RecencyPosition | None, limit: int
-    ) -> tuple[list[ItemWithAccess], RecencyPosition | None]:
+        self, viewer_id: str, key: str, before: RecencyKey | None, limit: int
+    ) -> tuple[list[ItemWithAccess], RecencyKey | None]:
         """A page, and the position after which the next page begins. Stories of stale partitions are skipped.
 
         Raises:
@@ -58,7 +58,7 @@ class ReadNewest:
         items = await self.build_items(viewer_id, relations, seen, fresh)
         return items, at if more else None
 
-    def _scan(self, key: str, before: RecencyPosition | None, limit: int) -> list[LiveStory]:
+    def _scan(self, key: str, before: RecencyKey | None, limit: int) -> list[LiveStory]:
         index, now = self.visible_stories.index, self.visible_stories.now()
         stories = (index.get(story_id, now) for story_id in self.lists.newest(key, before))
         return list(islice((story for story in stories if story is not None), limit))

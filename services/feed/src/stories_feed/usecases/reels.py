@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import accumulate, zip_longest
 
 from stories_feed.domain.live import LiveStory, ReelPosition
@@ -17,7 +16,6 @@ FIRST_ITEMS = 20
 MAX_SCANNED = 5_000
 MAX_ROUNDS = 10
 MAX_BYTES = 2**20
-RecencyPosition = tuple[datetime, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ class LoadIndex:
         stories = await self.stories.live(now)
         for story_id, at in await self.stories.deleted_since(now - self.apply.max_lifetime - MAX_CLOCK_SKEW):
             self.apply.end(story_id, at)
-        # In the order of the index, so that each is appended. A million stories take seconds.
+        # By time, so that sorted lists grow at their ends. A million stories take seconds.
         for number, story in enumerate(sorted(stories, key=lambda story: story.recency_key)):
             self.apply.index.put(story, now)
             if number % LOAD_BATCH == 0:
