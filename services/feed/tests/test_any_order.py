@@ -34,9 +34,9 @@ from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import NOON, posted, received
 from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryRelay, RecordingPublisher
+from stories_feed.usecases.build_items import BuildItems
 from stories_feed.usecases.edges import EDGE_EVENTS, ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
-from stories_feed.usecases.items import BuildItems
 from stories_feed.usecases.reels import ReadReel, ReadStory
 from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo
 from stories_feed.usecases.stories import ApplyToIndex, StoreStories

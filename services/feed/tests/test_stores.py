@@ -25,8 +25,8 @@ from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import MemoryEdges, MemorySeen, MemoryStories, MemoryUserData
+from stories_feed.usecases.contents import StoryContent
 from stories_feed.usecases.endings import Ending
-from stories_feed.usecases.items import StoryContent
 from stories_feed.usecases.seen import Engagement, MarkSeen, Seen
 from stories_feed.usecases.stories import live_story_from_event
 from stories_shared.events import StoryPosted, StoryViewed, UserErased

@@ -19,10 +19,11 @@ from stories_feed.testing.in_memory import (
     MemoryUserData,
     RecordingPublisher,
 )
+from stories_feed.usecases.build_items import BuildItems
+from stories_feed.usecases.contents import StoredStory, StoryContent
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge, shares_of
 from stories_feed.usecases.endings import Ending, EndStories
 from stories_feed.usecases.for_you import ReadForYou
-from stories_feed.usecases.items import BuildItems, StoredStory, StoryContent
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeen, Seen, StoreEngagement
 from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories

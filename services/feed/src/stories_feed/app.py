@@ -42,11 +42,11 @@ from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.signed_urls import SignedUrlCache
 from stories_feed.store.stories import MongoStories
+from stories_feed.usecases.build_items import BuildItems
 from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge
 from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.explain import ExplainStory
 from stories_feed.usecases.for_you import ReadForYou
-from stories_feed.usecases.items import BuildItems
 from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.newest import ReadNewest
 from stories_feed.usecases.notifications import AnnounceStories

@@ -13,7 +13,8 @@ from stories_shared.auth.tokens import USER_ID
 from stories_shared.http.queries import bad_query
 from stories_shared.http.raw_routes import BytesResponse
 
-from stories_feed.usecases.items import ItemWithAccess, ReelItem
+from stories_feed.usecases.build_items import ItemWithAccess
+from stories_feed.usecases.items import ReelItem
 from stories_feed.usecases.trays import RingState
 
 JSON = (b"content-type", b"application/json")

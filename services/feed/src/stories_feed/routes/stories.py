@@ -37,9 +37,10 @@ from stories_feed.routes.responses import (
     ready_items,
     user_ids_of,
 )
+from stories_feed.usecases.build_items import ItemWithAccess
 from stories_feed.usecases.explain import ExplainStory, Rule, ViewPolicy
 from stories_feed.usecases.for_you import ReadForYou
-from stories_feed.usecases.items import ItemWithAccess, ReelItem
+from stories_feed.usecases.items import ReelItem
 from stories_feed.usecases.reels import MAX_REELS, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeenUpTo
 

@@ -16,9 +16,9 @@ from stories_shared.mongo.client import DataLoader, Document, Mongo
 from stories_shared.runtime.logging import logger
 
 from stories_feed.domain.live import LiveStory
+from stories_feed.usecases.contents import StoredStory, StoryContent
 from stories_feed.usecases.edges import EdgeListPosition
 from stories_feed.usecases.endings import Ending
-from stories_feed.usecases.items import StoredStory, StoryContent
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.seen import Engagement, SeenKey
 from stories_feed.usecases.stories import KnownStories

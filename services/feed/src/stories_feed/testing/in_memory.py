@@ -15,9 +15,10 @@ from stories_shared.testing.erased_users import MemoryErasedUsers
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, dependencies_of
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
+from stories_feed.usecases.build_items import SignedUrl
+from stories_feed.usecases.contents import StoredStory, StoryContent
 from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, NotifyChoice, event_of
 from stories_feed.usecases.endings import Ending
-from stories_feed.usecases.items import SignedUrl, StoredStory, StoryContent
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.seen import Engagement, Seen, SeenKey
 from stories_feed.usecases.stories import KnownStories, live_story_from_event

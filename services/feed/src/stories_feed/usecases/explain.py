@@ -8,7 +8,7 @@ from typing import Literal
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ttl import has_time_left
 from stories_feed.domain.visibility import ACCESS_RULES, NO_ACCESS, Relation
-from stories_feed.usecases.items import Contents, StoredStory
+from stories_feed.usecases.contents import Contents, StoredStory
 from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
 Rule = Literal["state", "block", "hide_from", "audience", "rollout", "freshness"]

@@ -13,7 +13,7 @@ from stories_shared.clock import epoch_ms
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ranking import BLOCK, Diversify, Place, RankedStories, RankKey, Snapshot
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
-from stories_feed.usecases.items import BuildItems, ItemWithAccess
+from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, MAX_SCANNED
 from stories_feed.usecases.visible_stories import FRIENDSHIP, FollowList, Relations, SeenBy, VisibleStories
 

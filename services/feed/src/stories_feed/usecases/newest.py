@@ -6,7 +6,7 @@ from itertools import islice
 from stories_feed.domain.live import LiveStory, RecencyKey
 from stories_feed.domain.recency import RecencyLists
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
-from stories_feed.usecases.items import BuildItems, ItemWithAccess
+from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
 from stories_feed.usecases.reels import MAX_ROUNDS, bounded
 from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
 

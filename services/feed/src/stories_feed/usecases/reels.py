@@ -6,7 +6,7 @@ from itertools import accumulate, zip_longest
 
 from stories_feed.domain.live import LiveStory, ReelPosition
 from stories_feed.domain.visibility import may_see
-from stories_feed.usecases.items import BuildItems, ItemWithAccess
+from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
 from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
 
 MAX_REELS = 20

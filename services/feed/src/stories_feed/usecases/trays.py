@@ -12,7 +12,7 @@ import msgspec
 from stories_feed.domain.live import Audience, LiveStory
 from stories_feed.domain.ttl import MIN_REMAINING, TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, Ring, ring_of
-from stories_feed.usecases.items import Media
+from stories_feed.usecases.build_items import Media
 from stories_feed.usecases.visible_stories import FollowList, Relations, SeenBy, VisibleStories
 
 MAX_RINGS = 100
