@@ -363,8 +363,8 @@ class OneReel(RuleBasedStateMachine):
             entries, more = self.run(self.feed.reel(viewer, self.ann, None, 100))
             expected = self.reel_stories(viewer)
             assert more is None
-            assert [entry.item.id for entry in entries] == [story.id for story in expected]
-            assert [entry.item.seen for entry in entries] == [viewer in story.seen_by for story in expected]
+            assert [entry.story.story_id for entry in entries] == [story.id for story in expected]
+            assert [entry.seen for entry in entries] == [viewer in story.seen_by for story in expected]
 
     @invariant()
     def a_story_is_readable_by_id_if_the_reel_shows_it(self) -> None:

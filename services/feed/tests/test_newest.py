@@ -61,7 +61,7 @@ async def ids(read: ReadNewest, key: str, viewer: str = "bob", limit: int = 20) 
     found, at, more = [], None, True
     while more:
         entries, at = await read(viewer, key, at, limit)
-        found += [entry.item.id for entry in entries]
+        found += [entry.story.story_id for entry in entries]
         more = at is not None
     return found
 

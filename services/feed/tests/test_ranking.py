@@ -131,7 +131,7 @@ async def pages(use_cases: UseCases, limit: int = 20, between=lambda: None) -> l
     found, place, more = [], None, True
     while more:
         entries, place = await use_cases.for_you("bob", place, limit)
-        found.append([entry.item.id for entry in entries])
+        found.append([entry.story.story_id for entry in entries])
         more = place is not None
         between()
     return found
@@ -176,10 +176,10 @@ def test_every_story_comes_once_for_any_distribution_of_authors(authors, limit) 
         place, found, more = None, [], True
         while more:
             entries, place = await use_cases.for_you("bob", place, limit)
-            found += [entry.item.id for entry in entries]
+            found += [entry.story.story_id for entry in entries]
             assert place is None or len(place.deferred) <= MAX_DEFERRED
             if limit <= 20:
-                assert max(Counter(entry.item.author_id for entry in entries).values(), default=0) <= PER_AUTHOR
+                assert max(Counter(entry.story.author_id for entry in entries).values(), default=0) <= PER_AUTHOR
             more = place is not None
         assert Counter(found) == Counter(story.story_id for story in stories)
 
@@ -191,12 +191,12 @@ async def test_blocked_muted_hiding_and_seen_are_left_out_also_of_those_that_wai
     stories = {name: [posted(name, NOON - n * HOUR) for n in range(4)] for name in names}
     await use_cases.live(*(story for each in stories.values() for story in each))
     entries, place = await use_cases.for_you("bob", None, 20)
-    assert {entry.item.author_id for entry in entries} == set(names)
+    assert {entry.story.author_id for entry in entries} == set(names)
     await use_cases.change_edge(EdgeKey(Kind.BLOCK, "blocked", "bob"), on=True)
     await use_cases.change_edge(EdgeKey(Kind.MUTE, "bob", "muted"), on=True)
     await use_cases.change_edge(EdgeKey(Kind.HIDE, "hiding", "bob"), on=True)
     entries, place = await use_cases.for_you("bob", place, 20)
-    assert [entry.item.id for entry in entries] == [story.story_id for story in stories["shown"][2:]]
+    assert [entry.story.story_id for entry in entries] == [story.story_id for story in stories["shown"][2:]]
     assert place is None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Protocol, cast
 
 import msgspec
 from stories_shared.auth.tickets import SignFor, Ticket, encoded
@@ -16,8 +16,6 @@ from stories_feed.domain.visibility import Relation, may_comment, may_see
 from stories_feed.usecases.contents import Contents, StoredStory, StoryContent
 from stories_feed.usecases.items import SEEN, TICKET, TICKET_END, Permissions, ReadyItem, ReelItem, Rendition
 from stories_feed.usecases.visible_stories import VisibleStories
-
-decode = msgspec.json.Decoder(ReelItem).decode
 
 
 class TicketEnd(msgspec.Struct, frozen=True):
@@ -40,11 +38,6 @@ class ItemWithAccess(msgspec.Struct, frozen=True):
     story: StoryContent
     seen: bool
     may_comment: bool
-
-    @property
-    def item(self) -> ReelItem:
-        """The decoded item."""
-        return decode(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,25 +157,20 @@ class BuildItems:
     def _ready(self, stored: StoredStory, comment: bool, now: datetime) -> ReadyItem:
         story = stored.content
         ttl = self.ttl_policy.url_ttl(story.audience)
-        media = self.media.url(story.media.key, ttl, story.expires_at, now)
-        poster = self.media.url(story.media.poster_key, ttl, story.expires_at, now)
-        sizes = [self.media.url(rendition.key, ttl, story.expires_at, now) for rendition in story.renditions]
-        urls = [media, poster, *sizes]
-        download = captions = None
-        if story.download:
-            name = f"story-{story.story_id}.{extension(story.media.key)}"
-            download = self.media.url(story.media.key, ttl, story.expires_at, now, download_as=name)
-            urls.append(download)
-        if story.media.captions_key is not None:
-            captions = self.media.url(story.media.captions_key, ttl, story.expires_at, now)
-            urls.append(captions)
+        urls: list[SignedUrl] = []
+
+        def url(key: str, download_as: str | None = None) -> str:
+            urls.append(self.media.url(key, ttl, story.expires_at, now, download_as))
+            return urls[-1].url
+
+        download_as = f"story-{story.story_id}.{extension(story.media.key)}"
         item = ReelItem(
             id=story.story_id,
             author_id=story.author_id,
             kind=story.kind,
             audience=story.audience,
-            posted_at=stored.posted_at,
-            expires_at=stored.expires_at,
+            posted_at=rfc3339(story.posted_at),
+            expires_at=rfc3339(story.expires_at),
             duration_ms=story.media.duration_ms,
             width=story.media.width,
             height=story.media.height,
@@ -190,27 +178,28 @@ class BuildItems:
             size=story.media.size,
             has_audio=story.media.has_audio,
             codecs=story.media.codecs,
-            media_url=media.url,
-            poster_url=poster.url,
-            download_url=download.url if download else None,
+            media_url=url(story.media.key),
+            poster_url=url(story.media.poster_key),
+            download_url=url(story.media.key, download_as) if story.download else None,
             renditions=tuple(
                 Rendition(
-                    url=signed.url,
+                    url=url(rendition.key),
                     content_type=rendition.content_type,
                     width=rendition.width,
                     height=rendition.height,
                     size=rendition.size,
                     codecs=rendition.codecs,
                 )
-                for rendition, signed in zip(story.renditions, sizes, strict=True)
+                for rendition in story.renditions
             ),
-            urls_expire_at=rfc3339(min(url.ends_at for url in urls)),
+            captions_url=url(story.media.captions_key) if story.media.captions_key is not None else None,
+            urls_expire_at=rfc3339(min(each.ends_at for each in urls)),  # of all URLs above
             caption=story.caption,
             layers=story.layers,
             sound=story.sound,
             captions_track=story.captions_track,
             alt_text=story.alt_text,
-            seen=stand_in(SEEN),
+            seen=cast("bool", SEEN),
             series_id=story.series_id,
             part=story.part,
             parts=story.parts,
@@ -223,17 +212,11 @@ class BuildItems:
             ),
             ticket=TICKET,
             ticket_expires_at=TICKET_END,
-            captions_url=captions.url if captions else None,
             preview=story.preview,
             reposted_from=story.reposted_from,
         )
-        until = min(url.used_until for url in urls)
+        until = min(each.used_until for each in urls)
         return ReadyItem.of(item, until, self.tickets.of_story(ticket_of(story)))
-
-
-def stand_in(text: str) -> Any:
-    """A stand-in for a value of another type."""
-    return text
 
 
 def ticket_of(story: StoryContent) -> Ticket:

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Protocol
 
 import msgspec
-from stories_shared.clock import rfc3339
 from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
 
 from stories_feed.usecases.items import NO_LAYERS, Layers, ReadyItem, RepostedFrom
@@ -71,21 +70,19 @@ class StoryContent(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class StoredStory:
-    """A story's content, its times as RFC 3339 strings, and its key in seen marks."""
+    """A story's content, and its key in seen marks."""
 
     content: StoryContent
     seen_key: int
-    posted_at: str
-    expires_at: str
     ready: dict[bool, ReadyItem] = field(default_factory=dict, compare=False)
     """Its item for viewers who may comment and for those who may not, kept as long as the content is."""
 
     @classmethod
     def of(cls, content: StoryContent, seen_key: int) -> "StoredStory":
-        """Format the times, and leave out the answers of quizzes: no viewer's item has them."""
+        """Leave out the answers of quizzes: no viewer's item has them."""
         if b'"correct"' in bytes(content.layers):
             content = msgspec.structs.replace(content, layers=without_answers(content.layers))
-        return cls(content, seen_key, rfc3339(content.posted_at), rfc3339(content.expires_at))
+        return cls(content, seen_key)
 
 
 class Contents(Protocol):
