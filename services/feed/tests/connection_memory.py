@@ -16,13 +16,14 @@ import psutil
 import uvicorn
 import uvloop
 from fastapi import FastAPI
+from stories_feed.domain.edges import FollowList
 from stories_feed.domain.live import LiveIndex
 from stories_feed.routes.live import live_routes
 from stories_feed.testing.builders import DAY, posted, received
 from stories_feed.testing.in_memory import FakeLogStatus, MemoryEdges, MemorySeen, MemoryStories, MemoryUserData
 from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.stories import ApplyToIndex, StoreStories
-from stories_feed.usecases.visible_stories import FollowList, VisibleStories
+from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.auth.tokens import Caller
 from stories_shared.clock import system_now
@@ -59,11 +60,11 @@ async def build() -> tuple[LiveUpdates, BrowserTokens, Any]:
 
     edges.follow_list = following  # type: ignore[method-assign]
     visible = VisibleStories(index, edges, stories, FakeLogStatus(), now)
-    updates = LiveUpdates(visible, edges, seen, stories, users, now, 100_000)
+    updates = LiveUpdates(visible, edges, seen, stories, users.erased, now, 100_000)
     for author in AUTHORS:
         story = posted(author, now(), timedelta(hours=1))
         ApplyToIndex(index, DAY, now, lambda _: None)(received(story))
-        await StoreStories(stories, users, now)([received(story)])
+        await StoreStories(stories, users.erased, now)([received(story)])
     tokens = BrowserTokens([("key", b"0" * 32)], now)
     app = FastAPI()
     app.include_router(live_routes(updates, tokens, now))

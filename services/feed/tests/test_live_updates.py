@@ -17,7 +17,7 @@ from stories_feed.testing.in_memory import (
 )
 from stories_feed.usecases.edges import ChangeEdge
 from stories_feed.usecases.live_updates import MAX_UNREAD, Connection, LiveUpdates
-from stories_feed.usecases.seen import Seen
+from stories_feed.usecases.ports import Seen
 from stories_feed.usecases.stories import ApplyToIndex, StoreStories
 from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.browser_tokens import BrowserTokens
@@ -37,7 +37,7 @@ class Live:
         visible = VisibleStories(self.index, self.edges, self.stories, FakeLogStatus(), self.now)
         self.outside: set[str] = set()
         self.updates = LiveUpdates(
-            *(visible, self.edges, self.seen, self.stories, self.users, self.now, max_connections),
+            *(visible, self.edges, self.seen, self.stories, self.users.erased, self.now, max_connections),
             lambda user, _country: "denied" if user in self.outside else None,
         )
         self.index.subscribe(self.updates.on_change)
@@ -51,7 +51,7 @@ class Live:
     async def post(self, author: str = "ann", **fields):
         story = posted(author, self.now(), **fields)
         self.apply(received(story))
-        await StoreStories(self.stories, self.users, self.now)([received(story)])
+        await StoreStories(self.stories, self.users.erased, self.now)([received(story)])
         await self.updates.announce()
         return story
 

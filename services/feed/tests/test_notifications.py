@@ -23,7 +23,6 @@ class Announcing(UseCases):
         self.announce = AnnounceStories(
             self.stories,
             self.edges,
-            self.edges,
             self.index,
             self.publisher.publish_all,
             self.may_view,

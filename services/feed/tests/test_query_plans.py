@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 from stories_feed import store
-from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, NotifyChoice
 from stories_feed.store.edges import MongoEdges, events_of
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
-from stories_feed.usecases.edges import NotifyChoice
 from stories_feed.usecases.endings import Ending
-from stories_feed.usecases.seen import Engagement, Seen
+from stories_feed.usecases.ports import Seen
+from stories_feed.usecases.seen import Engagement
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
@@ -65,7 +65,7 @@ async def test_every_query_has_an_index(recorded) -> None:
     )
     await stories.seen_keys({**dict.fromkeys(ids, NOON), posted().story_id: NOON})
     await stories.contents(ids)
-    await stories.previews(dict.fromkeys(ids, 1))
+    await stories.posters(dict.fromkeys(ids, 1))
     await stories.known_keys(ids)
     await stories.live(NOON)
     await stories.deleted_since(NOON - DAY)

@@ -27,7 +27,8 @@ from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import MemoryEdges, MemorySeen, MemoryStories, MemoryUserData
 from stories_feed.usecases.contents import StoryContent
 from stories_feed.usecases.endings import Ending
-from stories_feed.usecases.seen import Engagement, MarkSeen, Seen
+from stories_feed.usecases.ports import Seen
+from stories_feed.usecases.seen import Engagement, MarkSeen
 from stories_feed.usecases.stories import live_story_from_event
 from stories_shared.events import StoryPosted, StoryViewed, UserErased
 from stories_shared.events.ids import new_id
@@ -173,7 +174,7 @@ async def test_any_layer_is_read_back_unchanged(stores, layers) -> None:
     story = posted(layers=tuple(layers))
     await stores.stories.put([story])
     assert msgspec.json.decode((await content_of(stores, story)).layers) == layers
-    assert await stores.stories.previews({story.story_id: 1})
+    assert await stores.stories.posters({story.story_id: 1})
     assert story.story_id in {live.story_id for live in await stores.stories.live(NOON)}
     await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
 
@@ -184,7 +185,7 @@ async def test_the_highest_revision_stays_in_any_order(stores) -> None:
     await stores.stories.put([new, old])
     await stores.stories.put([old])
     assert as_json(await content_of(stores, story)) == as_json(new)
-    assert (await stores.stories.previews({story.story_id: 3}))[story.story_id].audience == "friends"
+    assert (await stores.stories.posters({story.story_id: 3}))[story.story_id].audience == "friends"
 
 
 async def test_concurrent_writers_leave_the_higher_revision(stores) -> None:
@@ -198,7 +199,7 @@ async def test_concurrent_writers_leave_the_higher_revision(stores) -> None:
 async def test_a_document_older_than_the_index_has_no_preview(stores) -> None:
     story = posted(revision=1)
     await stores.stories.put([story])
-    assert await stores.stories.previews({story.story_id: 2}) == {}
+    assert await stores.stories.posters({story.story_id: 2}) == {}
 
 
 async def test_an_ended_story_stays_ended(stores) -> None:
@@ -207,7 +208,7 @@ async def test_an_ended_story_stays_ended(stores) -> None:
     await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
     await stores.stories.put([posted(story_id=story.story_id, revision=9)])
     assert await stores.stories.contents([story.story_id]) == {}
-    assert await stores.stories.previews({story.story_id: 1}) == {}
+    assert await stores.stories.posters({story.story_id: 1}) == {}
 
 
 async def test_a_story_that_ends_while_it_is_stored_is_not_kept(stores) -> None:
@@ -216,7 +217,7 @@ async def test_a_story_that_ends_while_it_is_stored_is_not_kept(stores) -> None:
     await stores.stories.end([Ending(story.story_id, NOON, "deleted")])
     await stores.stories.put([story], known)
     assert await stores.stories.contents([story.story_id]) == {}
-    assert await stores.stories.previews({story.story_id: 1}) == {}
+    assert await stores.stories.posters({story.story_id: 1}) == {}
 
 
 async def test_what_is_known_of_stories_are_endings_and_revisions(stores) -> None:
@@ -256,7 +257,7 @@ async def test_a_seen_key_never_changes(stores) -> None:
     story = posted()
     before = (await stores.stories.seen_keys({story.story_id: NOON}))[story.story_id]
     assert await stores.stories.contents([story.story_id]) == {}
-    assert await stores.stories.previews({story.story_id: 1}) == {}
+    assert await stores.stories.posters({story.story_id: 1}) == {}
     assert await stores.stories.live(NOON - SECOND) == []
     await stores.stories.put([story])
     await stores.stories.put([posted(story_id=story.story_id, revision=2)])
@@ -499,7 +500,7 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
         for story in (known, unknown, other)
         for viewer in ("cho", "dee")
     ]
-    await MarkSeen(seen, stories.seen_keys, user_data, DAY, now)(views)
+    await MarkSeen(seen, stories.seen_keys, user_data.erased, DAY, now)(views)
     keys = await stories.known_keys([known.story_id, unknown.story_id])
     assert set(keys.values()) < await seen.seen("cho", NOON)
 

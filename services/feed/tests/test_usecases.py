@@ -25,8 +25,9 @@ from stories_feed.usecases.edges import ApplyEdgeEvents, ChangeEdge, shares_of
 from stories_feed.usecases.endings import Ending, EndStories
 from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import ReelItem
+from stories_feed.usecases.ports import Seen
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadReel, ReadReels, ReadStory
-from stories_feed.usecases.seen import MarkSeen, Seen, StoreEngagement
+from stories_feed.usecases.seen import MarkSeen, StoreEngagement
 from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
@@ -75,9 +76,9 @@ class UseCases:
         self.apply_to_index = ApplyToIndex(
             self.index, DAY, self.now, lambda story: self.new_stories.append(story.story_id), self.ranked.engage
         )
-        self.store_stories = StoreStories(self.stories, self.user_data, self.now)
+        self.store_stories = StoreStories(self.stories, self.user_data.erased, self.now)
         self.end = EndStories(self.stories.end, self.publisher.publish_all, self.now)
-        self.mark_seen = MarkSeen(self.seen, self.stories.seen_keys, self.user_data, DAY, self.now)
+        self.mark_seen = MarkSeen(self.seen, self.stories.seen_keys, self.user_data.erased, DAY, self.now)
         self.tray = ReadTray(visible_stories, self.edges, self.seen, self.stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, self.seen, self.stories)
         self.reel = ReadReel(visible_stories, build_items, self.seen)
@@ -165,7 +166,7 @@ async def test_a_story_that_ends_while_its_document_is_read_is_left_out(use_case
     story = posted()
     await use_cases.live(story)
     await use_cases.change_edge(FOLLOW, on=True)
-    previews, contents = use_cases.stories.previews, use_cases.stories.contents
+    posters, contents = use_cases.stories.posters, use_cases.stories.contents
     before = use_cases.now()
 
     def slow(read):
@@ -176,7 +177,7 @@ async def test_a_story_that_ends_while_its_document_is_read_is_left_out(use_case
 
         return read_slowly
 
-    use_cases.stories.previews, use_cases.stories.contents = slow(previews), slow(contents)
+    use_cases.stories.posters, use_cases.stories.contents = slow(posters), slow(contents)
     visible = left_s == 1.0
     assert len((await use_cases.tray("bob", None, 20)).entries) == visible
     use_cases.now.at = before
@@ -188,7 +189,7 @@ async def test_a_story_that_ends_while_its_document_is_read_is_left_out(use_case
 async def test_reads_are_unavailable_while_the_index_loads(use_cases) -> None:
     story = posted()
     await use_cases.live(story)
-    use_cases.log_status.loaded = False
+    use_cases.log_status.ready = False
     for read in (
         use_cases.tray("bob", None, 20),
         use_cases.rings("bob", ["ann"]),
@@ -198,7 +199,7 @@ async def test_reads_are_unavailable_while_the_index_loads(use_cases) -> None:
     ):
         with pytest.raises(Unavailable):
             await read
-    use_cases.log_status.loaded = True
+    use_cases.log_status.ready = True
     assert await use_cases.reel_ids() == [story.story_id]
 
 

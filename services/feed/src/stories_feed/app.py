@@ -101,11 +101,11 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
 
     runtime.on_close(close_objects)
 
-    visible_stories = VisibleStories(index_consumer.index, edges, stories, index_consumer, now)
+    visible_stories = VisibleStories(index_consumer.index, edges, stories, index_consumer.tail, now)
     build_items = BuildItems(visible_stories, stories, media, runtime.tickets, ttl_policy)
     wakeup = Wakeup()
     live_updates = LiveUpdates(
-        visible_stories, edges, seen, stories, user_data, now, settings.live_connections, may_view, wakeup.set
+        visible_stories, edges, seen, stories, user_data.erased, now, settings.live_connections, may_view, wakeup.set
     )
     hashtags, mentions = RecencyLists(public_hashtags), RecencyLists(mentioned_users)
     for on_change in (hashtags.on_change, mentions.on_change, live_updates.on_change):
@@ -117,7 +117,6 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     runtime.on_stop(live_updates.close)
     announce_stories = AnnounceStories(
         stories,
-        edges,
         edges,
         index_consumer.index,
         runtime.publisher.publish_all,
@@ -138,9 +137,9 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     return runtime.app(
         "Stories feed",
         story_handlers(
-            StoreStories(stories, user_data, now),
+            StoreStories(stories, user_data.erased, now),
             EndStories(stories.end, runtime.publisher.publish_all, now),
-            MarkSeen(seen, stories.seen_keys, user_data, max_lifetime, now),
+            MarkSeen(seen, stories.seen_keys, user_data.erased, max_lifetime, now),
             StoreEngagement(stories.save_engagement),
         ),
         user_handlers(ApplyEdgeEvents(edges), erase_user),
@@ -157,7 +156,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
             ReadReels(visible_stories, build_items, seen),
             ReadStory(visible_stories, build_items, seen),
             ReadForYou(ranked, visible_stories, build_items, seen, edges),
-            MarkSeenUpTo(index_consumer.index, visible_stories, stories.seen_keys, seen, now),
+            MarkSeenUpTo(visible_stories, stories.seen_keys, seen),
             ExplainStory(visible_stories, stories, may_view),
             may_view,
             cursors,

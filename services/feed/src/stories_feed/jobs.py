@@ -2,6 +2,7 @@
 
 import gc
 from datetime import timedelta
+from functools import partial
 
 from stories_shared.clock import Clock, epoch_ms
 from stories_shared.events import StoryDeleted, StoryEngaged, StoryPosted
@@ -13,7 +14,8 @@ from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.domain.ranking import RankedStories
 from stories_feed.metrics import FeedMetrics
 from stories_feed.usecases.live_updates import LiveUpdates
-from stories_feed.usecases.stories import ApplyToIndex, CommittedOffsets, LoadIndex, Offsets, StoryRepository
+from stories_feed.usecases.ports import StoryRepository
+from stories_feed.usecases.stories import ApplyToIndex, LoadIndex
 
 INDEX = "feed-index"
 GROUPS = {f"feed.{event.topic}": event.topic for event in (StoryPosted, StoryDeleted, StoryEngaged)}
@@ -47,7 +49,7 @@ class LiveIndexConsumer:
         self._frozen = False
         self.index.subscribe(ranked.on_change)
         apply = ApplyToIndex(self.index, max_lifetime, now, self._on_new_story, ranked.engage)
-        load = LoadIndex(self._committed(kafka), stories, apply)
+        load = LoadIndex(partial(committed_offsets, kafka, GROUPS), stories, apply)
         self.tail = LogTail(
             kafka,
             [StoryPosted, StoryDeleted, StoryEngaged],
@@ -58,22 +60,9 @@ class LiveIndexConsumer:
             may_be_stale=[StoryEngaged],
         )
 
-    @property
-    def loaded(self) -> bool:
-        """Whether the index is loaded and has reached the end of the topics once."""
-        return self.tail.ready
-
-    def any_stale(self) -> bool:
-        """Whether any partition has not been read in time."""
-        return self.tail.any_stale()
-
-    def stale(self, key: str) -> bool:
-        """Whether the partitions of this story have not been read in time."""
-        return self.tail.stale(key)
-
     async def expire(self) -> bool:
         """Remove a bounded number of expired stories and update the gauges; True while there are more."""
-        if self.loaded and not self._frozen:
+        if self.tail.ready and not self._frozen:
             self._frozen = True
             gc.freeze()  # otherwise every collection traverses all live stories
         self.ranked.tick(epoch_ms(self.now()))
@@ -86,13 +75,6 @@ class LiveIndexConsumer:
     def _on_new_story(self, story: LiveStory) -> None:
         if self.tail.ready:
             self.metrics.visible.observe(max(0.0, (self.now() - story.posted_at).total_seconds()))
-
-    @staticmethod
-    def _committed(kafka: Kafka) -> CommittedOffsets:
-        async def committed() -> Offsets:
-            return await committed_offsets(kafka, GROUPS)
-
-        return committed
 
 
 class LiveUpdatesJob:

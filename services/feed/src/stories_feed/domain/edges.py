@@ -5,7 +5,7 @@ other and the latest change of both blocks is older. So a block removes both fol
 restores nothing, and a follow made after that is in force even if its event arrives first.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -181,3 +181,41 @@ class AppliedChange(NamedTuple):
 def dependencies_of(keys: Iterable[EdgeKey]) -> Collection[EdgeKey]:
     """Every edge that must be loaded before these are changed."""
     return {dependency for key in keys for dependency in key.dependencies}
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyChoice:
+    """Whether a follower is notified of new stories, and the country of their token when they said so."""
+
+    notify: bool
+    country: str | None = None
+
+
+EdgeListPosition = tuple[datetime, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeListEntry:
+    """A user on a list of edges, and since when. `country`: of who is notified, as of their choice."""
+
+    user_id: str
+    since: datetime
+    notify: bool = False
+    country: str | None = None
+
+    @property
+    def position(self) -> EdgeListPosition:
+        """The entry's position in its list."""
+        return self.since, self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class FollowList:
+    """The viewer's follows and mutes, and who hides all stories from the viewer.
+
+    Blocked authors are not in ``following``.
+    """
+
+    following: Sequence[str]
+    muted: frozenset[str]
+    hidden_by: frozenset[str] = frozenset()

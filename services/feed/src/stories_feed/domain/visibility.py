@@ -80,7 +80,8 @@ def in_audience(_viewer_id: str, relation: Relation, story: Access) -> bool:
     return relation.friend if story.audience == "friends" else relation.close
 
 
-ACCESS_RULES: Mapping[str, Callable[[str, Relation, Access], bool]] = {
+AccessRule = Literal["block", "hide_from", "audience"]
+ACCESS_RULES: Mapping[AccessRule, Callable[[str, Relation, Access], bool]] = {
     "block": not_blocked,
     "hide_from": not_hidden,
     "audience": in_audience,

@@ -19,9 +19,10 @@ from stories_shared.http.problems import invalid, problem
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 
-from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
+from stories_feed.domain.edges import EdgeKey, EdgeListEntry, Kind, NotifyChoice, TooManyEdges
 from stories_feed.routes.responses import Edge, EdgePage, Followed, FollowedPage, as_json
-from stories_feed.usecases.edges import ChangeEdge, EdgeListEntry, EdgeRepository, NotifyChoice
+from stories_feed.usecases.edges import ChangeEdge
+from stories_feed.usecases.ports import EdgeRepository
 
 PATHS = {
     Kind.FOLLOW: "following",

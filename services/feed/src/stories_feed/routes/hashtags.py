@@ -17,8 +17,8 @@ from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.recency import RecencyLists
 from stories_feed.routes.responses import ReelPage, as_json, ready_items
-from stories_feed.usecases.explain import ViewPolicy
 from stories_feed.usecases.newest import ReadNewest
+from stories_feed.usecases.ports import ViewPolicy
 from stories_feed.usecases.visible_stories import VisibleStories
 
 MAX_HASHTAGS = 20
@@ -89,7 +89,7 @@ def hashtag_routes(
         prefix = query.get("prefix", "")
         if len(prefix) > MAX_TAG:
             raise bad_query("prefix", f"must have at most {MAX_TAG} characters")
-        assert visible_stories.index is not None  # raises while it is loading
+        visible_stories.require_loaded()
         folded = folded_prefix(prefix)
         shown = folded is not None and may_view(caller.user_id, caller.country) is None
         found = hashtags.with_prefix(folded or "", MAX_HASHTAGS) if shown else []

@@ -38,9 +38,10 @@ from stories_feed.routes.responses import (
     user_ids_of,
 )
 from stories_feed.usecases.build_items import ItemWithAccess
-from stories_feed.usecases.explain import ExplainStory, Rule, ViewPolicy
+from stories_feed.usecases.explain import ExplainStory, Rule
 from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import ReelItem
+from stories_feed.usecases.ports import ViewPolicy
 from stories_feed.usecases.reels import MAX_REELS, ReadReel, ReadReels, ReadStory
 from stories_feed.usecases.seen import MarkSeenUpTo
 

@@ -24,7 +24,7 @@ from stories_feed.routes.responses import (
     encode,
     user_ids_of,
 )
-from stories_feed.usecases.explain import ViewPolicy
+from stories_feed.usecases.ports import ViewPolicy
 from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, Tray, TrayEntry
 
 

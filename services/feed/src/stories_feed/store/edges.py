@@ -27,15 +27,18 @@ from stories_feed.domain.edges import (
     AppliedChange,
     EdgeChange,
     EdgeKey,
+    EdgeListEntry,
+    EdgeListPosition,
     EdgeSet,
+    FollowList,
     Kind,
+    NotifyChoice,
     TooManyEdges,
     dependencies_of,
 )
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.follow_lists import HIDDEN_BY, FollowLists
-from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, NotifyChoice, event_of
-from stories_feed.usecases.visible_stories import FollowList
+from stories_feed.usecases.edges import event_of
 
 EDGES, CHOICES = "edges", "choices"
 LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}

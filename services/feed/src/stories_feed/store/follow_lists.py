@@ -5,7 +5,7 @@ from sys import intern
 
 from stories_shared.mongo.client import Collection, DataLoader, Document
 
-from stories_feed.usecases.visible_stories import FollowList
+from stories_feed.domain.edges import FollowList
 
 HIDDEN_BY = "hidden_by"
 LISTS = ("following", "muted", HIDDEN_BY)

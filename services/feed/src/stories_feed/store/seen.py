@@ -12,7 +12,7 @@ from typing import Any
 from pymongo import IndexModel, UpdateOne
 from stories_shared.mongo.client import DataLoader, Mongo, Requested
 
-from stories_feed.usecases.seen import Seen
+from stories_feed.usecases.ports import Seen
 
 SEEN = "seen"
 SPAN = timedelta(hours=6)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from stories_shared.s3.objects import Objects
 
-from stories_feed.usecases.build_items import SignedUrl
+from stories_feed.usecases.ports import SignedUrl
 
 # Signing takes about 50 microseconds.
 MAX_CACHED_URLS = 50_000

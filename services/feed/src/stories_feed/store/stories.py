@@ -15,14 +15,13 @@ from stories_shared.events import StoryPosted, encode
 from stories_shared.mongo.client import DataLoader, Document, Mongo
 from stories_shared.runtime.logging import logger
 
+from stories_feed.domain.edges import EdgeListPosition
 from stories_feed.domain.live import LiveStory
-from stories_feed.usecases.contents import StoredStory, StoryContent
-from stories_feed.usecases.edges import EdgeListPosition
+from stories_feed.usecases.contents import Poster, StoredStory, StoryContent
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.notifications import Announcement, NextBatch
+from stories_feed.usecases.ports import KnownStories
 from stories_feed.usecases.seen import Engagement, SeenKey
-from stories_feed.usecases.stories import KnownStories
-from stories_feed.usecases.trays import Preview
 
 log = logger(__name__)
 
@@ -31,7 +30,7 @@ STORIES, ENDED = "stories", "ended"
 MARK_RETENTION = timedelta(days=30)
 # Fallback for a story whose end was never consumed.
 TTL_GRACE = timedelta(hours=1)
-MAX_CACHED_PREVIEWS = 100_000
+MAX_CACHED_POSTERS = 100_000
 # Of stored content and of items made of it, in each replica: about 30,000 stories of usual size.
 MAX_CACHED_CONTENT_BYTES = 128 * 2**20
 # Of an item beside the content: URLs, names of fields, objects.
@@ -55,7 +54,7 @@ LIVE_FIELDS = {
     "seen_key": 1,
     "engaged": 1,
 }
-PREVIEW_FIELDS = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
+POSTER_FIELDS = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
 decode = msgspec.json.Decoder(StoryContent).decode
 
 
@@ -93,8 +92,8 @@ class MongoStories:
         self._now = now
         self._on_unreadable = on_unreadable
         self._content_loader = DataLoader(self._stories, {"body": 1, "seen_key": 1})
-        self._preview_loader = DataLoader(self._stories, PREVIEW_FIELDS)
-        self._preview_cache: OrderedDict[str, Preview] = OrderedDict()
+        self._poster_loader = DataLoader(self._stories, POSTER_FIELDS)
+        self._poster_cache: OrderedDict[str, Poster] = OrderedDict()
         self._content_cache: OrderedDict[str, tuple[StoredStory, int]] = OrderedDict()
         self._content_cache_bytes = 0
 
@@ -126,8 +125,8 @@ class MongoStories:
             # Trays that wait for a document need not read it, as they would at once and many at a time.
             for story in pending:
                 if story not in refused:
-                    preview = Preview(story.revision, story.media.poster_key, story.audience)
-                    self._cache_preview(story.story_id, preview)
+                    poster = Poster(story.revision, story.media.poster_key, story.audience)
+                    self._cache_poster(story.story_id, poster)
             ended = await self._ended_among([story.story_id for story in pending])
             if ended:
                 await self._stories.delete_many({"_id": {"$in": list(ended)}})
@@ -172,40 +171,40 @@ class MongoStories:
 
     def evict(self, story_id: str) -> None:
         """Drop a story from the caches of this process."""
-        self._preview_cache.pop(story_id, None)
+        self._poster_cache.pop(story_id, None)
         if cached := self._content_cache.pop(story_id, None):
             self._content_cache_bytes -= cached[1]
 
-    async def previews(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
-        """Previews of the stories that have a document of at least the given revision.
+    async def posters(self, stories: Mapping[str, int]) -> Mapping[str, Poster]:
+        """Posters of the stories that have a document of at least the given revision.
 
-        Previews are cached until the index drops the story.
+        Posters are cached until the index drops the story.
         """
-        found: dict[str, Preview] = {}
+        found: dict[str, Poster] = {}
         missing: list[str] = []
         for story_id, revision in stories.items():
-            preview = self._preview_cache.get(story_id)
-            if preview is not None and preview.revision >= revision:
-                self._preview_cache.move_to_end(story_id)
-                found[story_id] = preview
+            poster = self._poster_cache.get(story_id)
+            if poster is not None and poster.revision >= revision:
+                self._poster_cache.move_to_end(story_id)
+                found[story_id] = poster
             else:
                 missing.append(story_id)
-        for story_id, document in (await self._preview_loader.get_many(missing)).items() if missing else ():
+        for story_id, document in (await self._poster_loader.get_many(missing)).items() if missing else ():
             if "revision" not in document:
                 continue
-            preview = Preview(document["revision"], document["poster_key"], document["audience"])
-            self._cache_preview(story_id, preview)
-            if preview.revision >= stories[story_id]:
-                found[story_id] = preview
+            poster = Poster(document["revision"], document["poster_key"], document["audience"])
+            self._cache_poster(story_id, poster)
+            if poster.revision >= stories[story_id]:
+                found[story_id] = poster
         return found
 
-    def cached_preview(self, story_id: str) -> Preview | None:
-        """The cached preview of a story."""
-        return self._preview_cache.get(story_id)
+    def cached_poster(self, story_id: str) -> Poster | None:
+        """The cached poster of a story."""
+        return self._poster_cache.get(story_id)
 
     async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
         """The seen keys of the stories that have one."""
-        found = await self._preview_loader.get_many(story_ids)
+        found = await self._poster_loader.get_many(story_ids)
         return {story_id: document["seen_key"] for story_id, document in found.items()}
 
     async def live(self, now: datetime) -> Sequence[LiveStory]:
@@ -322,11 +321,11 @@ class MongoStories:
             self._content_cache_bytes -= self._content_cache.popitem(last=False)[1][1]
         return stored
 
-    def _cache_preview(self, story_id: str, preview: Preview) -> None:
-        self._preview_cache[story_id] = preview
-        self._preview_cache.move_to_end(story_id)
-        if len(self._preview_cache) > MAX_CACHED_PREVIEWS:
-            self._preview_cache.popitem(last=False)
+    def _cache_poster(self, story_id: str, poster: Poster) -> None:
+        self._poster_cache[story_id] = poster
+        self._poster_cache.move_to_end(story_id)
+        if len(self._poster_cache) > MAX_CACHED_POSTERS:
+            self._poster_cache.popitem(last=False)
 
 
 def new_seen_key() -> int:

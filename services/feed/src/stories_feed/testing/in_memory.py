@@ -12,18 +12,26 @@ from stories_shared.events import Event, StoryPosted, encode
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.testing.erased_users import MemoryErasedUsers
 
-from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, dependencies_of
+from stories_feed.domain.edges import (
+    EdgeChange,
+    EdgeKey,
+    EdgeListEntry,
+    EdgeListPosition,
+    EdgeSet,
+    FollowList,
+    Kind,
+    NotifyChoice,
+    dependencies_of,
+)
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
-from stories_feed.usecases.build_items import SignedUrl
-from stories_feed.usecases.contents import StoredStory, StoryContent
-from stories_feed.usecases.edges import EdgeListEntry, EdgeListPosition, NotifyChoice, event_of
+from stories_feed.usecases.contents import Poster, StoredStory, StoryContent
+from stories_feed.usecases.edges import event_of
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.notifications import Announcement, NextBatch
-from stories_feed.usecases.seen import Engagement, Seen, SeenKey
-from stories_feed.usecases.stories import KnownStories, live_story_from_event
-from stories_feed.usecases.trays import Preview
-from stories_feed.usecases.visible_stories import FollowList
+from stories_feed.usecases.ports import KnownStories, Seen, SignedUrl
+from stories_feed.usecases.seen import Engagement, SeenKey
+from stories_feed.usecases.stories import live_story_from_event
 
 
 class MemoryStories:
@@ -104,16 +112,16 @@ class MemoryStories:
             for story_id, story in found.items()
         }
 
-    def cached_preview(self, story_id: str) -> Preview | None:
-        """The preview of a story."""
+    def cached_poster(self, story_id: str) -> Poster | None:
+        """The poster of a story."""
         story = self.stories.get(story_id)
-        return None if story is None else Preview(story.revision, story.media.poster_key, story.audience)
+        return None if story is None else Poster(story.revision, story.media.poster_key, story.audience)
 
-    async def previews(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
+    async def posters(self, stories: Mapping[str, int]) -> Mapping[str, Poster]:
         """Those of at least the given revision."""
         found = {story_id: self.stories[story_id] for story_id in stories if story_id in self.stories}
         return {
-            story_id: Preview(story.revision, story.media.poster_key, story.audience)
+            story_id: Poster(story.revision, story.media.poster_key, story.audience)
             for story_id, story in found.items()
             if story.revision >= stories[story_id]
         }
@@ -373,7 +381,7 @@ class FakeLogStatus:
 
     def __init__(self) -> None:
         self.stale_ids: set[str] = set()
-        self.loaded = True
+        self.ready = True
 
     def any_stale(self) -> bool:
         """Whether any story is stale."""

@@ -2,19 +2,20 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Protocol, cast
+from datetime import datetime
+from typing import cast
 
 import msgspec
-from stories_shared.auth.tickets import SignFor, Ticket, encoded
+from stories_shared.auth.tickets import Ticket, Tickets, encoded
 from stories_shared.clock import epoch_ms, rfc3339
 from stories_shared.events import Audience
 
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ttl import MIN_REMAINING, TtlPolicy
 from stories_feed.domain.visibility import Relation, may_comment, may_see
-from stories_feed.usecases.contents import Contents, StoredStory, StoryContent
+from stories_feed.usecases.contents import StoredStory, StoryContent
 from stories_feed.usecases.items import SEEN, TICKET, TICKET_END, Permissions, ReadyItem, ReelItem, Rendition
+from stories_feed.usecases.ports import Media, SignedUrl, StoryRepository
 from stories_feed.usecases.visible_stories import VisibleStories
 
 
@@ -41,48 +42,13 @@ class ItemWithAccess(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class SignedUrl:
-    """A presigned URL, when it ends, and until when it is used for new responses."""
-
-    url: str
-    ends_at: datetime
-    used_until: datetime
-
-
-class Media(Protocol):
-    """Signs URLs of media."""
-
-    def url(
-        self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
-    ) -> SignedUrl:
-        """A URL valid for whole seconds, at most ``ttl`` and not past ``expires_at``; reused for half its lifetime.
-
-        Args:
-            key: of the object.
-            ttl: the maximum lifetime.
-            expires_at: the end of the story, at least a second away.
-            now: the time at which that was checked.
-            download_as: the file name, if the URL is to download the object.
-        """
-        ...
-
-
-class TicketSigner(Protocol):
-    """Signs tickets."""
-
-    def of_story(self, ticket: Ticket) -> SignFor:
-        """What signs this ticket for other viewers, ends and friendships."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class BuildItems:
     """Build the items of stories that the viewer may see according to the index."""
 
     visible_stories: VisibleStories
-    stories: Contents
+    stories: StoryRepository
     media: Media
-    tickets: TicketSigner
+    tickets: Tickets
     ttl_policy: TtlPolicy
 
     async def __call__(
@@ -145,7 +111,7 @@ class BuildItems:
         story, comment = stored.content, may_comment(relation, stored.content.comments)
         ready = stored.ready.get(comment)
         if ready is None or now >= ready.until:
-            ready = stored.ready[comment] = self._ready(stored, comment, now)
+            ready = stored.ready[comment] = self._ready(story, comment, now)
         end = ends.get(story.audience)
         if end is None:
             end = ends[story.audience] = TicketEnd.of(now + self.ttl_policy.ticket_ttl(story.audience))
@@ -154,8 +120,7 @@ class BuildItems:
         ticket = ready.sign_for(viewer, end.signed, relation.follows, relation.friend)
         return ItemWithAccess(ready.body(seen, ticket, end.shown), story, seen, comment)
 
-    def _ready(self, stored: StoredStory, comment: bool, now: datetime) -> ReadyItem:
-        story = stored.content
+    def _ready(self, story: StoryContent, comment: bool, now: datetime) -> ReadyItem:
         ttl = self.ttl_policy.url_ttl(story.audience)
         urls: list[SignedUrl] = []
 

@@ -1,9 +1,7 @@
 """The content of stories as it is stored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 from stories_shared.events import Audience, CommentsFrom, Kind, Preview, Sound
@@ -85,16 +83,13 @@ class StoredStory:
         return cls(content, seen_key)
 
 
-class Contents(Protocol):
-    """Reads the content of stories."""
+@dataclass(frozen=True, slots=True)
+class Poster:
+    """What a tray shows of a story: the poster of its document's revision, and who may see it."""
 
-    async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
-        """The content of the stories that have a readable document of at least the given revision."""
-        ...
-
-    def evict(self, story_id: str) -> None:
-        """Drop a story from the caches of this process."""
-        ...
+    revision: int
+    key: str
+    audience: Audience
 
 
 def without_answers(layers: msgspec.Raw) -> msgspec.Raw:

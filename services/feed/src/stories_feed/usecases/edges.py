@@ -1,10 +1,8 @@
 """Changes of edges: requested over HTTP, or received as events."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import InvalidMessage
@@ -24,7 +22,8 @@ from stories_shared.events import (
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import clamp_to_append_time
 
-from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, TooManyEdges
+from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, NotifyChoice, TooManyEdges
+from stories_feed.usecases.ports import EdgeRepository, OutboxRelay
 
 EDGE_EVENTS: dict[tuple[Kind, bool], type[UserEdge]] = {
     (Kind.FOLLOW, True): UserFollowed,
@@ -49,88 +48,6 @@ MIN_SHARE = 250
 
 
 KeyAndChange = tuple[EdgeKey, EdgeChange]
-
-
-@dataclass(frozen=True, slots=True)
-class NotifyChoice:
-    """Whether a follower is notified of new stories, and the country of their token when they said so."""
-
-    notify: bool
-    country: str | None = None
-
-
-EdgeListPosition = tuple[datetime, str]
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeListEntry:
-    """A user on a list of edges, and since when. `country`: of who is notified, as of their choice."""
-
-    user_id: str
-    since: datetime
-    notify: bool = False
-    country: str | None = None
-
-    @property
-    def position(self) -> EdgeListPosition:
-        """The entry's position in its list."""
-        return self.since, self.user_id
-
-
-class EdgeRepository(Protocol):
-    """The repository of edges. Lists hold edges that are in force, newest first."""
-
-    async def change(
-        self,
-        keys: Collection[EdgeKey],
-        update: Callable[[EdgeSet], None],
-        *,
-        publish: bool,
-        since: datetime | None = None,
-    ) -> None:
-        """Load the edges around the keys, let ``update`` change them, and write them atomically.
-
-        Args:
-            keys: the edges to change.
-            update: may be called several times, each time with newly loaded edges.
-            publish: whether the changes of these keys are to be published.
-            since: the earliest of the changes, if none is later than its own time: earlier erasures do not matter then.
-        """
-        ...
-
-    async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
-        """Whether a follower is notified of the target's new stories, if the edge is in force."""
-        ...
-
-    async def targets(
-        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """The targets of a user's edges of this kind."""
-        ...
-
-    async def users(
-        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """The users who have an edge of this kind to a target."""
-        ...
-
-    async def notified_followers(
-        self, author_id: str, after: EdgeListPosition | None, limit: int
-    ) -> Sequence[EdgeListEntry]:
-        """Followers of an author who want to be notified, after a position, in the order of their follows."""
-        ...
-
-
-class OutboxRelay(Protocol):
-    """Publishes pending changes."""
-
-    async def publish_now(self, document_id: str) -> None:
-        """Return when Kafka has acknowledged the pending event of this edge; Unavailable after 3 s."""
-        ...
-
-    def wake(self) -> None:
-        """Start an iteration of the relay; an event is pending."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

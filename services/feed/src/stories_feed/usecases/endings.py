@@ -1,7 +1,7 @@
 """The end of stories: everything is erased except their id and the time of the end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,6 +12,8 @@ from stories_shared.events import Event, StoryDeleted, StoryErased, StoryExpired
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import is_authorized_deletion
 from stories_shared.events.outgoing import OutgoingEvent
+
+from stories_feed.usecases.ports import PublishAll
 
 How = Literal["expired", "deleted"]
 # A service with a clock that is more than 2 s off takes no traffic, so a larger difference is not clock skew.
@@ -25,10 +27,6 @@ class Ending:
     story_id: str
     at: datetime
     how: How
-
-
-PublishAll = Callable[[Iterable[OutgoingEvent]], Awaitable[None]]
-"""Publishes events, and returns when all of them are acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)

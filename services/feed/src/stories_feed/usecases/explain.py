@@ -1,19 +1,17 @@
 """Why a viewer sees a story or not: every rule with its outcome, from the code that decides for every read."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ttl import has_time_left
-from stories_feed.domain.visibility import ACCESS_RULES, NO_ACCESS, Relation
-from stories_feed.usecases.contents import Contents, StoredStory
+from stories_feed.domain.visibility import ACCESS_RULES, NO_ACCESS, AccessRule, Relation
+from stories_feed.usecases.contents import StoredStory
+from stories_feed.usecases.ports import StoryRepository, ViewPolicy
 from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
-Rule = Literal["state", "block", "hide_from", "audience", "rollout", "freshness"]
-ViewPolicy = Callable[[str, str | None], str | None]
-"""Why a user in a country may not view stories, or None."""
+Rule = Literal["state", AccessRule, "rollout", "freshness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class ExplainStory:
     """The rules of one story for one viewer."""
 
     visible_stories: VisibleStories
-    stories: Contents
+    stories: StoryRepository
     may_view: ViewPolicy
 
     async def __call__(self, story_id: str, viewer_id: str, country: str | None = None) -> Explanation | None:
@@ -88,23 +86,23 @@ class ExplainStory:
         return Outcome("freshness", passed=True, detail="this replica has read the story's partition in time")
 
 
-def access(rule: str, viewer_id: str, relation: Relation, story: LiveStory, stored: StoredStory | None) -> Outcome:
+def access(
+    rule: AccessRule, viewer_id: str, relation: Relation, story: LiveStory, stored: StoredStory | None
+) -> Outcome:
     """The outcome of an access rule, by index and document alike: the document may be newer."""
-    name: Rule = DETAILS[rule][0]
     versions = (story, *((stored.content,) if stored is not None else ()))
     passed = relation.own or all(ACCESS_RULES[rule](viewer_id, relation, version) for version in versions)
     if relation.own:
-        return Outcome(name, passed, "the viewer is the author")
-    return Outcome(name, passed, DETAILS[rule][1 if passed else 2].format(audience=versions[-1].audience))
+        return Outcome(rule, passed, "the viewer is the author")
+    return Outcome(rule, passed, DETAILS[rule][not passed].format(audience=versions[-1].audience))
 
 
-DETAILS: dict[str, tuple[Rule, str, str]] = {
-    "block": ("block", "neither blocks the other", "one of them blocks the other"),
+DETAILS: dict[AccessRule, tuple[str, str]] = {
+    "block": ("neither blocks the other", "one of them blocks the other"),
     "hide_from": (
-        "hide_from",
         "the author does not hide the story from the viewer",
         "the author hides this story, or all stories, from the viewer",
     ),
-    "audience": ("audience", "the story is for {audience}, and so for the viewer", "the story is for {audience} alone"),
+    "audience": ("the story is for {audience}, and so for the viewer", "the story is for {audience} alone"),
 }
 """The details of the access rules: passed, and failed."""

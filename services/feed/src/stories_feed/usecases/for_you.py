@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 from stories_shared.clock import epoch_ms
 
+from stories_feed.domain.edges import FollowList
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ranking import BLOCK, Diversify, Place, RankedStories, RankKey, Snapshot
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
+from stories_feed.usecases.ports import EdgeRepository, SeenRepository
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, MAX_SCANNED
-from stories_feed.usecases.visible_stories import FRIENDSHIP, FollowList, Relations, SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
 # Candidates for which relations are loaded together, for each story that a block still takes.
 PER_STORY = 2
@@ -66,8 +68,8 @@ class ReadForYou:
     ranked: RankedStories
     visible_stories: VisibleStories
     build_items: BuildItems
-    marks: SeenBy
-    follow_lists: Relations
+    marks: SeenRepository
+    edges: EdgeRepository
 
     async def __call__(
         self, viewer_id: str, place: Place | None, limit: int
@@ -78,7 +80,7 @@ class ReadForYou:
             Unavailable: nothing but stories of stale partitions is left, or MongoDB does not answer.
         """
         marks = self.marks.seen(viewer_id, self.visible_stories.now())
-        follow_list = await self.follow_lists.follow_list(viewer_id)
+        follow_list = await self.edges.follow_list(viewer_id)
         seen = await marks
         suggested = Suggested(viewer_id, follow_list, follow_list.muted | follow_list.hidden_by, seen)
         if place is None:
@@ -96,10 +98,7 @@ class ReadForYou:
             selected += block.selected
             more = following or block.deferred
             next_place = Place(place.time, block.after, tuple(block.deferred.items())) if more else None
-        stale = self.visible_stories.stale_among(selected)
-        fresh = [story for story in selected if story.story_id not in stale]
-        if selected and not fresh:
-            self.visible_stories.require_fresh(story.story_id for story in selected)
+        fresh = self.visible_stories.fresh_among(selected)
         return await self.build_items(viewer_id, relations, seen, fresh), next_place
 
     async def _block(

@@ -21,16 +21,13 @@ from itertools import islice
 
 import msgspec
 from stories_shared.clock import Clock
-from stories_shared.errors import KAFKA, Unavailable
+from stories_shared.errors import Unavailable
 
 from stories_feed.domain.edges import Kind
 from stories_feed.domain.live import Appeared, Change, Changed, Ended
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
-from stories_feed.usecases.explain import ViewPolicy
-from stories_feed.usecases.seen import SeenRepository
-from stories_feed.usecases.stories import ErasedUsers
-from stories_feed.usecases.trays import Previews
-from stories_feed.usecases.visible_stories import Relations, VisibleStories
+from stories_feed.usecases.ports import EdgeRepository, ErasedUsers, SeenRepository, StoryRepository, ViewPolicy
+from stories_feed.usecases.visible_stories import VisibleStories
 
 MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
 RESUMABLE_CHANGES = 10_000
@@ -146,10 +143,10 @@ class LiveUpdates:
 
     Args:
         visible_stories: the index, and what viewers may see.
-        follow_lists: follow lists and their versions.
+        edges: follow lists and their versions.
         marks: seen marks and their versions.
         stories: which stories have a document; one without is not announced yet.
-        users: erased users, whose connections end.
+        erased_users: users whose connections end.
         now: the clock.
         max_connections: further ones are refused.
         may_view: the rollout; nothing is announced to viewers outside.
@@ -159,20 +156,20 @@ class LiveUpdates:
     def __init__(
         self,
         visible_stories: VisibleStories,
-        follow_lists: Relations,
+        edges: EdgeRepository,
         marks: SeenRepository,
-        stories: Previews,
-        users: ErasedUsers,
+        stories: StoryRepository,
+        erased_users: ErasedUsers,
         now: Clock,
         max_connections: int,
         may_view: ViewPolicy = lambda _user, _country: None,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._visible_stories = visible_stories
-        self._follow_lists = follow_lists
+        self._edges = edges
         self._marks = marks
         self._stories = stories
-        self._users = users
+        self._erased_users = erased_users
         self._now = now
         self._max_connections = max_connections
         self._may_view = may_view
@@ -188,7 +185,7 @@ class LiveUpdates:
 
     def on_change(self, change: Change) -> None:
         """Take a change of the index."""
-        if not self._visible_stories.log_status.loaded:
+        if not self._visible_stories.log_status.ready:
             return
         waiting = self._pending.get(change.story.story_id)
         if isinstance(waiting, Appeared) and isinstance(change, Changed):
@@ -218,8 +215,7 @@ class LiveUpdates:
         Raises:
             Unavailable: the index is loading, the service stops, or there are too many connections.
         """
-        if not self._visible_stories.log_status.loaded:
-            raise Unavailable(KAFKA, "the live index is still loading")
+        self._visible_stories.require_loaded()
         if self._closed or self.connections >= self._max_connections:
             raise Unavailable("connections", "this replica takes no further connections")
         viewer = self._viewers.setdefault(viewer_id, Viewer(viewer_id))
@@ -231,7 +227,7 @@ class LiveUpdates:
             since = self._announced
             async with viewer.loading:
                 if not viewer.loaded:
-                    viewer.erased_at = (await self._users.erased([viewer_id])).get(viewer_id)
+                    viewer.erased_at = (await self._erased_users([viewer_id])).get(viewer_id)
                     await self._refresh(viewer)
                     viewer.loaded = True
                 else:
@@ -339,7 +335,7 @@ class LiveUpdates:
         new = {c.story.story_id: c.story.revision for c in changes if isinstance(c, Appeared)}
         if not new:
             return changes
-        found, index, now = await self._stories.previews(new), self._visible_stories.index, self._now()
+        found, index, now = await self._stories.posters(new), self._visible_stories.index, self._now()
         for story_id in new.keys() - found.keys():
             waiting = self._pending.get(story_id)
             if waiting is not None and now - waiting.story.posted_at > DOCUMENT_WITHIN:
@@ -387,7 +383,7 @@ class LiveUpdates:
     ) -> tuple[Mapping[str, str], Mapping[str, Relation]]:
         """The rings of followed authors whose stories the viewer may see, and the relations to all of them."""
         relations, seen = await asyncio.gather(
-            self._visible_stories.edges.relations(viewer_id, dict.fromkeys(authors, ANNOUNCED_BY)),
+            self._edges.relations(viewer_id, dict.fromkeys(authors, ANNOUNCED_BY)),
             self._marks.seen(viewer_id, self._now()),
         )
         allowed = {author: relation for author, relation in relations.items() if announced(relation)}
@@ -410,7 +406,7 @@ class LiveUpdates:
 
     async def _look_at(self, viewers: Sequence[Viewer]) -> None:
         names = [viewer.viewer_id for viewer in viewers]
-        versions, erased = await asyncio.gather(self._versions(names), self._users.erased(names))
+        versions, erased = await asyncio.gather(self._versions(names), self._erased_users(names))
         changed = []
         for viewer in viewers:
             if erased.get(viewer.viewer_id) != viewer.erased_at:
@@ -428,9 +424,7 @@ class LiveUpdates:
         return versions != (viewer.edges_version, viewer.seen_version) or viewer.admitted != self._admits(viewer)
 
     async def _versions(self, viewers: Sequence[str]) -> Mapping[str, tuple[int, int]]:
-        edges, seen = await asyncio.gather(
-            self._follow_lists.versions(viewers), self._marks.versions(viewers, self._now())
-        )
+        edges, seen = await asyncio.gather(self._edges.versions(viewers), self._marks.versions(viewers, self._now()))
         return {viewer: (edges.get(viewer, 0), seen.get(viewer, 0)) for viewer in viewers}
 
     async def _refresh_locked(self, viewer: Viewer, versions: Mapping[str, tuple[int, int]]) -> None:
@@ -445,7 +439,7 @@ class LiveUpdates:
         if viewer.loaded and not self._differs(viewer, versions[viewer.viewer_id]):
             return
         viewer.admitted = self._admits(viewer)
-        follow_list = await self._follow_lists.follow_list(viewer.viewer_id)
+        follow_list = await self._edges.follow_list(viewer.viewer_id)
         viewer.follows = array("q", sorted(map(hash, follow_list.following)))
         following = follow_list.following if viewer.admitted else ()
         live = self._visible_stories.index.live_among(following) - follow_list.muted - follow_list.hidden_by

@@ -7,8 +7,9 @@ from stories_feed.domain.live import LiveStory, RecencyKey
 from stories_feed.domain.recency import RecencyLists
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
+from stories_feed.usecases.ports import SeenRepository
 from stories_feed.usecases.reels import MAX_ROUNDS, bounded
-from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
+from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
 # A page looks at so many stories for each that it may hold, in each of its rounds.
 SCANNED_PER_ITEM = 2
@@ -21,7 +22,7 @@ class ReadNewest:
     lists: RecencyLists
     visible_stories: VisibleStories
     build_items: BuildItems
-    marks: SeenBy
+    marks: SeenRepository
 
     async def __call__(
         self, viewer_id: str, key: str, before: RecencyKey | None, limit: int
@@ -51,10 +52,7 @@ class ReadNewest:
         page = bounded(selected)
         if len(page) < len(selected):
             selected, at, more = page, page[-1].recency_key, True
-        stale = self.visible_stories.stale_among(selected)
-        fresh = [story for story in selected if story.story_id not in stale]
-        if selected and not fresh:
-            self.visible_stories.require_fresh(story.story_id for story in selected)
+        fresh = self.visible_stories.fresh_among(selected)
         items = await self.build_items(viewer_id, relations, seen, fresh)
         return items, at if more else None
 

@@ -16,13 +16,11 @@ from stories_shared.events import StoryNotified
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 
-from stories_feed.domain.edges import Kind
+from stories_feed.domain.edges import EdgeListPosition, Kind
 from stories_feed.domain.live import LiveIndex, LiveStory
 from stories_feed.domain.visibility import NO_ACCESS, may_see
-from stories_feed.usecases.edges import EdgeListPosition, EdgeRepository
-from stories_feed.usecases.endings import PublishAll
-from stories_feed.usecases.explain import ViewPolicy
-from stories_feed.usecases.visible_stories import AUDIENCE_EDGES, Relations
+from stories_feed.usecases.ports import EdgeRepository, PublishAll, ViewPolicy
+from stories_feed.usecases.visible_stories import AUDIENCE_EDGES
 
 MAX_USERS = 500  # contract: in one event
 # Stories that are looked at in one iteration, one batch of each.
@@ -52,7 +50,7 @@ class Announcement:
     last: bool = False
 
 
-class Announcements(Protocol):
+class AnnouncementRepository(Protocol):
     """The repository of stories that are to be announced."""
 
     async def unannounced(self, limit: int) -> Sequence[Announcement]:
@@ -79,8 +77,7 @@ class AnnounceStories:
 
     Args:
         announcements: the stories.
-        followers: whom to announce them to.
-        relations: who may see them.
+        edges: whom to announce them to, and who may see them.
         index: stories that are not in it are not announced.
         publish_all: publishes the events.
         may_view: the rollout, by the country that users had when they asked to be notified.
@@ -89,9 +86,8 @@ class AnnounceStories:
         now: the clock.
     """
 
-    announcements: Announcements
-    followers: EdgeRepository
-    relations: Relations
+    announcements: AnnouncementRepository
+    edges: EdgeRepository
     index: LiveIndex
     publish_all: PublishAll
     may_view: ViewPolicy
@@ -119,7 +115,7 @@ class AnnounceStories:
         if announcement.batch is not None:
             await self._publish(story, announcement, announcement.batch)
             return len(announcement.batch.users)
-        followers = await self.followers.notified_followers(announcement.author_id, announcement.after, limit)
+        followers = await self.edges.notified_followers(announcement.author_id, announcement.after, limit)
         to = followers[-1].position if len(followers) == limit else None
         in_rollout = [each.user_id for each in followers if self.may_view(each.user_id, each.country) is None]
         users = await self._allowed(story, in_rollout)
@@ -145,7 +141,7 @@ class AnnounceStories:
         wanted: Mapping[str, frozenset[Kind]] = {
             story.author_id: AUDIENCE_EDGES[story.audience] | {Kind.FOLLOW, Kind.MUTE}
         }
-        found = await asyncio.gather(*(self.relations.relations(user, wanted) for user in users))
+        found = await asyncio.gather(*(self.edges.relations(user, wanted) for user in users))
         relations = {
             user: relation.get(story.author_id, NO_ACCESS) for user, relation in zip(users, found, strict=True)
         }

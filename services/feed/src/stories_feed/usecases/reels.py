@@ -7,7 +7,8 @@ from itertools import accumulate, zip_longest
 from stories_feed.domain.live import LiveStory, ReelPosition
 from stories_feed.domain.visibility import may_see
 from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
-from stories_feed.usecases.visible_stories import FRIENDSHIP, SeenBy, VisibleStories
+from stories_feed.usecases.ports import SeenRepository
+from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
 MAX_REELS = 20
 FIRST_ITEMS = 20
@@ -24,7 +25,7 @@ class ReadReel:
 
     visible_stories: VisibleStories
     build_items: BuildItems
-    marks: SeenBy
+    marks: SeenRepository
 
     async def __call__(
         self, viewer_id: str, author_id: str, after: ReelPosition | None, limit: int
@@ -33,9 +34,7 @@ class ReadReel:
         marks = self.marks.seen(viewer_id, self.visible_stories.now())
         relations = await self.visible_stories.relations(viewer_id, [author_id], FRIENDSHIP)
         seen = await marks
-        if author_id not in relations:
-            return [], None
-        reel = self.visible_stories.visible_reel(viewer_id, author_id, relations[author_id])
+        reel = self.visible_stories.visible_reels(viewer_id, relations).get(author_id, ())
         remaining = [story for story in reel if after is None or story.reel_position > after]
         selected = bounded(remaining[:limit])
         items = await self.build_items(viewer_id, relations, seen, selected)
@@ -48,7 +47,7 @@ class ReadReels:
 
     visible_stories: VisibleStories
     build_items: BuildItems
-    marks: SeenBy
+    marks: SeenRepository
 
     async def __call__(self, viewer_id: str, authors: Sequence[str]) -> Mapping[str, list[ItemWithAccess]]:
         """The first items of each author's reel; an empty list where the viewer may see none.
@@ -73,7 +72,7 @@ class ReadStory:
 
     visible_stories: VisibleStories
     build_items: BuildItems
-    marks: SeenBy
+    marks: SeenRepository
 
     async def __call__(self, viewer_id: str, story_id: str, *, admin: bool) -> ItemWithAccess | None:
         """The item, if the viewer may see the story now; admins may see any live story.

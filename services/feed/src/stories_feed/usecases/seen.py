@@ -3,36 +3,13 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryEngaged, StoryViewed
 from stories_shared.events.cloudevents import ReceivedEvent
 
-from stories_feed.domain.live import LiveIndex
-from stories_feed.usecases.stories import ErasedUsers
-from stories_feed.usecases.visible_stories import SeenBy, VisibleStories
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A viewer has seen the story with this key; the mark is kept until the story's planned end."""
-
-    viewer_id: str
-    seen_key: int
-    until: datetime
-
-
-class SeenRepository(SeenBy, Protocol):
-    """The repository of seen marks."""
-
-    async def mark(self, marks: Collection[Seen]) -> None:
-        """Set each mark, once."""
-        ...
-
-    async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
-        """The number of each viewer's marks of stories that may still be live; none without marks."""
-        ...
+from stories_feed.usecases.ports import ErasedUsers, Seen, SeenRepository
+from stories_feed.usecases.visible_stories import VisibleStories
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +33,7 @@ class MarkSeen:
 
     marks: SeenRepository
     seen_keys: ReadSeenKeys
-    users: ErasedUsers
+    erased_users: ErasedUsers
     max_lifetime: timedelta
     now: Clock
 
@@ -73,7 +50,7 @@ class MarkSeen:
         ]
         if not views:
             return
-        erased = await self.users.erased({view.viewer_id for view in views})
+        erased = await self.erased_users({view.viewer_id for view in views})
         views = [view for view in views if view.viewer_id not in erased or view.viewed_at > erased[view.viewer_id]]
         found = await self.seen_keys({view.story_id: min(view.viewed_at, now) + self.max_lifetime for view in views})
         keys = {story_id: each for story_id, each in found.items() if each.until > now}
@@ -89,11 +66,9 @@ class MarkSeen:
 class MarkSeenUpTo:
     """Mark an author's stories as seen, up to one and including it."""
 
-    index: LiveIndex
     visible_stories: VisibleStories
     seen_keys: ReadSeenKeys
     marks: SeenRepository
-    now: Clock
 
     async def __call__(self, viewer_id: str, author_id: str, up_to: str) -> bool:
         """Set the marks. No view is counted.
@@ -101,12 +76,13 @@ class MarkSeenUpTo:
         Returns:
             Whether ``up_to`` is a story of this author that the viewer may see.
         """
-        visible = await self.visible_stories.story_ids(viewer_id, author_id)
-        if up_to not in visible:
+        reels = await self.visible_stories.reels(viewer_id, [author_id])
+        reel = reels.get(author_id, ())
+        ids = [story.story_id for story in reel]
+        if up_to not in ids:
             return False
-        now = self.now()
-        found = [self.index.get(story_id, now) for story_id in visible[: visible.index(up_to) + 1]]
-        keys = await self.seen_keys({story.story_id: story.expires_at for story in found if story})
+        seen = reel[: ids.index(up_to) + 1]
+        keys = await self.seen_keys({story.story_id: story.expires_at for story in seen})
         await self.marks.mark([Seen(viewer_id, each.key, each.until) for each in keys.values()])
         return True
 

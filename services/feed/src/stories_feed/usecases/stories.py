@@ -1,10 +1,10 @@
 """New and ended stories: stored once by the consumer group, applied to the live index on every replica."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from stories_shared.clock import Clock
 from stories_shared.events import StoryDeleted, StoryEngaged, StoryPosted, encode
@@ -12,6 +12,7 @@ from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.events.external_producers import is_authorized_deletion
 
 from stories_feed.domain.live import LiveIndex, LiveStory
+from stories_feed.usecases.ports import ErasedUsers, StoryRepository
 
 # A story was posted before it ended, up to clock skew. So it has expired at the latest this long, and the maximum
 # lifetime, after its end.
@@ -20,56 +21,11 @@ LOAD_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class KnownStories:
-    """Which of some stories have ended, and the revisions of those that are stored."""
-
-    ended: Collection[str]
-    revisions: Mapping[str, int]
-
-
-class StoryRepository(Protocol):
-    """The repository of stories."""
-
-    async def known(self, story_ids: Collection[str]) -> KnownStories:
-        """What is stored about these stories."""
-        ...
-
-    async def put(self, stories: Sequence[StoryPosted], known: KnownStories | None = None) -> None:
-        """Store each, unless it has ended or the same or a newer revision is stored.
-
-        Args:
-            stories: new or changed ones.
-            known: what was stored about them a moment ago; None: it is read first.
-        """
-        ...
-
-    def evict(self, story_id: str) -> None:
-        """Drop a story from the caches of this process."""
-        ...
-
-    async def live(self, now: datetime) -> Sequence[LiveStory]:
-        """Every story that has not expired."""
-        ...
-
-    async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Ids and times of deletions since a time. Expired stories need no mark: their ``expires_at`` refuses them."""
-        ...
-
-
-class ErasedUsers(Protocol):
-    """The repository of erased users."""
-
-    async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
-        """The times of erasure of those of the users who were erased."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
 class StoreStories:
     """Store the content of stories."""
 
     stories: StoryRepository
-    users: ErasedUsers
+    erased_users: ErasedUsers
     now: Clock
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryPosted]]) -> None:
@@ -79,7 +35,7 @@ class StoreStories:
         if not live:
             return
         erased, known = await asyncio.gather(
-            self.users.erased({story.author_id for story in live}), self.stories.known({s.story_id for s in live})
+            self.erased_users({story.author_id for story in live}), self.stories.known({s.story_id for s in live})
         )
         allowed = [s for s in live if s.author_id not in erased or s.posted_at > erased[s.author_id]]
         await self.stories.put(allowed, known)

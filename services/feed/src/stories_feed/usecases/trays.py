@@ -3,17 +3,19 @@
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
-from stories_feed.domain.live import Audience, LiveStory
+from stories_feed.domain.edges import FollowList
+from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ttl import MIN_REMAINING, TtlPolicy, has_time_left
 from stories_feed.domain.visibility import Relation, Ring, ring_of
-from stories_feed.usecases.build_items import Media
-from stories_feed.usecases.visible_stories import FollowList, Relations, SeenBy, VisibleStories
+from stories_feed.usecases.contents import Poster
+from stories_feed.usecases.ports import EdgeRepository, Media, SeenRepository, StoryRepository
+from stories_feed.usecases.visible_stories import VisibleStories
 
 MAX_RINGS = 100
 # Rings kept ready beyond those of live authors, before all are dropped and made again.
@@ -26,27 +28,6 @@ Reels = Mapping[str, Sequence[LiveStory]]
 
 RingState = Literal["unseen", "seen", "none"]
 """Of an author for a viewer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """The fields of a story's document that a tray shows."""
-
-    revision: int
-    poster_key: str
-    audience: Audience
-
-
-class Previews(Protocol):
-    """Reads previews of stories."""
-
-    async def previews(self, stories: Mapping[str, int]) -> Mapping[str, Preview]:
-        """Previews of the stories that have a document of at least the given revision."""
-        ...
-
-    def cached_preview(self, story_id: str) -> Preview | None:
-        """The preview in this process, as `previews` would find it without reading."""
-        ...
 
 
 class TrayEntry(msgspec.Struct):
@@ -65,7 +46,7 @@ class ReadyRing(msgspec.Struct, frozen=True):
     """A ring that is the same for every follower who has seen none of its stories."""
 
     reel: Sequence[LiveStory]
-    previews: Sequence[Preview | None]
+    posters: Sequence[Poster | None]
     """Of each story: the ring ends when one of them is dropped or replaced."""
     until: datetime
     seen_keys: frozenset[int] | None
@@ -88,9 +69,9 @@ class ReadTray:
     """The rings of the authors whom a viewer follows: unseen first, then newest."""
 
     visible_stories: VisibleStories
-    follows: Relations
-    marks: SeenBy
-    stories: Previews
+    edges: EdgeRepository
+    marks: SeenRepository
+    stories: StoryRepository
     media: Media
     ttl_policy: TtlPolicy
     ready: dict[str, ReadyRing] = field(default_factory=dict, compare=False)
@@ -102,7 +83,7 @@ class ReadTray:
             Unavailable: MongoDB does not answer.
         """
         marks = self.marks.seen(viewer_id, self.visible_stories.now())
-        follow_list = await self.follows.follow_list(viewer_id)
+        follow_list = await self.edges.follow_list(viewer_id)
         seen = await marks
         index = self.visible_stories.index
         authors = index.live_among(follow_list.following) - follow_list.muted - follow_list.hidden_by
@@ -132,7 +113,7 @@ class ReadTray:
     def _ready_rings(self, viewer_id: str, authors: set[str], seen: frozenset[int]) -> dict[str, ReadyRing]:
         """The rings among these that need no more work, because nothing about them depends on the viewer."""
         index, now = self.visible_stories.index, self.visible_stories.now()
-        stale_among, preview_of = self.visible_stories.stale_among, self.stories.cached_preview
+        stale_among, poster_of = self.visible_stories.stale_among, self.stories.cached_poster
         found: dict[str, ReadyRing] = {}
         for author in authors & self.ready.keys():
             ready = self.ready[author]
@@ -142,13 +123,13 @@ class ReadTray:
                 author != viewer_id
                 and (not seen or (ready.seen_keys is not None and ready.seen_keys.isdisjoint(seen)))
                 and not stale_among(ready.reel)
-                and ready.previews == [preview_of(story.story_id) for story in ready.reel]
+                and ready.posters == [poster_of(story.story_id) for story in ready.reel]
             ):
                 found[author] = ready
         return found
 
     def _keep_ready(
-        self, entries: Mapping[str, TrayEntry], reels: Reels, previews: Mapping[str, Preview], viewer_id: str
+        self, entries: Mapping[str, TrayEntry], reels: Reels, posters: Mapping[str, Poster], viewer_id: str
     ) -> None:
         """Keep the rings that are the same for other followers: of public stories, hidden from nobody, none seen."""
         index = self.visible_stories.index
@@ -164,7 +145,7 @@ class ReadTray:
             keys = [story.seen_key for story in reel]
             until = min(entry.poster_until, min(story.expires_at for story in reel) - MIN_REMAINING)
             known = frozenset(key for key in keys if key is not None)
-            shown = [previews.get(story.story_id) for story in reel]
+            shown = [posters.get(story.story_id) for story in reel]
             self.ready[author] = ReadyRing(
                 reel, shown, until, known if len(known) == len(keys) else None, ring.rank, entry
             )
@@ -186,23 +167,23 @@ class ReadTray:
 
         Stories of stale partitions count without a document and show no poster.
         """
-        documented, previews, now = await with_documents(
+        documented, posters, now = await with_documents(
             {author: reels[author] for author in rings}, self.visible_stories, self.stories
         )
         entries = {
-            author: self._entry(ring, previews.get(ring.latest_id), reel[-1], now)
+            author: self._entry(ring, posters.get(ring.latest_id), reel[-1], now)
             for author, reel in documented.items()
             if (ring := rings[author] if len(reel) == len(reels[author]) else ring_of(author, reel, seen))
         }
-        self._keep_ready(entries, reels, previews, viewer_id)
+        self._keep_ready(entries, reels, posters, viewer_id)
         return entries
 
-    def _entry(self, ring: Ring, preview: Preview | None, latest: LiveStory, now: datetime) -> TrayEntry:
-        if preview is None:
+    def _entry(self, ring: Ring, poster: Poster | None, latest: LiveStory, now: datetime) -> TrayEntry:
+        if poster is None:
             return TrayEntry(ring, None)
-        ttl: timedelta = self.ttl_policy.url_ttl(preview.audience)
-        poster = self.media.url(preview.poster_key, ttl, latest.expires_at, now)
-        return TrayEntry(ring, poster.url, preview.audience, poster.used_until)
+        ttl = self.ttl_policy.url_ttl(poster.audience)
+        url = self.media.url(poster.key, ttl, latest.expires_at, now)
+        return TrayEntry(ring, url.url, poster.audience, url.used_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +191,8 @@ class ReadRings:
     """The rings of any authors for a viewer."""
 
     visible_stories: VisibleStories
-    marks: SeenBy
-    stories: Previews
+    marks: SeenRepository
+    stories: StoryRepository
 
     async def __call__(self, viewer_id: str, authors: Collection[str]) -> Mapping[str, RingState]:
         """``unseen``, ``seen`` or ``none`` for each author."""
@@ -226,18 +207,18 @@ class ReadRings:
 
 
 async def with_documents(
-    reels: Reels, visible_stories: VisibleStories, stories: Previews
-) -> tuple[Reels, Mapping[str, Preview], datetime]:
-    """The reels without stories that have no document yet, the previews of the others, and the time of the check.
+    reels: Reels, visible_stories: VisibleStories, stories: StoryRepository
+) -> tuple[Reels, Mapping[str, Poster], datetime]:
+    """The reels without stories that have no document yet, the posters of the others, and the time of the check.
 
-    Stories of stale partitions are kept, without a preview. Stories that expired while the documents were read are not.
+    Stories of stale partitions are kept, without a poster. Stories that expired while the documents were read are not.
     """
     stale = visible_stories.stale_among(story for reel in reels.values() for story in reel)
     fresh = {s.story_id: s.revision for reel in reels.values() for s in reel if s.story_id not in stale}
-    previews = await stories.previews(fresh) if fresh else {}
-    shown, now = stale | previews.keys(), visible_stories.now()
+    posters = await stories.posters(fresh) if fresh else {}
+    shown, now = stale | posters.keys(), visible_stories.now()
     documented = {
         author: [s for s in reel if s.story_id in shown and has_time_left(s.expires_at, now)]
         for author, reel in reels.items()
     }
-    return documented, previews, now
+    return documented, posters, now
