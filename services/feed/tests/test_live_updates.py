@@ -16,7 +16,8 @@ from stories_feed.testing.in_memory import (
     MemoryUserData,
 )
 from stories_feed.usecases.edges import ChangeEdge
-from stories_feed.usecases.live_updates import MAX_UNREAD, Connection, LiveUpdates
+from stories_feed.usecases.live_connections import MAX_UNREAD, Connection
+from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.ports import Seen
 from stories_feed.usecases.stories import ApplyToIndex, StoreStories
 from stories_feed.usecases.visible_stories import VisibleStories

@@ -9,133 +9,37 @@ versions of the viewer's edges and seen marks. A client that comes back with it 
 """
 
 import asyncio
-import secrets
 from array import array
-from bisect import bisect_left
-from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
 
-import msgspec
 from stories_shared.clock import Clock
 from stories_shared.errors import Unavailable
 
 from stories_feed.domain.edges import Kind
-from stories_feed.domain.live import Appeared, Change, Changed, Ended
+from stories_feed.domain.live import Appeared, Change, Changed
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see, ring_of
+from stories_feed.usecases.live_connections import Connection, Viewer
+from stories_feed.usecases.live_messages import (
+    HEARTBEAT,
+    RESUMABLE_CHANGES,
+    RETRY,
+    ChangeLog,
+    Message,
+    message,
+    numbered,
+    state_of,
+)
 from stories_feed.usecases.ports import EdgeRepository, ErasedUsers, SeenRepository, StoryRepository, ViewPolicy
 from stories_feed.usecases.visible_stories import VisibleStories
 
-MAX_UNREAD = 64  # contract: messages that wait for a client that does not read
-RESUMABLE_CHANGES = 10_000
 # A story that has no document by then gets none: its author was erased.
 DOCUMENT_WITHIN = timedelta(minutes=10)
 # So many viewers are looked at in one round of queries.
 VIEWERS_AT_ONCE = 200
 ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.HIDE, Kind.MUTE))
-HEARTBEAT = b":\n\n"
-RETRY_MS = 2_000
-Message = tuple[str, Mapping[str, str]]
-"""The event and data of a message."""
-encode = msgspec.json.Encoder().encode
-
-
-class Connection:
-    """The messages of one connected client, at most ``MAX_UNREAD`` of them unread."""
-
-    __slots__ = ("_abort", "_messages", "_on_close", "_waiting", "ended", "ends_at")
-
-    def __init__(self, ends_at: datetime | None, on_close: "Callable[[Connection], None]") -> None:
-        self.ends_at = ends_at
-        self.ended = False
-        self._messages: list[bytes] = []  # a deque allocates room for 64 at once
-        self._waiting: asyncio.Future[None] | None = None
-        self._abort: Callable[[], None] | None = None
-        self._on_close = on_close
-
-    def put(self, message: bytes) -> None:
-        """Send a message; a client with too many unread ones is dropped."""
-        if self.ended:
-            return
-        self._messages.append(message)
-        if len(self._messages) > MAX_UNREAD:
-            self._messages.clear()
-            self.end()
-            if self._abort is not None:
-                self._abort()
-        self._wake()
-
-    def end(self) -> None:
-        """End after the messages that wait."""
-        self.ended = True
-        self._wake()
-
-    def on_abort(self, abort: Callable[[], None]) -> None:
-        """Set what to call to drop a client that does not read."""
-        self._abort = abort
-
-    def close(self) -> None:
-        """The client has gone."""
-        self.ended = True
-        self._on_close(self)
-
-    async def next(self) -> bytes | None:
-        """Everything that waits, as one chunk; None at the end."""
-        while not self._messages:
-            if self.ended:
-                return None
-            self._waiting = asyncio.get_running_loop().create_future()
-            await self._waiting
-        chunk = b"".join(self._messages)
-        self._messages.clear()
-        return chunk
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
-
-
-@dataclass(slots=True, eq=False)
-class Viewer:
-    """A viewer with at least one connection.
-
-    ``follows`` are sorted hashes of the ids of followed authors: eight bytes each, and a collision only costs a query.
-    """
-
-    viewer_id: str
-    country: str | None = None
-    admitted: bool = True
-    erased_at: datetime | None = None
-    connections: list[Connection] = field(default_factory=list)
-    follows: "array[int]" = field(default_factory=lambda: array("q"))
-    rings: dict[str, str] = field(default_factory=dict)
-    edges_version: int = 0
-    seen_version: int = 0
-    loaded: bool = False
-    loading: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def follows_one_of(self, hashes: Iterable[int]) -> bool:
-        """Whether the viewer may follow one of these authors, given by their hashes."""
-        follows = self.follows
-        return any((at := bisect_left(follows, h)) < len(follows) and follows[at] == h for h in hashes)
-
-    def send(self, message: bytes) -> None:
-        """Send a message to every connection."""
-        for connection in self.connections:
-            connection.put(message)
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedChange:
-    """A change of the index, kept for clients that come back."""
-
-    number: int
-    author_id: str
-    story_id: str
-    state: str
 
 
 class LiveUpdates:
@@ -174,10 +78,8 @@ class LiveUpdates:
         self._max_connections = max_connections
         self._may_view = may_view
         self._wake = wake
-        self._epoch = secrets.token_hex(4)
         self._viewers: dict[str, Viewer] = {}
-        self._log: deque[LoggedChange] = deque(maxlen=RESUMABLE_CHANGES)
-        self._number = 0
+        self._log = ChangeLog()
         self._announced = 0
         self._pending: dict[str, Change] = {}
         self._closed = False
@@ -197,9 +99,8 @@ class LiveUpdates:
 
     def _start_again(self) -> None:
         """Drop all connections: there is more to announce than is kept. Clients that come back get ``reset``."""
-        self._epoch = secrets.token_hex(4)
         self._pending.clear()
-        self._log.clear()
+        self._log.start_again()
         self._end_all()
 
     @property
@@ -228,10 +129,8 @@ class LiveUpdates:
             async with viewer.loading:
                 if not viewer.loaded:
                     viewer.erased_at = (await self._erased_users([viewer_id])).get(viewer_id)
-                    await self._refresh(viewer)
-                    viewer.loaded = True
-                else:
-                    await self._refresh(viewer, await self._versions([viewer_id]))
+                await self._refresh(viewer, (await self._versions([viewer_id]))[viewer_id])
+                viewer.loaded = True
                 await self._resume(viewer, connection, since, last_id)
         except BaseException:
             connection.close()
@@ -243,16 +142,15 @@ class LiveUpdates:
 
         The connection may break after each message, so none has an id that stands for what follows it.
         """
-        retry = b"retry: %d\n" % RETRY_MS
         if last_id is not None:
             epoch, _, rest = last_id.partition("-")
             number, _, versions = rest.partition("-")
-            same = epoch == self._epoch and versions == f"{viewer.edges_version}-{viewer.seen_version}"
-            if not (same and number.isascii() and number.isdigit() and self._kept_since(int(number))):
-                connection.put(retry + message(self._id(viewer, since), "reset", {}))
+            same = epoch == self._log.epoch and versions == f"{viewer.edges_version}-{viewer.seen_version}"
+            if not (same and number.isascii() and number.isdigit() and self._log.reaches(int(number))):
+                connection.put(RETRY + message(self._id(viewer, since), "reset", {}))
                 return
             since = int(number)
-        changes, upto = list(self._since(since)) if viewer.admitted else [], self._announced
+        changes, upto = list(self._log.since(since)) if viewer.admitted else [], self._announced
         own = {change.story_id: change.state for change in changes if change.author_id == viewer.viewer_id}
         messages: list[Message] = [("story", {"id": story_id, "state": state}) for story_id, state in own.items()]
         authors = {change.author_id for change in changes} - {viewer.viewer_id}
@@ -262,18 +160,9 @@ class LiveUpdates:
             messages += [("ring", {"author_id": author, "ring": rings.get(author, "none")}) for author in followed]
             viewer.rings = {**rings, **viewer.rings}
         before, after = self._id(viewer, since), self._id(viewer, upto)
-        connection.put(retry + f"id: {before if messages else after}\n\n".encode())
+        connection.put(RETRY + f"id: {before if messages else after}\n\n".encode())
         for each in numbered(messages, before, after):
             connection.put(each)
-
-    def _kept_since(self, number: int) -> bool:
-        first = self._log[0].number if self._log else self._number + 1
-        return first - 1 <= number <= self._number
-
-    def _since(self, number: int) -> Iterable[LoggedChange]:
-        """The changes after one, oldest first."""
-        behind = min(self._number - number, len(self._log))
-        return islice(self._log, len(self._log) - behind, None)
 
     def _disconnect(self, viewer: Viewer, connection: Connection) -> None:
         if connection in viewer.connections:
@@ -308,11 +197,9 @@ class LiveUpdates:
             return
         by_author: dict[str, list[Change]] = defaultdict(list)
         for change in changes:
-            self._number += 1
-            story = change.story
-            self._log.append(LoggedChange(self._number, story.author_id, story.story_id, state_of(change)))
-            by_author[story.author_id].append(change)
-        upto, hashes = self._number, [hash(author) for author in by_author]
+            self._log.append(change)
+            by_author[change.story.author_id].append(change)
+        upto, hashes = self._log.number, [hash(author) for author in by_author]
         viewers = [
             viewer
             for viewer in self._viewers.values()
@@ -414,7 +301,7 @@ class LiveUpdates:
                     connection.end()
             elif self._differs(viewer, versions[viewer.viewer_id]):
                 changed.append(viewer)
-        await asyncio.gather(*(self._refresh_locked(viewer, versions) for viewer in changed))
+        await asyncio.gather(*(self._refresh_locked(viewer, versions[viewer.viewer_id]) for viewer in changed))
 
     def _admits(self, viewer: Viewer) -> bool:
         return self._may_view(viewer.viewer_id, viewer.country) is None
@@ -427,16 +314,13 @@ class LiveUpdates:
         edges, seen = await asyncio.gather(self._edges.versions(viewers), self._marks.versions(viewers, self._now()))
         return {viewer: (edges.get(viewer, 0), seen.get(viewer, 0)) for viewer in viewers}
 
-    async def _refresh_locked(self, viewer: Viewer, versions: Mapping[str, tuple[int, int]]) -> None:
+    async def _refresh_locked(self, viewer: Viewer, versions: tuple[int, int]) -> None:
         async with viewer.loading:
             await self._refresh(viewer, versions)
 
-    async def _refresh(self, viewer: Viewer, versions: Mapping[str, tuple[int, int]] | None = None) -> None:
+    async def _refresh(self, viewer: Viewer, versions: tuple[int, int]) -> None:
         """Load what the viewer follows and has seen, and send the rings that differ. Versions are read first."""
-        if versions is None:
-            versions = await self._versions([viewer.viewer_id])
-        edges_version, seen_version = versions[viewer.viewer_id]
-        if viewer.loaded and not self._differs(viewer, versions[viewer.viewer_id]):
+        if viewer.loaded and not self._differs(viewer, versions):
             return
         viewer.admitted = self._admits(viewer)
         follow_list = await self._edges.follow_list(viewer.viewer_id)
@@ -445,7 +329,7 @@ class LiveUpdates:
         live = self._visible_stories.index.live_among(following) - follow_list.muted - follow_list.hidden_by
         rings, _ = await self._rings(viewer.viewer_id, live)
         before = self._id(viewer, self._announced)
-        viewer.edges_version, viewer.seen_version = edges_version, seen_version
+        viewer.edges_version, viewer.seen_version = versions
         if viewer.loaded:
             authors = {*viewer.rings, *rings}
             messages = [each for author in authors for each in self._update(viewer, author, rings.get(author, "none"))]
@@ -455,23 +339,7 @@ class LiveUpdates:
             viewer.rings = dict(rings)
 
     def _id(self, viewer: Viewer, number: int) -> str:
-        return f"{self._epoch}-{number}-{viewer.edges_version}-{viewer.seen_version}"
-
-
-def numbered(messages: Sequence[Message], before: str, after: str) -> Iterator[bytes]:
-    """Messages that belong together: only the last one has the new id, so that none is lost between two of them."""
-    for number, (event, content) in enumerate(messages, 1):
-        yield message(after if number == len(messages) else before, event, content)
-
-
-def message(message_id: str, event: str, content: Mapping[str, str]) -> bytes:
-    """A message as it goes over the wire."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (message_id.encode(), event.encode(), encode(content))
-
-
-def state_of(change: Change) -> str:
-    """The state of a story after a change, as its author is told."""
-    return "ended" if isinstance(change, Ended) else "live"
+        return f"{self._log.epoch}-{number}-{viewer.edges_version}-{viewer.seen_version}"
 
 
 def announced(relation: Relation) -> bool:
