@@ -7,7 +7,8 @@ from datetime import timedelta
 from itertools import count
 
 from stories_embedded.testing import Realm
-from stories_feed.store.stories import as_document, new_seen_key
+from stories_feed.store.stories import new_seen_key
+from stories_feed.store.story_documents import as_document
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryEngaged, StoryPosted

@@ -1,12 +1,7 @@
-"""The contract of the feed: its OpenAPI document, retention of marks, methods and consumers."""
-
-from datetime import timedelta
+"""The contract of the feed: its OpenAPI document, methods and consumers."""
 
 import pytest
-from stories_feed.domain import edges
 from stories_feed.jobs import GROUPS
-from stories_feed.store import stories
-from stories_shared.kafka.topics import Topics
 
 SERVED = {
     *("/v1/tray", "/v1/rings", "/v1/users/{user_id}/stories", "/v1/reels", "/v1/stories/{story_id}", "/v1/for-you"),
@@ -26,12 +21,6 @@ def references(document) -> set[str]:
     if isinstance(document, list):
         return set().union(*(references(each) for each in document))
     return set()
-
-
-@pytest.mark.parametrize("lifetimes", [(timedelta(hours=24),), (timedelta(days=7), timedelta(seconds=20))])
-def test_marks_outlive_every_record_that_could_be_replayed(lifetimes) -> None:
-    max_record_age = max(topic.max_record_age for topic in Topics.of(lifetimes).of_service("feed").values())
-    assert min(edges.MARK_RETENTION, stories.MARK_RETENTION) > max_record_age
 
 
 def test_index_starts_at_the_committed_offsets_of_its_topics() -> None:

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from stories_feed import store
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, NotifyChoice
+from stories_feed.store.announcements import MongoAnnouncements
 from stories_feed.store.edges import MongoEdges, events_of
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
@@ -69,8 +70,9 @@ async def test_every_query_has_an_index(recorded) -> None:
     await stories.known_keys(ids)
     await stories.live(NOON)
     await stories.deleted_since(NOON - DAY)
-    [first, *_] = await stories.unannounced(20)
-    assert await stories.advance(first, (NOON, "bob"), NOON)
+    announcements = MongoAnnouncements(mongo)
+    [first, *_] = await announcements.unannounced(20)
+    assert await announcements.advance(first, (NOON, "bob"), NOON)
     await stories.save_engagement([Engagement(ids[0], "reaction", 3, 1)])
 
     kinds = list(Kind)

@@ -1,7 +1,6 @@
 """The composition root of the feed: plain constructor calls."""
 
 import asyncio
-from typing import Final
 
 from fastapi import FastAPI
 from stories_shared.auth.browser_tokens import BrowserTokens
@@ -24,7 +23,7 @@ from stories_feed import store
 from stories_feed.domain.ranking import FreshnessAndEngagement, RankedStories, Ranking
 from stories_feed.domain.recency import RecencyLists, mentioned_users, public_hashtags
 from stories_feed.domain.ttl import TtlPolicy
-from stories_feed.handlers import story_handlers, user_handlers
+from stories_feed.handlers import SERVICE, story_handlers, user_handlers
 from stories_feed.jobs import (
     ANNOUNCE_EVERY,
     EXPIRE_EVERY,
@@ -37,6 +36,7 @@ from stories_feed.jobs import (
 from stories_feed.metrics import FeedMetrics
 from stories_feed.routes import edge_routes, hashtag_routes, live_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
+from stories_feed.store.announcements import MongoAnnouncements
 from stories_feed.store.edges import EDGES, MongoEdges, events_of
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
@@ -56,8 +56,6 @@ from stories_feed.usecases.stories import StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
 
-SERVICE: Final = "feed"
-
 
 def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     """The feed service."""
@@ -71,7 +69,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     edges = MongoEdges(runtime.mongo, now)
     seen = MongoSeenMarks(runtime.mongo, max_lifetime)
     user_data = MongoUserData(runtime.mongo, stories)
-    objects = objects_of(settings, runtime)
+    objects = Objects.of(settings, settings.ca_bundle, runtime.observe(S3))
     media = SignedUrlCache(objects)
 
     policy_file = PolicyFile(settings.rollout_file, metrics.rollout_reloaded(now))
@@ -116,7 +114,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     runtime.periodic("live-heartbeat", HEARTBEAT_EVERY, live_job.heartbeat)
     runtime.on_stop(live_updates.close)
     announce_stories = AnnounceStories(
-        stories,
+        MongoAnnouncements(runtime.mongo),
         edges,
         index_consumer.index,
         runtime.publisher.publish_all,
@@ -186,11 +184,6 @@ def ranking_of(settings: FeedSettings) -> Ranking:
         "answer": settings.rank_answer,
     }
     return FreshnessAndEngagement(settings.rank_tau.total_seconds(), weights)
-
-
-def objects_of(settings: FeedSettings, runtime: ServiceRuntime) -> Objects:
-    """The bucket for which URLs are signed."""
-    return Objects.of(settings, settings.ca_bundle, runtime.observe(S3))
 
 
 async def init(settings: FeedSettings, *, settle: bool = False) -> None:

@@ -1,5 +1,7 @@
 """Kafka consumers of the feed: each calls one use case."""
 
+from typing import Final
+
 from faststream.kafka import KafkaRouter
 from stories_shared.events import (
     StoryDeleted,
@@ -18,7 +20,7 @@ from stories_feed.usecases.endings import EndStories
 from stories_feed.usecases.seen import MarkSeen, StoreEngagement
 from stories_feed.usecases.stories import StoreStories
 
-SERVICE = "feed"
+SERVICE: Final = "feed"
 EDGE_BATCH = 2_000
 """Edges in one batch: two transactions, of which each takes some ten milliseconds beside its rows."""
 

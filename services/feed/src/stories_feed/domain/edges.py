@@ -11,8 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-# Longer than any record about an edge is retained in a topic, so that a replay always finds the mark.
-MARK_RETENTION = timedelta(days=30)
 MILLISECOND = timedelta(milliseconds=1)
 # A viewer's follows and mutes are one document, read for every tray; at this size it has about 7 MB at most.
 MAX_FOLLOWS_AND_MUTES = 50_000

@@ -16,12 +16,12 @@ from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock, epoch_ms
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
+from stories_shared.kafka.topics import MARK_RETENTION
 from stories_shared.mongo import outbox
 from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_feed.domain.edges import (
-    MARK_RETENTION,
     MAX_FOLLOWS_AND_MUTES,
     REMOVED_BY_BLOCK,
     AppliedChange,

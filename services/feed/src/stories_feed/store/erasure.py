@@ -7,10 +7,11 @@ from stories_shared.mongo.client import Document, Mongo, Session
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_feed.domain.edges import AppliedChange, EdgeChange, EdgeKey, Kind
-from stories_feed.store.edges import CHOICES, EDGES, LISTED_KINDS, follow_list_writes
+from stories_feed.store.edges import CHOICES, EDGES, KINDS_IN_LISTS, LISTED_KINDS, follow_list_writes
 from stories_feed.store.follow_lists import HIDDEN_BY
 from stories_feed.store.seen import SEEN
-from stories_feed.store.stories import STORIES, MongoStories
+from stories_feed.store.stories import MongoStories
+from stories_feed.store.story_documents import STORIES
 from stories_feed.usecases.endings import Ending
 
 BATCH = 500
@@ -68,9 +69,7 @@ class MongoUserData:
             remaining = {"_id": {"$in": [edge["_id"] for edge in edges]}, "at": {"$lte": at}}
             found = await self._edges.find(remaining, session=session).to_list(None)
             await self._edges.delete_many({"_id": {"$in": [edge["_id"] for edge in found]}}, session=session)
-            removed = [
-                removal_of(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in (*LISTED_KINDS, Kind.HIDE)
-            ]
+            removed = [removal_of(edge) for edge in found if edge["on"] and Kind(edge["kind"]) in KINDS_IN_LISTS]
             if removed:
                 await self._follow_lists.bulk_write(list(follow_list_writes(removed)), ordered=False, session=session)
 

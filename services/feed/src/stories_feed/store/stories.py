@@ -11,23 +11,22 @@ import msgspec
 from pymongo import IndexModel, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock
-from stories_shared.events import StoryPosted, encode
+from stories_shared.events import StoryPosted
+from stories_shared.kafka.topics import MARK_RETENTION
 from stories_shared.mongo.client import DataLoader, Document, Mongo
 from stories_shared.runtime.logging import logger
 
-from stories_feed.domain.edges import EdgeListPosition
 from stories_feed.domain.live import LiveStory
+from stories_feed.store.announcements import announcement_of
+from stories_feed.store.story_documents import LIVE_FIELDS, STORIES, as_document, live_story_from_document
 from stories_feed.usecases.contents import Poster, StoredStory, StoryContent
 from stories_feed.usecases.endings import Ending
-from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.ports import KnownStories
 from stories_feed.usecases.seen import Engagement, SeenKey
 
 log = logger(__name__)
 
-STORIES, ENDED = "stories", "ended"
-# Longer than any record about a story is retained in a topic, so that a replay always finds the mark.
-MARK_RETENTION = timedelta(days=30)
+ENDED = "ended"
 # Fallback for a story whose end was never consumed.
 TTL_GRACE = timedelta(hours=1)
 MAX_CACHED_POSTERS = 100_000
@@ -39,21 +38,6 @@ READY_ITEM_BYTES = 2_000
 LOAD_BATCH = 1_000
 DUPLICATE_KEY = 11_000
 MAX_ATTEMPTS = 3
-LIVE_FIELDS = {
-    "author_id": 1,
-    "posted_at": 1,
-    "expires_at": 1,
-    "audience": 1,
-    "hide_from": 1,
-    "series_id": 1,
-    "part": 1,
-    "revision": 1,
-    "hashtags": 1,
-    "mentions": 1,
-    "size": 1,
-    "seen_key": 1,
-    "engaged": 1,
-}
 POSTER_FIELDS = {"revision": 1, "poster_key": 1, "audience": 1, "seen_key": 1}
 decode = msgspec.json.Decoder(StoryContent).decode
 
@@ -242,38 +226,6 @@ class MongoStories:
         if engagements:
             await self._stories.bulk_write([engagement_write(each) for each in engagements], ordered=False)
 
-    async def unannounced(self, limit: int) -> Sequence[Announcement]:
-        """The stories that are to be announced, those that have waited longest."""
-        found = self._stories.find(
-            {"announce.since": {"$exists": True}},
-            {"author_id": 1, "announce": 1},
-            sort=[("announce.since", 1)],
-            limit=limit,
-        )
-        return [announcement_from(document) async for document in found]
-
-    async def advance(
-        self, announcement: Announcement, to: EdgeListPosition | None, now: datetime, batch: NextBatch | None = None
-    ) -> bool:
-        """Save to which follower a story is announced, None for all, and the batch; False if another replica did."""
-        if to is None and batch is None:
-            change: Document = {"$unset": {"announce": ""}}
-        else:
-            at, user = to or (None, None)
-            position: Document = {"since": now, "at": at, "user": user, "last": to is None}
-            if batch is not None:
-                position["batch"] = {"id": batch.id, "users": list(batch.users), "at": batch.at}
-            change = {"$set": {"announce": position}}
-        unchanged = position_filter(announcement) | {"announce.batch": {"$exists": False}}
-        return bool((await self._stories.update_one(unchanged, change)).matched_count)
-
-    async def published(self, announcement: Announcement) -> None:
-        """Clear the batch; after the last one the story is announced to all."""
-        if announcement.batch is not None:
-            cleared = {"announce": ""} if announcement.last else {"announce.batch": ""}
-            published = position_filter(announcement) | {"announce.batch.id": announcement.batch.id}
-            await self._stories.update_one(published, {"$unset": cleared})
-
     async def _write(self, stories: Sequence[StoryPosted], stored: Mapping[str, int]) -> list[StoryPosted]:
         """Write stories that are newer than the stored revision, and return those that were refused.
 
@@ -356,72 +308,4 @@ def engagement_write(engagement: Engagement) -> UpdateOne:
     older = {"$or": [{f"{field}.seq": {"$lt": engagement.seq}}, {field: {"$exists": False}}]}
     return UpdateOne(
         {"_id": engagement.story_id, **older}, {"$set": {field: {"total": engagement.total, "seq": engagement.seq}}}
-    )
-
-
-def announcement_of(story: StoryPosted, stored: Mapping[str, int]) -> Document:
-    """The field that has a new story announced."""
-    if story.part > 1 or stored.get(story.story_id, 0) > 0:
-        return {}
-    return {"announce": {"since": story.posted_at, "at": None, "user": None}}
-
-
-def announcement_from(document: Document) -> Announcement:
-    """The announcement in a story's document."""
-    saved = document["announce"]
-    after = None if saved["at"] is None else (saved["at"], saved["user"])
-    batch = saved.get("batch")
-    return Announcement(
-        document["_id"],
-        document["author_id"],
-        after,
-        NextBatch(batch["id"], tuple(batch["users"]), batch["at"]) if batch else None,
-        saved.get("last", False),
-    )
-
-
-def position_filter(announcement: Announcement) -> Document:
-    """Filter for a story's document while its position is unchanged."""
-    at, user = announcement.after or (None, None)
-    position = {"announce.at": at, "announce.user": user}
-    return {"_id": announcement.story_id, "announce.since": {"$exists": True}, **position}
-
-
-def as_document(story: StoryPosted) -> Document:
-    """The fields of a story's document beside its id."""
-    body = encode(story)
-    return {
-        "author_id": story.author_id,
-        "posted_at": story.posted_at,
-        "expires_at": story.expires_at,
-        "audience": story.audience,
-        "hide_from": list(story.hide_from),
-        "series_id": story.series_id,
-        "part": story.part,
-        "revision": story.revision,
-        "hashtags": list(story.hashtags),
-        "mentions": list(story.mentions),
-        "poster_key": story.media.poster_key,
-        "size": len(body),
-        "body": body,
-    }
-
-
-def live_story_from_document(document: Document) -> LiveStory:
-    """The index entry of a stored story."""
-    return LiveStory(
-        story_id=document["_id"],
-        author_id=document["author_id"],
-        posted_at=document["posted_at"],
-        expires_at=document["expires_at"],
-        audience=document["audience"],
-        hide_from=frozenset(document["hide_from"]),
-        series_id=document["series_id"],
-        part=document["part"],
-        revision=document["revision"],
-        hashtags=tuple(document.get("hashtags", ())),
-        mentions=tuple(document.get("mentions", ())),
-        size=document["size"],
-        seen_key=document["seen_key"],
-        engaged={kind: (each["seq"], each["total"]) for kind, each in document.get("engaged", {}).items()} or None,
     )
