@@ -1,7 +1,10 @@
-"""The contract of the feed: its OpenAPI document, methods and consumers."""
+"""The contract of the feed: its OpenAPI document, retention of marks, methods and consumers."""
+
+from datetime import timedelta
 
 import pytest
 from stories_feed.jobs import GROUPS
+from stories_shared.kafka.topics import MARK_RETENTION, Topics
 
 SERVED = {
     *("/v1/tray", "/v1/rings", "/v1/users/{user_id}/stories", "/v1/reels", "/v1/stories/{story_id}", "/v1/for-you"),
@@ -21,6 +24,12 @@ def references(document) -> set[str]:
     if isinstance(document, list):
         return set().union(*(references(each) for each in document))
     return set()
+
+
+@pytest.mark.parametrize("lifetimes", [(timedelta(hours=24),), (timedelta(days=7), timedelta(seconds=20))])
+def test_marks_outlive_every_record_that_could_be_replayed(lifetimes) -> None:
+    topics = Topics.of(lifetimes).of_service("feed").values()
+    assert max(topic.max_record_age for topic in topics) < MARK_RETENTION
 
 
 def test_index_starts_at_the_committed_offsets_of_its_topics() -> None:

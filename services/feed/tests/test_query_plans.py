@@ -9,7 +9,8 @@ import pytest_asyncio
 from stories_feed import store
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, NotifyChoice
 from stories_feed.store.announcements import MongoAnnouncements
-from stories_feed.store.edges import MongoEdges, events_of
+from stories_feed.store.edge_documents import events_of
+from stories_feed.store.edges import MongoEdges
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories

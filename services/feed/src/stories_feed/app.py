@@ -37,7 +37,8 @@ from stories_feed.metrics import FeedMetrics
 from stories_feed.routes import edge_routes, hashtag_routes, live_routes, story_routes, tray_routes
 from stories_feed.settings import FeedSettings
 from stories_feed.store.announcements import MongoAnnouncements
-from stories_feed.store.edges import EDGES, MongoEdges, events_of
+from stories_feed.store.edge_documents import events_of
+from stories_feed.store.edges import EDGES, MongoEdges
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.signed_urls import SignedUrlCache

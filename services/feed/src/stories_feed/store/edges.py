@@ -5,17 +5,13 @@ contradict each other (of a follow its user's, of a block both), so that a concu
 of the transactions is retried.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from typing import Any
 
 from pymongo import IndexModel, UpdateOne
 from pymongo.errors import BulkWriteError
-from stories_shared.clock import Clock, epoch_ms
-from stories_shared.events.ids import new_id
-from stories_shared.events.outgoing import OutgoingEvent
+from stories_shared.clock import Clock
 from stories_shared.kafka.topics import MARK_RETENTION
 from stories_shared.mongo import outbox
 from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
@@ -37,12 +33,18 @@ from stories_feed.domain.edges import (
     dependencies_of,
 )
 from stories_feed.domain.visibility import Relation
-from stories_feed.store.follow_lists import HIDDEN_BY, FollowLists
-from stories_feed.usecases.edges import event_of
+from stories_feed.store.edge_documents import (
+    LISTED_KINDS,
+    NO_NOTIFY,
+    edge_fields,
+    edge_key,
+    edge_update,
+    follow_list_writes,
+)
+from stories_feed.store.follow_lists import FollowLists
+from stories_feed.store.relations import FIELD_OF_EDGE, edge_ids, fields_in_list, relation_of
 
 EDGES, CHOICES = "edges", "choices"
-LISTED_KINDS = {Kind.FOLLOW: "following", Kind.MUTE: "muted"}
-KINDS_IN_LISTS = frozenset({*LISTED_KINDS, Kind.HIDE})
 FEW = 250
 """Blocks, followers, erasures since a time: up to so many are read whole instead of looked up one by one."""
 FOLLOWS_OF_ONE_USER = 4
@@ -171,31 +173,10 @@ class MongoEdges:
     ) -> Mapping[str, Relation]:
         """The viewer's relation to each author, by the given kinds of edges.
 
-        A follow list says whom the viewer follows and mutes, and who hides from the viewer. Neither these edges nor
-        blocks of those who are followed are looked up then.
+        What the viewer's follow list says, if it was read for the same request, is not looked up again.
         """
-        fields: dict[str, tuple[str, ...]] = {}
-        if follow_list is not None:
-            fields = dict.fromkeys(authors.keys() & follow_list.following, FOLLOWS)
-            for field, users in (("muted", follow_list.muted), ("hidden", follow_list.hidden_by)):
-                for author in authors.keys() & users:
-                    fields[author] = (*fields.get(author, ()), field)
-        followed = {author for author, known in fields.items() if "follows" in known}
-        ids: list[str] = []
-        for kinds, some in grouped(authors).items():
-            for kind in kinds:
-                own, wanted = (kind, True) in FIELD_OF_EDGE, some
-                if follow_list is not None:
-                    if kind in LISTED:
-                        continue
-                    if kind is Kind.BLOCK:
-                        wanted = [author for author in some if author not in followed]
-                    elif kind is Kind.FOLLOW:  # of a stranger it does not matter whether they follow the viewer
-                        own, wanted = False, [author for author in some if author in followed]
-                if own:
-                    ids += [f"{kind}/{viewer_id}/{author}" for author in wanted]
-                if (kind, False) in FIELD_OF_EDGE:
-                    ids += [f"{kind}/{author}/{viewer_id}" for author in wanted]
+        listed = None if follow_list is None else fields_in_list(authors, follow_list)
+        ids, fields = edge_ids(viewer_id, authors, listed), listed or {}
         for edge_id, document in (await self._edge_loader.get_many(ids)).items():
             if document["on"]:
                 kind, user, target = edge_id.split("/")
@@ -293,98 +274,3 @@ class MongoEdges:
                 return {mark["_id"]: mark["at"] for mark in marks if mark["_id"] in users}
         found = self._erased.find({"_id": {"$in": list(users)}}, {"at": 1}, session=session)
         return {mark["_id"]: mark["at"] for mark in await found.to_list(None)}
-
-
-FIELD_OF_EDGE: Mapping[tuple[str, bool], str] = {
-    (Kind.FOLLOW, True): "follows",
-    (Kind.FOLLOW, False): "followed",
-    (Kind.BLOCK, True): "blocked",
-    (Kind.BLOCK, False): "blocked",
-    (Kind.CLOSE_FRIEND, False): "close",
-    (Kind.HIDE, False): "hidden",
-    (Kind.MUTE, True): "muted",
-}
-"""The field of a relation that an edge sets, by its kind and whether it is the viewer's."""
-LISTED = frozenset({Kind.MUTE, Kind.HIDE})
-"""Kinds of edges that a follow list names with the relation that they make."""
-FOLLOWS = ("follows",)
-NO_NOTIFY = {"notify": "", "country": ""}
-
-
-@cache
-def relation_of(fields: tuple[str, ...]) -> Relation:
-    """The relation with these fields. There are few, and to make one takes two microseconds."""
-    return Relation(**dict.fromkeys(fields, True))
-
-
-def grouped(authors: Mapping[str, Collection[Kind]]) -> Mapping[frozenset[Kind], Sequence[str]]:
-    """The authors by the kinds of edges to read: there are few sets of kinds, and many authors."""
-    groups: dict[frozenset[Kind], list[str]] = defaultdict(list)
-    for author, kinds in authors.items():
-        groups[frozenset(kinds)].append(author)
-    return groups
-
-
-def edge_key(edge_id: str) -> EdgeKey:
-    """The edge with this id."""
-    kind, user, target = edge_id.split("/")
-    return EdgeKey(Kind(kind), user, target)
-
-
-def edge_fields(change: AppliedChange, *, publish: bool, now: datetime) -> Document:
-    """The fields of an edge's document, with its pending event where it is to be published."""
-    key, latest = change.key, change.latest
-    fields: Document = {
-        "kind": key.kind.value,
-        "user": key.user,
-        "target": key.target,
-        "requested": latest.on,
-        "on": change.in_force,
-        "at": latest.at,
-    }
-    if publish:
-        fields |= {outbox.PENDING_FIELD: outbox.pending_mark(epoch_ms(latest.at), now), "event_id": new_id()}
-    if not change.in_force:
-        fields["gone"] = now
-    return fields
-
-
-def edge_update(change: AppliedChange, fields: Document) -> UpdateOne:
-    """The update of an edge that is stored already."""
-    return UpdateOne(
-        {"_id": str(change.key)}, {"$set": fields, "$unset": {"gone": ""} if change.in_force else NO_NOTIFY}
-    )
-
-
-def follow_list_writes(changes: Iterable[AppliedChange]) -> Iterable[UpdateOne]:
-    """The updates of follow lists. Incrementing ``n`` makes concurrent contradictory changes conflict."""
-    removed: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    added: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    users: set[str] = set()
-    size_delta: Counter[str] = Counter()
-    for change in changes:
-        key = change.key
-        users |= {key.user, key.target} if key.kind in {Kind.BLOCK, Kind.HIDE} else {key.user}
-        delta = change.delta
-        if not delta or key.kind not in KINDS_IN_LISTS:
-            continue
-        lists = added if change.in_force else removed
-        if key.kind is Kind.HIDE:  # of the one from whom it hides: that is who reads trays by it
-            lists[key.target].setdefault(HIDDEN_BY, []).append(key.user)
-        else:
-            size_delta[key.user] += delta
-            lists[key.user].setdefault(LISTED_KINDS[key.kind], []).append(key.target)
-    for user in sorted(users):
-        update: dict[str, Any] = {"$inc": {"n": 1, "size": size_delta[user]}, "$setOnInsert": {"list_id": new_id()}}
-        if user in added:
-            update["$push"] = {name: {"$each": targets} for name, targets in added[user].items()}
-        yield UpdateOne({"_id": user}, update, upsert=True)
-        if user in removed:
-            yield UpdateOne({"_id": user}, {"$pullAll": dict(removed[user])})
-
-
-def events_of(document: Document) -> list[OutgoingEvent]:
-    """The event that reports the present state of an edge's document."""
-    key = EdgeKey(Kind(document["kind"]), document["user"], document["target"])
-    change = EdgeChange(document["requested"], document["at"])
-    return [OutgoingEvent(event_of(key, change), document["event_id"], change.at)]

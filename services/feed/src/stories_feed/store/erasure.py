@@ -7,7 +7,8 @@ from stories_shared.mongo.client import Document, Mongo, Session
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_feed.domain.edges import AppliedChange, EdgeChange, EdgeKey, Kind
-from stories_feed.store.edges import CHOICES, EDGES, KINDS_IN_LISTS, LISTED_KINDS, follow_list_writes
+from stories_feed.store.edge_documents import KINDS_IN_LISTS, LISTED_KINDS, follow_list_writes
+from stories_feed.store.edges import CHOICES, EDGES
 from stories_feed.store.follow_lists import HIDDEN_BY
 from stories_feed.store.seen import SEEN
 from stories_feed.store.stories import MongoStories
