@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter
+from msgspec import Meta
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +22,7 @@ from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 
 from stories_feed.domain.edges import EdgeKey, EdgeListEntry, Kind, NotifyChoice, TooManyEdges
-from stories_feed.routes.responses import Edge, EdgePage, Followed, FollowedPage, as_json
+from stories_feed.routes.responses import as_json
 from stories_feed.usecases.edges import ChangeEdge
 from stories_feed.usecases.ports import EdgeRepository
 
@@ -46,6 +48,37 @@ SUMMARIES = {
     Kind.CLOSE_FRIEND: ("Add a close friend", "Remove a close friend", "The caller's close friends, newest first"),
     Kind.HIDE: ("Hide all stories from a user", "Show them again", "Users from whom the caller hides, newest first"),
 }
+
+
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
+    """A user on a list, and since when."""
+
+    user_id: str
+    since: str
+
+
+class Followed(msgspec.Struct, frozen=True, kw_only=True):
+    """A followed user, since when, and whether the caller is notified of new stories."""
+
+    user_id: str
+    since: str
+    notify: Annotated[bool, Meta(description="whether new stories are announced to the caller")]
+
+
+class FollowedPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of followed users, newest first."""
+
+    items: list[Followed]
+    next_cursor: str | None
+
+
+class EdgePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list of users, newest first."""
+
+    items: list[Edge]
+    next_cursor: str | None
+
+
 LIST_OPTIONS: dict[str, Any] = {
     "query": PAGING,
     "answers": {200: EdgePage},

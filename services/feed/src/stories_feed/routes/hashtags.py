@@ -1,6 +1,7 @@
 """Routes of hashtags and mentions."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -48,6 +49,7 @@ def hashtag_routes(
 ) -> APIRouter:
     """Routes of hashtags and mentions."""
     router = APIRouter(tags=["Discovery"])
+    get = partial(raw_route, router, "GET", limit="reads", deadline_s=DEADLINE_S)
 
     async def page_of(read: ReadNewest, route: str, key: str, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
@@ -58,16 +60,12 @@ def hashtag_routes(
         cursor = cursors.encode(route, caller.user_id, position) if position else None
         return as_json(ReelPage(items=ready_items(entries), next_cursor=cursor))
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/hashtags/{tag}/stories",
         summary="Public live stories with a hashtag, newest first",
         parameters={"tag": {"type": "string", "minLength": 1, "maxLength": MAX_TAG, "description": "without `#`"}},
         query=PAGING,
         answers={200: ReelPage},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def list_hashtag_stories(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         tag = folded_tag(request.path_params["tag"])
@@ -75,15 +73,11 @@ def hashtag_routes(
             raise not_found()
         return await page_of(read_hashtag, f"hashtags/{tag}", tag, caller, query)
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/hashtags",
         summary="Up to twenty hashtags of public live stories that begin with a prefix, those with most stories first",
         query={"prefix": {"type": "string", "maxLength": MAX_TAG, "description": "without `#`; empty: any"}},
         answers={200: HashtagPage},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def search_hashtags(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         prefix = query.get("prefix", "")
@@ -95,15 +89,11 @@ def hashtag_routes(
         found = hashtags.with_prefix(folded or "", MAX_HASHTAGS) if shown else []
         return as_json(HashtagPage(items=[Hashtag(tag=tag, stories=stories) for tag, stories in found]))
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/me/mentions",
         summary="Live stories that mention the caller and that the caller may see, newest first",
         query=PAGING,
         answers={200: ReelPage},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def list_mentions(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         return await page_of(read_mentions, "mentions", caller.user_id, caller, query)

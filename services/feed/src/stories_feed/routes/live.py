@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -39,6 +40,7 @@ class LiveToken(msgspec.Struct, frozen=True, kw_only=True):
 def live_routes(live_updates: LiveUpdates, tokens: BrowserTokens, now: Clock) -> APIRouter:
     """Routes of live updates."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Live updates"])
+    get = partial(raw_route, router, "GET", limit="reads", deadline_s=DEADLINE_S)
 
     async def caller_of(request: Request) -> Caller:
         token = query(request, "token").get("token")
@@ -49,16 +51,12 @@ def live_routes(live_updates: LiveUpdates, tokens: BrowserTokens, now: Clock) ->
         except Unauthenticated as error:
             raise unauthenticated(error.reason) from error
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/live",
         summary="Changes of rings and of the caller's own stories, as server-sent events",
         query={"token": {"type": "string", "description": "a token of `POST /v1/live/token`, for browsers"}},
         headers={"Last-Event-ID": {"type": "string", "description": "the id of the last event that was received"}},
         answers={200: EVENTS},
-        limit="reads",
-        deadline_s=DEADLINE_S,
         authenticate=caller_of,
     )
     async def stream_updates(request: Request, caller: Caller, _query: dict[str, str]) -> Response:

@@ -1,9 +1,9 @@
-"""Response schemas of the feed, encoded as bytes, with entity tags."""
+"""Responses that several routes share: pages of items, encoded as bytes, with entity tags."""
 
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -15,7 +15,6 @@ from stories_shared.http.raw_routes import BytesResponse
 
 from stories_feed.usecases.build_items import ItemWithAccess
 from stories_feed.usecases.items import ReelItem
-from stories_feed.usecases.trays import RingState
 
 JSON = (b"content-type", b"application/json")
 REVALIDATED = (b"cache-control", b"private, no-cache")
@@ -46,61 +45,6 @@ class ReelBatch(msgspec.Struct, frozen=True, kw_only=True):
     """The first items of several reels."""
 
     reels: Annotated[dict[str, list[ReelItem]], Meta(description="items by user id, at most 20 of each")]
-
-
-class RingResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """An author in the tray. ``poster_url`` is null while it is uncertain whether the story still exists."""
-
-    author_id: str
-    ring: Literal["unseen", "seen"]
-    stories: Annotated[int, Meta(description="live stories that the caller may see")]
-    unseen: Annotated[int, Meta(description="how many of them are unseen")]
-    latest_at: str
-    expires_at: str
-    poster_url: str | None
-
-
-class TrayPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the tray: unseen first, then newest; and the viewer's own ring."""
-
-    items: list[RingResponse]
-    mine: Annotated[RingResponse | None, Meta(description="the caller's own ring; null without a live story")]
-    next_cursor: str | None
-
-
-class RingsResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """``unseen``, ``seen`` or ``none`` by author."""
-
-    rings: Annotated[dict[str, RingState], Meta(description="the ring by user id")]
-
-
-class Edge(msgspec.Struct, frozen=True, kw_only=True):
-    """A user on a list, and since when."""
-
-    user_id: str
-    since: str
-
-
-class Followed(msgspec.Struct, frozen=True, kw_only=True):
-    """A followed user, since when, and whether the caller is notified of new stories."""
-
-    user_id: str
-    since: str
-    notify: Annotated[bool, Meta(description="whether new stories are announced to the caller")]
-
-
-class FollowedPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of followed users, newest first."""
-
-    items: list[Followed]
-    next_cursor: str | None
-
-
-class EdgePage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of a list of users, newest first."""
-
-    items: list[Edge]
-    next_cursor: str | None
 
 
 def as_json(response: msgspec.Struct, *headers: tuple[bytes, bytes]) -> Response:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
@@ -94,6 +95,7 @@ def story_routes(
 ) -> APIRouter:
     """Routes of stories."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Viewing"])
+    get = partial(raw_route, router, "GET", limit="reads", deadline_s=DEADLINE_S)
 
     def outside(caller: Caller) -> bool:
         return may_view(caller.user_id, caller.country) is not None
@@ -101,16 +103,12 @@ def story_routes(
     def window(entries: Sequence[ItemWithAccess]) -> int:
         return ttl_policy.cache_window({entry.story.audience for entry in entries}, now())
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/users/{user_id}/stories",
         summary="The stories of an author that the caller may see, oldest first",
         parameters={"user_id": USER_ID_SCHEMA},
         query=PAGING,
         answers={200: ReelPage, 304: None},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def get_reel(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         user_id = request.path_params["user_id"]
@@ -127,16 +125,12 @@ def story_routes(
         cacheable = [cacheable_part(entry) for entry in entries], cursor is not None, page.cursor
         return conditional_response(request, response, cacheable, window(entries))
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/reels",
         summary="The first twenty items of the reels of up to twenty authors",
         query=USER_IDS_QUERY,
         required=frozenset({"user_ids"}),
         answers={200: ReelBatch, 304: None},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def get_reels(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         users = user_ids_of(query.get("user_ids"), MAX_REELS)
@@ -145,15 +139,11 @@ def story_routes(
         cacheable = {author: [cacheable_part(entry) for entry in entries] for author, entries in found.items()}
         return conditional_response(request, response, cacheable, window(all_entries(found)))
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/stories/{story_id}",
         summary="One story that the caller may see, with new URLs and a new ticket; admins may see any live story",
         parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
         answers={200: ReelItem},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def get_story(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         story_id = request.path_params["story_id"]
@@ -164,16 +154,12 @@ def story_routes(
             raise not_found()
         return BytesResponse(found.body, [JSON])
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/for-you",
         summary="Public live stories of anyone that the caller has not seen, ranked by freshness and engagement",
         query=PAGING,
         answers={200: ReelPage},
         tags=("Discovery",),
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def list_for_you(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
@@ -184,17 +170,13 @@ def story_routes(
         cursor = for_you_cursor(cursors, caller.user_id, next_place) if next_place else None
         return as_json(ReelPage(items=ready_items(entries), next_cursor=cursor))
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/stories/{story_id}/explain",
         summary="Why a viewer sees a story or not: every rule with its outcome, for the author and admins",
         parameters={"story_id": {"type": "string", "pattern": STORY_ID}},
         query={"viewer": {**USER_ID_SCHEMA, "description": "the viewer's user id"}},
         required=frozenset({"viewer"}),
         answers={200: StoryExplanation},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def explain_story(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         story_id, viewer = request.path_params["story_id"], query.get("viewer", "")

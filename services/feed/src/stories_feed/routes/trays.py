@@ -1,10 +1,12 @@
 """Routes of tray and rings."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter
+from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import Response
 from stories_shared.auth.tokens import Caller
@@ -16,16 +18,39 @@ from stories_shared.http.raw_routes import PAGING, raw_route
 from stories_feed.domain.ttl import TtlPolicy
 from stories_feed.routes.responses import (
     USER_IDS_QUERY,
-    RingResponse,
-    RingsResponse,
-    TrayPage,
     as_json,
     conditional_response,
     encode,
     user_ids_of,
 )
 from stories_feed.usecases.ports import ViewPolicy
-from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, Tray, TrayEntry
+from stories_feed.usecases.trays import MAX_RINGS, ReadRings, ReadTray, RingState, Tray, TrayEntry
+
+
+class RingResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """An author in the tray. ``poster_url`` is null while it is uncertain whether the story still exists."""
+
+    author_id: str
+    ring: Literal["unseen", "seen"]
+    stories: Annotated[int, Meta(description="live stories that the caller may see")]
+    unseen: Annotated[int, Meta(description="how many of them are unseen")]
+    latest_at: str
+    expires_at: str
+    poster_url: str | None
+
+
+class TrayPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the tray: unseen first, then newest; and the viewer's own ring."""
+
+    items: list[RingResponse]
+    mine: Annotated[RingResponse | None, Meta(description="the caller's own ring; null without a live story")]
+    next_cursor: str | None
+
+
+class RingsResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """``unseen``, ``seen`` or ``none`` by author."""
+
+    rings: Annotated[dict[str, RingState], Meta(description="the ring by user id")]
 
 
 def tray_routes(
@@ -38,16 +63,13 @@ def tray_routes(
 ) -> APIRouter:
     """Routes of tray and rings."""
     router = APIRouter(tags=["Viewing"])
+    get = partial(raw_route, router, "GET", limit="reads", deadline_s=DEADLINE_S)
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/tray",
         summary="The rings of the authors whom the caller follows: unseen first, then newest",
         query=PAGING,
         answers={200: TrayPage, 304: None},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def get_tray(request: Request, caller: Caller, query: dict[str, str]) -> Response:
         viewer = caller.user_id
@@ -68,16 +90,12 @@ def tray_routes(
             ttl_policy.cache_window(audiences, now()),
         )
 
-    @raw_route(
-        router,
-        "GET",
+    @get(
         "/v1/rings",
         summary="The rings of up to a hundred users",
         query=USER_IDS_QUERY,
         required=frozenset({"user_ids"}),
         answers={200: RingsResponse},
-        limit="reads",
-        deadline_s=DEADLINE_S,
     )
     async def get_rings(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         users = user_ids_of(query.get("user_ids"), MAX_RINGS)
@@ -99,7 +117,7 @@ def encoded(entry: TrayEntry) -> tuple[bytes, bytes]:
     """The ring as JSON, and the part of it that a tag covers; encoded once for an entry."""
     if entry.encoded is None:
         ring = ring_response(entry)
-        *fields, url = fields_of(ring)
+        *fields, url = msgspec.structs.astuple(ring)
         entry.encoded = encode(ring), encode((*fields, bool(url)))
     return entry.encoded
 
@@ -116,8 +134,3 @@ def ring_response(entry: TrayEntry) -> RingResponse:
         expires_at=rfc3339(ring.expires_at),
         poster_url=entry.poster_url,
     )
-
-
-def fields_of(ring: RingResponse) -> tuple[str | int | None, ...]:
-    """The fields of a ring, the URL last."""
-    return ring.author_id, ring.ring, ring.stories, ring.unseen, ring.latest_at, ring.expires_at, ring.poster_url
