@@ -1,6 +1,7 @@
 """`stories demo` works."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,10 @@ TIMEOUT_S = 400
 @pytest.mark.timeout(TIMEOUT_S + 60)
 def test_demo_succeeds_and_removes_its_folder() -> None:
     before = set(CHECKOUT.glob(".stories-demo-*"))
-    assert_erased(demo("--lifetime", "12"))
+    printed, receipt = demo("--lifetime", "12")
+    assert_erased(receipt)
+    assert steps(printed) == steps((CHECKOUT / "README.md").read_text(encoding="utf-8"))
+    assert steps(printed) == steps((CHECKOUT / "docs" / "index.md").read_text(encoding="utf-8"))
     assert set(CHECKOUT.glob(".stories-demo-*")) == before
 
 
@@ -31,7 +35,7 @@ def test_demo_succeeds_and_removes_its_folder() -> None:
 @pytest.mark.skipif(not (CHECKOUT / "node_modules" / "installed").exists(), reason="run make node_modules/installed")
 def test_film_of_the_demo_plays_through_the_life_of_a_story(tmp_path: Path) -> None:
     film = tmp_path / "life.mp4"
-    assert_erased(demo("--film", str(film)))
+    assert_erased(demo("--film", str(film))[1])
     with av.open(str(film)) as container:
         assert container.duration is not None
         seconds = container.duration / av.time_base
@@ -53,8 +57,13 @@ def test_film_without_a_browser_says_what_to_install(monkeypatch: pytest.MonkeyP
     assert (ran.exit_code, "apt-get install -y chromium" in ran.stderr) == (1, True)
 
 
-def demo(*options: str) -> Any:
-    """The receipt that the command prints."""
+def steps(text: str) -> list[str]:
+    """The steps in the output of the command, or of a page that shows it, with every number as 0."""
+    return [re.sub(r"[\d.]+", "0", line.strip()) for line in text.splitlines() if line.startswith("✓")]
+
+
+def demo(*options: str) -> tuple[str, Any]:
+    """What the command prints, and the receipt in it."""
     ran = subprocess.run(
         [sys.executable, "-m", "stories_cli", "demo", *options],
         cwd=CHECKOUT,
@@ -63,7 +72,7 @@ def demo(*options: str) -> Any:
         timeout=TIMEOUT_S,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    return json.loads(ran.stdout[ran.stdout.index("{\n") :])
+    return ran.stdout, json.loads(ran.stdout[ran.stdout.index("{\n") :])
 
 
 def assert_erased(receipt: Any) -> None:

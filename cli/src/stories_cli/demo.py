@@ -223,7 +223,7 @@ class DemoScenario:
         shape = (
             f"{item['width']}x{item['height']}, {item['duration_ms'] / 1000:.1f} s, {len(media.content) // 1024} KiB"
         )
-        stdout.print(f"  {shape}, bare of place and model, until {item['expires_at']}")
+        stdout.print(f"  {shape}, without location and camera model, until {item['expires_at']}")
         sizes = ", ".join(f"{each['width']}x{each['height']} {each['codecs']}" for each in item["renditions"])
         stdout.print(f"  renditions: {sizes}; layers: {', '.join(each['kind'] for each in item['layers'])}")
         return item
