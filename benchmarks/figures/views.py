@@ -17,7 +17,7 @@ from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryPosted, StoryViewed
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.kafka.client import Kafka, partition_of
+from stories_shared.kafka.client import Kafka, choose_partition
 from stories_shared.kafka.publisher import ProducerRecord, Publisher
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.settings import load
@@ -152,7 +152,7 @@ async def ready_batches(
     open_batches: dict[int, Any] = {}
     for record in records:
         partitions = sorted(await producer.partitions_for(record.topic))
-        partition = partition_of(record.key, partitions, partitions)
+        partition = choose_partition(record.key, partitions, partitions)
         fields = {"key": record.key, "value": record.value, "timestamp": None, "headers": list(record.headers)}
         if (batch := open_batches.get(partition)) is None:
             batch = open_batches[partition] = producer.create_batch()

@@ -13,7 +13,7 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo import outbox
 from stories_shared.mongo.client import Mongo
-from stories_shared.mongo.outbox import Outbox, pending_mark
+from stories_shared.mongo.outbox import Outbox, outbox_index, pending_mark
 from stories_shared.testing import FakeClock, eventually, records_of
 from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 
@@ -62,7 +62,7 @@ async def harness(realm, driver):
     await realm.topic("story-erased", partitions=1)
     await realm.topic("user-followed", partitions=1, max_message_bytes="100")
     made = Harness(realm, driver)
-    await Outbox.ensure(made.mongo, "things")
+    await made.mongo.ensure("things", outbox_index())
     await made.publisher.start()
     yield made
     await made.publisher.stop()
@@ -196,7 +196,7 @@ async def test_relay_queries_use_the_index(realm, driver):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], driver, listeners=[recorder])
     relay = Outbox("things", mongo["things"], lambda _thing: [], Publisher(Kafka("nowhere:1"), "feed"), system_now)
     try:
-        await Outbox.ensure(mongo, "things")
+        await mongo.ensure("things", outbox_index())
         waiting = [{"pending": pending_mark(1, NOW) | ({"retry_at": NOW} if n % 2 else {})} for n in range(200)]
         await mongo["things"].insert_many([*waiting, *({"at": n} for n in range(2_000))])
         await relay.pending()

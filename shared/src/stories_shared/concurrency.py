@@ -26,8 +26,13 @@ async def gather_limited(
         async with free:
             return await operation(item)
 
+    return await gather_all(map(one, items))
+
+
+async def gather_all(work: Iterable[Awaitable[R]]) -> list[R]:
+    """The results in order. All of the work is awaited, then the first failure is raised."""
     done = []
-    for outcome in await asyncio.gather(*map(one, items), return_exceptions=True):
+    for outcome in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
         done.append(outcome)

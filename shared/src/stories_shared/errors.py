@@ -3,13 +3,7 @@
 MongoDB, S3 and Kafka each raise their own errors; this module knows which of them are transient.
 """
 
-from aiokafka.errors import (
-    KafkaConnectionError,
-    KafkaError,
-    KafkaTimeoutError,
-    ProducerClosed,
-    RequestTimedOutError,
-)
+from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
 from pymongo.errors import (
     ConnectionFailure,
     ExecutionTimeout,
@@ -52,10 +46,7 @@ def failed_dependency(error: BaseException) -> str | None:
     if isinstance(error, PyMongoError):
         return MONGODB if is_transient_mongo_error(error) else None
     if isinstance(error, KafkaError):
-        transient = error.retriable or isinstance(
-            error, KafkaConnectionError | KafkaTimeoutError | RequestTimedOutError | ProducerClosed
-        )
-        return KAFKA if transient else None
+        return KAFKA if error.retriable or isinstance(error, KafkaTimeoutError | ProducerClosed) else None
     return None
 
 

@@ -85,7 +85,7 @@ class Keys(Protocol):
         """The keys after a token named an unknown key."""
 
 
-def keys_from(location: str, now: Clock, ca_bundle: str | None = None, observe: Observe | None = None) -> Keys:
+def keys_from(location: str, now: Clock, ca_bundle: str | None = None, observe: Observe = unobserved) -> Keys:
     """The source of the keys.
 
     Args:
@@ -170,8 +170,8 @@ def algorithm_of(entry: Mapping[str, Any]) -> str | None:
 class JwksFile:
     """A JWKS file, checked once a second and read again when it has changed."""
 
-    def __init__(self, path: Path, now: Clock, observe: Observe | None = None) -> None:
-        self.path, self.now, self.observe = path, now, observe or unobserved
+    def __init__(self, path: Path, now: Clock, observe: Observe) -> None:
+        self.path, self.now, self.observe = path, now, observe
         self.set: KeySet | None = None
         self.loaded_version: tuple[int, int, int] | None = None
         self.checked_at: datetime | None = None
@@ -207,9 +207,8 @@ class JwksFile:
 class JwksUrl:
     """A JWKS URL: one fetch at a time, at most one a minute for unknown ids; keys stay valid for a day."""
 
-    def __init__(self, url: str, now: Clock, ca_bundle: str | None = None, observe: Observe | None = None) -> None:
-        self.url, self.now, self.ca_bundle = url, now, ca_bundle
-        self.observe = observe or unobserved
+    def __init__(self, url: str, now: Clock, ca_bundle: str | None, observe: Observe) -> None:
+        self.url, self.now, self.ca_bundle, self.observe = url, now, ca_bundle, observe
         self.set: KeySet | None = None
         self.fetched_at: datetime | None = None
         self.tried_at: datetime | None = None

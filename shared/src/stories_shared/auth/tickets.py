@@ -70,7 +70,7 @@ class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
 ENCODER = msgspec.msgpack.Encoder()
 FIELDS = bytes([0x90 + len(WireTicket.__struct_fields__)])  # the head of a MessagePack array of so many
 DECODER = msgspec.msgpack.Decoder(WireTicket)
-FLAGS = ("friend", "reactions", "sharing", "download", "view_list", "follower")
+FRIEND, REACTIONS, SHARING, DOWNLOAD, VIEW_LIST, FOLLOWER = (1 << bit for bit in range(6))
 
 SignFor = Callable[[bytes, bytes, bool, bool], bytes]
 """Signs a story's ticket for a viewer until an end, both `encoded`: whether they follow the author, and each other."""
@@ -96,8 +96,8 @@ class Tickets:
         ends = b"".join(map(encode, (wire.expires_ms, wire.comments)))
         part = b"".join(map(encode, (wire.part, wire.parts, wire.series_id)))
         flags = [
-            [ends + encode(wire.flags & ~33 | friend | follower << 5) + part for friend in (False, True)]
-            for follower in (False, True)
+            [ends + encode(wire.flags & ~(FRIEND | FOLLOWER) | friend | follower) + part for friend in (0, FRIEND)]
+            for follower in (0, FOLLOWER)
         ]
 
         def sign_for(viewer_id: bytes, ends_ms: bytes, follower: bool, friend: bool) -> bytes:
@@ -141,12 +141,12 @@ def to_wire(ticket: Ticket) -> WireTicket:
         epoch_ms(ticket.ends_at),
         epoch_ms(ticket.expires_at),
         ticket.comments,
-        ticket.friend
-        | ticket.reactions << 1
-        | ticket.sharing << 2
-        | ticket.download << 3
-        | ticket.view_list << 4
-        | ticket.follower << 5,  # in the order of FLAGS
+        FRIEND * ticket.friend
+        | REACTIONS * ticket.reactions
+        | SHARING * ticket.sharing
+        | DOWNLOAD * ticket.download
+        | VIEW_LIST * ticket.view_list
+        | FOLLOWER * ticket.follower,
         ticket.part,
         ticket.parts,
         ticket.series_id,
@@ -166,10 +166,10 @@ def from_wire(wire: WireTicket) -> Ticket:
         part=wire.part,
         parts=wire.parts,
         series_id=wire.series_id,
-        friend=bool(flags & 1),
-        reactions=bool(flags & 2),
-        sharing=bool(flags & 4),
-        download=bool(flags & 8),
-        view_list=bool(flags & 16),
-        follower=bool(flags & 32),
+        friend=bool(flags & FRIEND),
+        reactions=bool(flags & REACTIONS),
+        sharing=bool(flags & SHARING),
+        download=bool(flags & DOWNLOAD),
+        view_list=bool(flags & VIEW_LIST),
+        follower=bool(flags & FOLLOWER),
     )

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.requests import Request
@@ -72,17 +80,9 @@ def one_emoji(text: str) -> str:
     return qualified
 
 
-class EmojiShape:
-    """One RGI emoji sequence (UTS 51), normalised to its fully qualified form."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(one_emoji, core_schema.str_schema(strict=True))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return {"type": "string", "format": "emoji", "minLength": 1, "maxLength": 32, "examples": ["❤️", "👍🏽"]}
-
-
-Emoji = Annotated[str, EmojiShape()]
+EMOJI_SCHEMA = {"type": "string", "format": "emoji", "minLength": 1, "maxLength": 32, "examples": ["❤️", "👍🏽"]}
+Emoji = Annotated[str, AfterValidator(one_emoji), WithJsonSchema(EMOJI_SCHEMA)]
+"""One RGI emoji sequence (UTS 51), normalised to its fully qualified form."""
 
 
 class StrictRoute(APIRoute):

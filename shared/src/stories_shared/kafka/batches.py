@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from stories_shared.concurrency import gather_all
 from stories_shared.errors import KAFKA, Unavailable, failed_dependency
 from stories_shared.events import Event
 from stories_shared.events.outgoing import OutgoingEvent
@@ -57,10 +58,7 @@ class BatchPublisher:
         shares = [(partition, Share(some, loop.create_future())) for partition, some in records.items()]
         for partition, share in shares:
             self._add((topic, partition), share)
-        outcomes = await asyncio.gather(*(share.acknowledged for _, share in shares), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await gather_all(share.acknowledged for _, share in shares)
 
     def _add(self, partition: Partition, share: Share) -> None:
         """Add a share to the next batch of its partition, which leaves when the one under way is acknowledged."""

@@ -60,7 +60,7 @@ def key_hash(key: str) -> int:
     return bytes_hash(key.encode())
 
 
-def partition_of(key: bytes | None, every: list[int], available: list[int]) -> int:
+def choose_partition(key: bytes | None, every: list[int], available: list[int]) -> int:
     """The partition of a record: by its key, else a random one."""
     if key is None:
         return random.choice(available or every)  # noqa: S311

@@ -22,7 +22,7 @@ from stories_shared.events import Event, encode
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.kafka.client import Kafka, key_hash, partition_of
+from stories_shared.kafka.client import Kafka, choose_partition, key_hash
 from stories_shared.runtime.logging import logger
 from stories_shared.tracing import current_traceparent, trace_id_of
 from stories_shared.tracing.tracer import Tracer
@@ -261,7 +261,7 @@ class Publisher:
                     enable_idempotence=self.kafka.idempotent,
                     max_request_size=MAX_RECORD_BYTES,
                     max_batch_size=MAX_BATCH_BYTES,
-                    partitioner=partition_of,
+                    partitioner=choose_partition,
                     linger_ms=0,
                     retry_backoff_ms=100,
                 )
@@ -315,7 +315,7 @@ async def in_batches(producer: AIOKafkaProducer, messages: Iterable[ProducerReco
         if topic not in partitions:
             partitions[topic] = sorted(await producer.partitions_for(topic))
         if partition is None:
-            partition = partition_of(message.key, partitions[topic], partitions[topic])
+            partition = choose_partition(message.key, partitions[topic], partitions[topic])
         fields = {"timestamp": None, "key": message.key, "value": message.value, "headers": list(message.headers)}
         found = latest.get((topic, partition))
         if found is None or found[1].append(**fields) is None:

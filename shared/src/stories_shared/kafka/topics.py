@@ -74,11 +74,11 @@ class Topic:
         return times
 
 
-class Topics(Mapping[str, Topic]):
+class Topics(dict[str, Topic]):
     """All topics by name without prefix, dead-letter topics included."""
 
     def __init__(self, topics: Iterable[Topic]) -> None:
-        self._by_name = {topic.name: topic for topic in topics}
+        super().__init__((topic.name, topic) for topic in topics)
 
     @classmethod
     def of(cls, lifetimes: Sequence[timedelta], cap: timedelta | None = None) -> "Topics":
@@ -111,15 +111,6 @@ class Topics(Mapping[str, Topic]):
     def for_settings(cls, settings: Settings) -> "Topics":
         """The topics for the settings."""
         return cls.of(settings.story_lifetimes, settings.topic_retention_max)
-
-    def __getitem__(self, name: str) -> Topic:
-        return self._by_name[name]
-
-    def __iter__(self) -> Any:
-        return iter(self._by_name)
-
-    def __len__(self) -> int:
-        return len(self._by_name)
 
     def of_service(self, service: str) -> "Topics":
         """The topics that a service writes, reads or dead-letters to."""

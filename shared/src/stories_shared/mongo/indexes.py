@@ -27,10 +27,6 @@ IGNORED_OPTIONS = frozenset({"name", "v", "ns", "background", "expireAfterSecond
 NUMBERED = re.compile(r"(?P<base>.+?)(?:\.(?P<number>[2-9]|[1-9][0-9]+))?\Z")
 
 
-class IndexWithoutName(ValueError):
-    """An index has no explicit name, so a changed definition could not be recognised."""
-
-
 async def ensure_indexes(database: Any, name: str, wanted: Iterable[IndexModel], *, settle: bool = False) -> None:
     """Create the missing indexes of a collection.
 
@@ -41,12 +37,12 @@ async def ensure_indexes(database: Any, name: str, wanted: Iterable[IndexModel],
         settle: drop superseded indexes of an earlier release once their successors are built.
 
     Raises:
-        IndexWithoutName: an index has no explicit name.
+        ValueError: an index has no explicit name, so a changed definition could not be recognised.
     """
     models = [model.document for model in wanted]
     for model in models:
         if model["name"] == "_".join(f"{key}_{direction}" for key, direction in model["key"].items()):
-            raise IndexWithoutName(f"{name}: give the index {model['name']} a name")
+            raise ValueError(f"{name}: give the index {model['name']} a name")
     for model in models:
         await _ensure_one(database, name, model)
     for left in superseded(await _list_indexes(database, name), models):

@@ -21,7 +21,7 @@ from stories_shared.clock import Clock
 from stories_shared.errors import failed_dependency
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.publisher import ATTEMPTS, Publisher, RecordsRefused
-from stories_shared.mongo.client import Collection, Document, Mongo
+from stories_shared.mongo.client import Collection, Document
 from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.wakeup import Wakeup
@@ -89,11 +89,6 @@ class Outbox:
         self.iterations = 0
         self._wakeup = Wakeup()
         self._throttle = LogThrottle()
-
-    @classmethod
-    async def ensure(cls, mongo: Mongo, collection: str) -> None:
-        """Create the index that the relay reads by."""
-        await mongo.ensure(collection, outbox_index())
 
     def wake(self) -> None:
         """Wake the relay: there is a pending document."""

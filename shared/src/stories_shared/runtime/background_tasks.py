@@ -30,7 +30,6 @@ class BackgroundTask:
     watched: bool = False
     iterations: Callable[[], int] | None = None
     last_heartbeat: float = field(default_factory=time.monotonic)
-    failing_since: float | None = None
     iterations_seen: int = 0
 
     def is_stalled(self, now: float) -> bool:
@@ -67,7 +66,6 @@ class TaskSupervisor:
             while True:
                 more = await iteration()
                 task.last_heartbeat = time.monotonic()
-                task.failing_since = None
                 if more is not True:
                     await asyncio.sleep(every.total_seconds() * random.uniform(0.9, 1.1))  # noqa: S311
 
@@ -112,7 +110,6 @@ class TaskSupervisor:
                     raise
                 if time.monotonic() - began > LAST_BACKOFF_S:
                     backoff = FIRST_BACKOFF_S
-                background.failing_since = background.failing_since or began
                 dependency = failed_dependency(error)
                 if dependency:
                     log.warning("task_waiting", task=background.name, dependency=dependency, error=type(error).__name__)

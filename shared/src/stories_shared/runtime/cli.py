@@ -2,9 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from fastapi import FastAPI
 
@@ -32,7 +32,7 @@ def run(
     kind: type[S],
     build: Callable[[S], FastAPI],
     init: Init[S],
-    check: Callable[[S], Awaitable[None]] | None = None,
+    check: Callable[[S], Coroutine[Any, Any, None]] | None = None,
     arguments: Sequence[str] | None = None,
     retry_for: timedelta = RETRY_FOR,
 ) -> int:
@@ -62,7 +62,7 @@ def run(
             asyncio.run(retry_while_unavailable(lambda: init(settings, settle=settle), retry_for=retry_for))
             return 0
         if check is not None:
-            asyncio.run(_awaited(check(settings)))
+            asyncio.run(check(settings))
     except Exception as error:
         if not isinstance(error, ValueError) and failed_dependency(error) is None:
             raise
@@ -71,7 +71,3 @@ def run(
         return 1
     serve(lambda: build(settings), settings)
     return 0
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work

@@ -20,6 +20,7 @@ from stories_shared.auth.jwks import keys_from
 from stories_shared.auth.tickets import Tickets
 from stories_shared.auth.tokens import Authenticator
 from stories_shared.clock import Clock, system_now
+from stories_shared.concurrency import gather_all
 from stories_shared.errors import JWKS, KAFKA, Unavailable
 from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.http.app import configure_app
@@ -270,12 +271,7 @@ class ServiceRuntime:
         await self.broker.connect()
         config: Any = self.broker.config.broker_config
         config.builder = partial(Consumer, **config.builder.keywords | {"metadata_max_age_ms": NEW_PARTITIONS_MS})
-        outcomes = await asyncio.gather(
-            *(subscriber.start() for subscriber in self.subscribers), return_exceptions=True
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+        await gather_all(subscriber.start() for subscriber in self.subscribers)
         self.broker.running = True
 
     async def _stop_consumers(self) -> None:

@@ -9,12 +9,12 @@ from minio.error import S3Error
 from minio.helpers import md5sum_hash
 
 from stories_shared.runtime.logging import logger
+from stories_shared.s3.executor import UNSUPPORTED
 
 log = logger(__name__)
 
 OURS = "stories"  # the id of our rule
 EXPOSED = ("ETag", "Content-Range", "Accept-Ranges", "Content-Length", "Last-Modified")
-UNSUPPORTED = frozenset({"NotImplemented", "AccessDenied", "MethodNotAllowed"})
 
 
 def ensure_cors(client: Minio, bucket: str, origins: Sequence[str]) -> None:

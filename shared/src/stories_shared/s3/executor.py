@@ -18,6 +18,8 @@ TRANSFER_READ_S = 30.0  # a store may need long to make half a gigabyte durable
 CALLS_AT_ONCE, TRANSFERS_AT_ONCE = 16, 4
 
 MISSING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound", "NoSuchUpload"})
+UNSUPPORTED = frozenset({"NotImplemented", "AccessDenied", "MethodNotAllowed"})
+"""Codes of a store that has no such rules, or of an account that may not set them."""
 Observe = Callable[[str, float, str], None]
 """Called with operation, seconds and outcome (``ok``, ``error``)."""
 

@@ -8,6 +8,7 @@ from minio.error import S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
 
 from stories_shared.runtime.logging import logger
+from stories_shared.s3.executor import UNSUPPORTED
 
 log = logger(__name__)
 
@@ -30,7 +31,7 @@ def ensure_rules(client: Minio, bucket: str, days: Mapping[str, int]) -> None:
         others = [rule for rule in current if not _is_ours(rule)]
         client.set_bucket_lifecycle(bucket, LifecycleConfig([*others, *ours]))
     except S3Error as error:
-        if error.code not in {"NotImplemented", "AccessDenied", "MethodNotAllowed"}:
+        if error.code not in UNSUPPORTED:
             raise
         log.warning("lifecycle_rules_not_supported", bucket=bucket, code=error.code)
 

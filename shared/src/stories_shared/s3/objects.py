@@ -238,13 +238,11 @@ class Objects:
         await self.remove(*keys)
         return len(keys)
 
-    async def abort_uploads(self, prefix: str = "") -> int:
+    async def abort_uploads(self) -> int:
         """Abort unfinished multipart uploads, whose parts no listing shows. Returns their number."""
 
         def abort() -> int:
-            # The SDK has no public call. MinIO lists them without a prefix or by exact key only.
-            listed = self.calls._list_multipart_uploads(self.bucket).uploads  # noqa: SLF001
-            begun = [item for item in listed if item.object_name.startswith(prefix)]
+            begun = self.calls._list_multipart_uploads(self.bucket).uploads  # noqa: SLF001  (the SDK has no public call)
             for item in begun:
                 none_if_missing(
                     partial(self.calls._abort_multipart_upload, self.bucket, item.object_name, str(item.upload_id))  # noqa: SLF001
