@@ -433,7 +433,7 @@ async def test_open_breaker_tries_single_records_until_one_succeeds(kafka, produ
         for _ in range(5):
             await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=0)
         await eventually(lambda: len(seen) == 5)
-        assert consumer_context.broken == []
+        await eventually(lambda: not consumer_context.broken)
 
 
 def erased(apply, *, whole: bool = False) -> KafkaRouter:
@@ -499,7 +499,7 @@ async def test_a_bug_that_fails_every_record_opens_the_breaker(kafka, producer, 
     seen.clear()
     async with consuming(kafka, erased(apply, whole=whole), "expiry") as consumer_context:
         await eventually(lambda: seen == stories[BREAKER_THRESHOLD:])
-        assert consumer_context.broken == []
+        await eventually(lambda: not consumer_context.broken)
 
 
 async def test_invalid_external_records_never_make_a_service_unready(kafka, producer):
