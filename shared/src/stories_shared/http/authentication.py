@@ -41,7 +41,7 @@ class Bearer(SecurityBase):
     """The security scheme of every route that needs a token."""
 
     def __init__(self, *, admin: bool = False) -> None:
-        self.model = HTTPBearer(bearerFormat="JWT", description="A JWT of the host application")
+        self.model = HTTPBearer()
         self.scheme_name = SCHEME
         self.admin = admin
         self.check = require_admin if admin else authenticate

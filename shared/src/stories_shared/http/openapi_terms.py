@@ -138,7 +138,6 @@ PROPERTIES: Mapping[str, str] = {
     "author_id": "The author's user id.",
     "user_id": "The user's id.",
     "viewer_id": "The viewer's user id.",
-    "target_id": "The other user's id.",
     "comment_id": "The comment's id.",
     "layer_id": "The layer's id.",
     "report_id": "The report's id.",
@@ -157,7 +156,6 @@ PROPERTIES: Mapping[str, str] = {
     "at": "When.",
     "state": "The state.",
     "kind": "The kind.",
-    "reason": "Why, from a fixed list.",
     "url": "The URL.",
     "media_url": "The media, a presigned URL that ends with `urls_expire_at`.",
     "poster_url": "A still picture, a presigned URL; null while it is uncertain whether the story still exists.",
@@ -192,19 +190,12 @@ PROPERTIES: Mapping[str, str] = {
     "seen": "Whether the caller has seen the story.",
     "can": "What the caller may do.",
     "ring": "`unseen` if a story of the author is unseen, else `seen`; `none` without a story that the caller may see.",
-    "x": "The left edge, as a share of the width.",
-    "y": "The upper edge, as a share of the height.",
-    "w": "The width, as a share of the media's width.",
-    "h": "The height, as a share of the media's height.",
-    "rotation": "Degrees clockwise.",
-    "z": "The order: higher lies on top.",
     "views": "Plays.",
     "viewers": "People who viewed.",
     "shares": "Viewers who asked for a link.",
     "text": "The text.",
     "emoji": "One emoji, fully qualified; a bare one is normalised.",
     "total": "How many there are in all.",
-    "mine": "The caller's own; null without one.",
     "complete": "Whether every store has confirmed.",
     "start_ms": "Where to begin, in milliseconds.",
     "length_ms": "How much to play, in milliseconds.",
@@ -216,7 +207,6 @@ PROPERTIES: Mapping[str, str] = {
     "preview": "What to show until the media is there.",
     "blurhash": "A blurred picture, as a BlurHash.",
     "color": "The colour, `#RRGGBB` or with alpha `#RRGGBBAA`.",
-    "renditions": "The same media in other sizes.",
     "font": "The typeface.",
     "align": "The alignment of the lines.",
     "sticker_id": "The sticker, in the client's own set.",
@@ -229,11 +219,10 @@ PROPERTIES: Mapping[str, str] = {
     "terms": "The terms of the offer.",
     "sound_id": "The sound's id, of the client's own.",
     "name": "The name, in the client's own set.",
-    "intensity": "How strong, 0 to 1.",
 }
 """Descriptions of properties by name, or by ``Schema.property``."""
 
-USER_IDS = frozenset({"author_id", "user_id", "viewer_id", "target_id", "reporter_id"})
+USER_IDS = frozenset({"author_id", "user_id", "viewer_id"})
 CLIENT_IDS = frozenset({"sound_id", "sticker_id", "play_id"})
 """Ids that are not UUIDs."""
 ID_NAMES = frozenset({"id", "reply_to", "up_to"})

@@ -114,8 +114,8 @@ class RawEndpoint:
         path: str,
         endpoint: Endpoint,
         operation: OperationDoc,
-        deadline_s: float | None = None,
-        authenticate: Callable[[Request], Awaitable[Caller]] = authenticate,
+        deadline_s: float | None,
+        authenticate: Callable[[Request], Awaitable[Caller]],
     ) -> None:
         self.endpoint, self.operation = endpoint, operation
         self.timeout = None if deadline_s is None else SharedTimeout(deadline_s)
