@@ -10,7 +10,7 @@ from faststream.kafka import KafkaRouter
 from stories_shared.clock import system_now
 from stories_shared.events import UserFollowed
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.publisher import dead_letter_headers
+from stories_shared.kafka.dead_letters import dead_letter_headers
 from stories_shared.kafka.subscriber import Batch, for_each_event, subscribe
 from stories_shared.testing import consuming, eventually
 

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import OffsetAndMetadata
 from stories_shared.clock import system_now
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.subscriber import ConsumerContext
+from stories_shared.kafka.consumer_context import ConsumerContext
 from stories_shared.runtime import consumer_monitor
 from stories_shared.runtime.consumer_monitor import ConsumerMonitor
 from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry

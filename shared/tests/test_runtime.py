@@ -16,7 +16,8 @@ from stories_shared.clock import system_now
 from stories_shared.events import StoryErased, UserErased, encode
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Consumer, Kafka
-from stories_shared.kafka.subscriber import BREAKER_THRESHOLD, Batch, for_each_event, subscribe
+from stories_shared.kafka.consumer_context import BREAKER_THRESHOLD
+from stories_shared.kafka.subscriber import Batch, for_each_event, subscribe
 from stories_shared.kafka.topics import Topics, ensure_topics, init_topics
 from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.service import ServiceRuntime

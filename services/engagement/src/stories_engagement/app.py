@@ -8,7 +8,7 @@ from stories_shared.clock import Clock, system_now
 from stories_shared.events import StoryViewed
 from stories_shared.http.paging import Cursors
 from stories_shared.http.rate_limits import RateLimits
-from stories_shared.kafka.batches import BatchPublisher
+from stories_shared.kafka.batch_publisher import BatchPublisher
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_shared.mongo.leases import Leases

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from stories_shared.clock import Clock, rfc3339, system_now
+from stories_shared.clock import Clock, system_now
 from stories_shared.errors import KAFKA, Unavailable, failed_dependency
 from stories_shared.events import Event, encode
 from stories_shared.events.cloudevents import headers_of
@@ -331,20 +331,3 @@ def state_change(event: Event, event_id: str, traceparent: str | None) -> dict[s
     fields = {name: value for name in STATE_FIELDS if (value := getattr(event, name, None)) is not None}
     traced = {"trace_id": trace_id_of(traceparent)} if traceparent else {}
     return {"state": STATES[event.topic], "story_id": event.key, "event_id": event_id, **fields, **traced}
-
-
-def dead_letter_headers(
-    record: Any, group: str, error_type: str, error: str, now: datetime
-) -> tuple[tuple[str, bytes], ...]:
-    """The headers with a dead-lettered record's origin and error, followed by its own readable headers."""
-    own = [(name, value) for name, value in record.headers or () if isinstance(name, str) and isinstance(value, bytes)]
-    return (
-        ("origin-topic", record.topic.encode()),
-        ("origin-partition", str(record.partition).encode()),
-        ("origin-offset", str(record.offset).encode()),
-        ("origin-group", group.encode()),
-        ("dead-lettered-at", rfc3339(now).encode()),
-        ("error-type", error_type.encode()),
-        ("error", error.encode()[:1024].decode(errors="ignore").encode()),
-        *own,
-    )

@@ -27,22 +27,20 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
 from faststream.kafka.message import KafkaAckableMessage
 
-from stories_shared.clock import Clock
 from stories_shared.concurrency import map_in_slices
 from stories_shared.errors import InvalidMessage, failed_dependency
 from stories_shared.events import Event
 from stories_shared.events.cloudevents import DecodeError, ReceivedEvent, decode_record
-from stories_shared.kafka.publisher import ProducerRecord, Publisher, dead_letter_headers
+from stories_shared.kafka.consumer_context import Breaker, ConsumerContext
+from stories_shared.kafka.dead_letters import DeadLetter, Record, dead_letter_record
 from stories_shared.kafka.rebalance import RebalanceListener
 from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
-from stories_shared.runtime.metrics import CommonMetrics, observe_often
+from stories_shared.runtime.metrics import observe_often
 
 log = logger(__name__)
 throttle = LogThrottle()
 E = TypeVar("E", bound=Event)
-Record: TypeAlias = Any
-"""An aiokafka ``ConsumerRecord`` with raw key, value and headers."""
 Item: TypeAlias = tuple[Record, ReceivedEvent[Any] | DecodeError | None]
 """A record and what it is decoded to."""
 
@@ -57,72 +55,11 @@ IDLE_WAIT_MS = 1_000
 MAX_POLL_INTERVAL_MS = 300_000
 # Far below MAX_POLL_INTERVAL_MS, so that retries never remove this member from its group.
 MAX_RETRY_S = 60.0
-FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.1, 5.0
-# A batch of slow records is committed in parts. Otherwise the group would expel the member and read all of it again.
-MAX_BATCH_S = 120.0
 MAX_ATTEMPTS = 3
-BREAKER_THRESHOLD = 100
-BREAKER_PAUSE_S = 30.0
 
 
 class BatchReturned(Exception):
     """The batch cannot be finished now: what is not handled is read again."""
-
-
-@dataclass
-class Breaker:
-    """A circuit breaker: counts consecutive dead-lettered records of a partition. Too many suggest a bug of ours."""
-
-    streak: int = 0
-
-    @property
-    def open(self) -> bool:
-        """Whether the partition is limited to one record at a time."""
-        return self.streak >= BREAKER_THRESHOLD
-
-    def count(self, *, dead: bool) -> None:
-        """Count the next record; the first valid one closes the breaker."""
-        self.streak = self.streak + 1 if dead else 0
-
-
-@dataclass
-class ConsumerContext:
-    """Shared by the consumers of one process: the publisher of dead letters, the metrics, the shutdown event.
-
-    ``breakers`` are by group and partition, and exist only for topics without external writers.
-    """
-
-    publisher: Publisher
-    metrics: CommonMetrics
-    now: Clock
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    breakers: dict[str, dict[TopicPartition, Breaker]] = field(default_factory=dict)
-    handled: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
-    batch_started_at: dict[str, float] = field(default_factory=dict)
-    breaker_pause_s: float = BREAKER_PAUSE_S
-    max_batch_s: float = MAX_BATCH_S
-    backoff_s: tuple[float, float] = (FIRST_BACKOFF_S, LAST_BACKOFF_S)
-
-    def breaker(self, group: str, partition: TopicPartition) -> Breaker:
-        """The breaker of one partition in one group."""
-        return self.breakers.setdefault(group, {}).setdefault(partition, Breaker())
-
-    @property
-    def broken(self) -> list[str]:
-        """The groups with an open breaker, for readiness."""
-        return sorted(
-            group for group, breakers in self.breakers.items() if any(breaker.open for breaker in breakers.values())
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record to dead-letter, and why; ``bug`` is the unexpected error, if any."""
-
-    record: Record
-    reason: str
-    error: str
-    bug: BaseException | None = None
 
 
 @dataclass
@@ -532,16 +469,13 @@ async def pause_unless_must_stop(records: Batch, seconds: float) -> None:
 
 async def dead_letter_and_record(records: Batch) -> None:
     """Publish the dead letters and record the metrics of all finished records; then the batch may be committed."""
-    consumer_context, now, plain = (
-        records.consumer_context,
-        records.consumer_context.now(),
-        records.consumer_context.publisher.kafka.plain,
-    )
+    consumer_context, publisher = records.consumer_context, records.consumer_context.publisher
+    now, plain = consumer_context.now(), publisher.kafka.plain
     finished = records.finished()
     bad = [records.dead[index] for index in finished if index in records.dead] if records.dead else []
     if bad:
-        messages = [dead_letter_record(records, dead_letter) for dead_letter in bad]
-        if await run_with_retries(records, bad[0].record, lambda: consumer_context.publisher.send(messages)):
+        messages = [dead_letter_record(dead_letter, records.group, publisher.kafka, now) for dead_letter in bad]
+        if await run_with_retries(records, bad[0].record, lambda: publisher.send(messages)):
             raise BatchReturned("dead-lettering failed")
     for dead_letter in bad:
         topic, reason = dead_letter.record.topic, dead_letter.reason
@@ -567,15 +501,6 @@ async def dead_letter_and_record(records: Batch) -> None:
         for record, dead in counted:
             consumer_context.breaker(group, partition_of(record)).count(dead=dead)
     consumer_context.handled |= {(group, partition_of(record)): record.offset + 1 for record in last}
-
-
-def dead_letter_record(records: Batch, dead_letter: DeadLetter) -> ProducerRecord:
-    """The record for ``<topic>.<service>.dlq``: raw bytes, key and readable headers, with its origin."""
-    record, consumer_context = dead_letter.record, records.consumer_context
-    topic = record.topic
-    service = records.group[len(consumer_context.publisher.kafka.prefix) :].split(".", 1)[0]
-    headers = dead_letter_headers(record, records.group, dead_letter.reason, dead_letter.error, consumer_context.now())
-    return ProducerRecord(f"{topic}.{service}.dlq", record.key, record.value, headers)
 
 
 def decode_or_error(record: Record, event: type[E]) -> ReceivedEvent[E] | DecodeError | None:

@@ -13,8 +13,8 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from stories_shared.clock import Clock
 from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.consumer_context import ConsumerContext
 from stories_shared.kafka.log_tail import LogTail
-from stories_shared.kafka.subscriber import ConsumerContext
 from stories_shared.runtime.log_throttle import LogThrottle
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.metrics import CommonMetrics

@@ -27,9 +27,9 @@ from stories_shared.http.app import configure_app
 from stories_shared.http.drain_body import DrainBodyMiddleware
 from stories_shared.http.rate_limits import RateLimits
 from stories_shared.kafka.client import Consumer, Kafka
+from stories_shared.kafka.consumer_context import ConsumerContext
 from stories_shared.kafka.log_tail import Apply, LogTail
 from stories_shared.kafka.publisher import Publisher
-from stories_shared.kafka.subscriber import ConsumerContext
 from stories_shared.kafka.topics import Topics, missing_topics
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.outbox import Outbox

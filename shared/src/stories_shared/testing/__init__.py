@@ -14,8 +14,8 @@ from faststream.kafka import KafkaBroker, KafkaRouter
 
 from stories_shared.clock import system_now
 from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.consumer_context import ConsumerContext
 from stories_shared.kafka.publisher import Publisher
-from stories_shared.kafka.subscriber import ConsumerContext
 from stories_shared.runtime.metrics import CommonMetrics, MetricsRegistry
 
 PROC = Path("/proc")
