@@ -11,7 +11,8 @@ import bson
 from pymongo.uri_parser import parse_uri
 from stories_embedded.testing import Realm
 from stories_shared.events.ids import new_id
-from stories_shared.mongo.client import DataLoader, Mongo
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.data_loader import DataLoader
 
 from ..bench import Bench
 from ..processes import Process

@@ -17,7 +17,8 @@ from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import StoryPosted, StoryViewed
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.kafka.client import Kafka, choose_partition
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.partitioner import choose_partition
 from stories_shared.kafka.publisher import ProducerRecord, Publisher
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.settings import load

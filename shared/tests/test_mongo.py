@@ -10,8 +10,9 @@ import pytest_asyncio
 from pymongo import IndexModel
 from pymongo.errors import AutoReconnect, PyMongoError
 from stories_shared.errors import MONGODB, failed_dependency
-from stories_shared.mongo import client
-from stories_shared.mongo.client import DataLoader, Mongo, _cond_wait_same_task
+from stories_shared.mongo import data_loader
+from stories_shared.mongo.client import Mongo, _cond_wait_same_task
+from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
@@ -171,8 +172,8 @@ async def test_condition_wait_returns_whether_it_was_notified():
 
 
 async def test_point_reads_wait_only_after_a_query_that_several_shared(monkeypatch):
-    monkeypatch.setattr(client, "INTERVAL_PER_CALLER_S", 0.2)
-    monkeypatch.setattr(client, "MAX_INTERVAL_S", 0.2)
+    monkeypatch.setattr(data_loader, "INTERVAL_PER_CALLER_S", 0.2)
+    monkeypatch.setattr(data_loader, "MAX_INTERVAL_S", 0.2)
     queries = []
 
     class Counting:

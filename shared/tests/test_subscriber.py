@@ -17,8 +17,9 @@ from stories_shared.events.cloudevents import ReceivedEvent, decode_record
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.batch_publisher import BatchPublisher
-from stories_shared.kafka.client import Kafka, murmur2
+from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.consumer_context import BREAKER_THRESHOLD, ConsumerContext
+from stories_shared.kafka.partitioner import murmur2
 from stories_shared.kafka.publisher import BATCHED_FROM, ProducerRecord, Publisher, RecordsRefused
 from stories_shared.kafka.rebalance import RebalanceListener
 from stories_shared.kafka.subscriber import (

@@ -8,7 +8,8 @@ from aiokafka.admin import NewPartitions
 from stories_ingest.testing.harness import photo
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.ids import new_id
-from stories_shared.kafka.client import Kafka, key_hash
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.partitioner import key_hash
 from stories_shared.testing import eventually
 from stories_shared.testing.kafka_admin import administer
 

@@ -13,7 +13,7 @@ from stories_shared.concurrency import gather_all
 from stories_shared.errors import KAFKA, Unavailable, failed_dependency
 from stories_shared.events import Event
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.kafka.client import key_hash
+from stories_shared.kafka.partitioner import key_hash
 from stories_shared.kafka.publisher import SEND_ERRORS, ProducerRecord, Publisher
 
 Partition = tuple[str, int]

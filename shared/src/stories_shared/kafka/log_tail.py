@@ -17,7 +17,8 @@ from aiokafka.errors import KafkaError
 
 from stories_shared.events import Event
 from stories_shared.events.cloudevents import DecodeError, ReceivedEvent, Tombstone, decode_record
-from stories_shared.kafka.client import Kafka, key_hash
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.partitioner import key_hash
 from stories_shared.runtime.logging import logger
 
 log = logger(__name__)

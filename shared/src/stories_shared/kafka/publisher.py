@@ -22,7 +22,8 @@ from stories_shared.events import Event, encode
 from stories_shared.events.cloudevents import headers_of
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.kafka.client import Kafka, choose_partition, key_hash
+from stories_shared.kafka.client import Kafka
+from stories_shared.kafka.partitioner import choose_partition, key_hash
 from stories_shared.runtime.logging import logger
 from stories_shared.tracing import current_traceparent, trace_id_of
 from stories_shared.tracing.tracer import Tracer

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from pymongo import ASCENDING, DESCENDING
 from stories_shared.events.ids import new_id
-from stories_shared.mongo.client import DataLoader, Document
+from stories_shared.mongo.client import Document
+from stories_shared.mongo.data_loader import DataLoader
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound

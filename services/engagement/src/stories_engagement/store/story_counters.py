@@ -17,7 +17,8 @@ from stories_shared.events import EVENTS as BY_TOPIC
 from stories_shared.events import Event, StoryEngaged
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
+from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.mongo.outbox import pending_mark
 
 from stories_engagement.domain.errors import NotFound

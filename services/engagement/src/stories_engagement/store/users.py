@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pymongo import ASCENDING
-from stories_shared.mongo.client import DataLoader, Mongo, Session
+from stories_shared.mongo.client import Mongo, Session
+from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_engagement.domain.access_state import BlockState, Pair

@@ -14,7 +14,8 @@ from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock
 from stories_shared.kafka.topics import MARK_RETENTION
 from stories_shared.mongo import outbox
-from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
+from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_feed.domain.edges import (

@@ -3,7 +3,8 @@
 from collections import OrderedDict
 from sys import intern
 
-from stories_shared.mongo.client import Collection, DataLoader, Document
+from stories_shared.mongo.client import Collection, Document
+from stories_shared.mongo.data_loader import DataLoader
 
 from stories_feed.domain.edges import FollowList
 

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo import IndexModel, UpdateOne
-from stories_shared.mongo.client import DataLoader, Mongo, Requested
+from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.data_loader import DataLoader, Requested
 
 from stories_feed.usecases.ports import Seen
 

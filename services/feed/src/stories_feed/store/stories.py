@@ -13,7 +13,8 @@ from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock
 from stories_shared.events import StoryPosted
 from stories_shared.kafka.topics import MARK_RETENTION
-from stories_shared.mongo.client import DataLoader, Document, Mongo
+from stories_shared.mongo.client import Document, Mongo
+from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.runtime.logging import logger
 
 from stories_feed.domain.live import LiveStory

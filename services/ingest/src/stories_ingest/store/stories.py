@@ -14,7 +14,8 @@ from pymongo import DESCENDING, DeleteOne, ReplaceOne, UpdateOne
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events.ids import deterministic_id
 from stories_shared.events.outgoing import OutgoingEvent
-from stories_shared.mongo.client import DataLoader, Document, Mongo, Session
+from stories_shared.mongo.client import Document, Mongo, Session
+from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.mongo.outbox import pending_mark
 
 from stories_ingest.domain.errors import NoSuchStory
