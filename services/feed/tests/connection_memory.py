@@ -18,13 +18,13 @@ import uvloop
 from fastapi import FastAPI
 from stories_feed.domain.edges import FollowList
 from stories_feed.domain.live import LiveIndex
+from stories_feed.routes.browser_tokens import BrowserTokens
 from stories_feed.routes.live import live_routes
 from stories_feed.testing.builders import DAY, posted, received
 from stories_feed.testing.in_memory import FakeLogStatus, MemoryEdges, MemorySeen, MemoryStories, MemoryUserData
 from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.stories import ApplyToIndex, StoreStories
 from stories_feed.usecases.visible_stories import VisibleStories
-from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.auth.tokens import Caller
 from stories_shared.clock import system_now
 from stories_shared.http.rate_limits import RateLimits

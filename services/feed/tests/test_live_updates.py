@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from stories_feed.domain.edges import EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex
+from stories_feed.routes.browser_tokens import BrowserTokens
 from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import (
     FakeLogStatus,
@@ -21,7 +22,6 @@ from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.ports import Seen
 from stories_feed.usecases.stories import ApplyToIndex, StoreStories
 from stories_feed.usecases.visible_stories import VisibleStories
-from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.auth.tokens import Caller, Unauthenticated
 from stories_shared.errors import Unavailable
 from stories_shared.testing import FakeClock

@@ -3,7 +3,6 @@
 import asyncio
 
 from fastapi import FastAPI
-from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.clock import Clock, system_now
 from stories_shared.errors import S3
 from stories_shared.http.paging import Cursors
@@ -35,6 +34,7 @@ from stories_feed.jobs import (
 )
 from stories_feed.metrics import FeedMetrics
 from stories_feed.routes import edge_routes, hashtag_routes, live_routes, story_routes, tray_routes
+from stories_feed.routes.browser_tokens import BrowserTokens
 from stories_feed.settings import FeedSettings
 from stories_feed.store.announcements import MongoAnnouncements
 from stories_feed.store.edge_documents import events_of

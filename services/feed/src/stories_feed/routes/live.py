@@ -9,7 +9,6 @@ import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.auth.browser_tokens import BrowserTokens
 from stories_shared.auth.tokens import LEEWAY, Caller, Unauthenticated
 from stories_shared.clock import Clock, rfc3339
 from stories_shared.http.authentication import authenticate
@@ -19,6 +18,7 @@ from stories_shared.http.problems import unauthenticated
 from stories_shared.http.queries import query
 from stories_shared.http.raw_routes import raw_route
 
+from stories_feed.routes.browser_tokens import BrowserTokens
 from stories_feed.routes.responses import as_json
 from stories_feed.usecases.live_updates import LiveUpdates
 

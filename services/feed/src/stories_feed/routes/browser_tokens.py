@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-
 from stories_shared.auth.signed_text import BadSignature, Key, Signer
 from stories_shared.auth.tokens import Caller, Unauthenticated
 from stories_shared.clock import Clock
