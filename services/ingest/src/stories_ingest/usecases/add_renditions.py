@@ -1,9 +1,12 @@
 """Add the smaller renditions to a story that is live already."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
 
 from stories_shared.clock import Clock
 from stories_shared.errors import failed_dependency
@@ -14,14 +17,33 @@ from stories_ingest.domain.errors import LeaseLost, MediaRefused, NoSuchStory, i
 from stories_ingest.domain.keys import final_key
 from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import Story
-from stories_ingest.usecases.media_ports import Downscaler, MediaBucket, RenditionQueue, ScratchFolder
-from stories_ingest.usecases.ports import OutboxRelay, StoryRepository
-from stories_ingest.usecases.run_media_job import LEASE, RENEW_EVERY_S
+from stories_ingest.usecases.ports import MediaBucket, OutboxRelay, StoryRepository
+from stories_ingest.usecases.run_media_job import LEASE, RENEW_EVERY_S, ScratchFolder
 
 MAX_ATTEMPTS = 2
 """Attempts at a job: one that dies or fails by a bug is taken over once."""
 RETRY_AFTER = timedelta(seconds=30)
 """Delay after a failure of a dependency or of this machine. The story is live meanwhile."""
+
+
+Downscaler = Callable[[Path, Path], Awaitable[Sequence[Rendition]]]
+"""Makes smaller renditions of a finished clip in a folder; their keys are names of files there.
+
+Raises MediaRefused, MachineFault, WorkerCrashed.
+"""
+
+
+class RenditionQueue(Protocol):
+    """Live stories that lack smaller renditions."""
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The oldest waiting job, leased to this worker; None when the queue is empty."""
+
+    async def renew(self, story_id: str, worker: str, until: datetime) -> bool:
+        """Renew the lease; False when this worker no longer holds it."""
+
+    async def release(self, story_id: str, worker: str, until: datetime) -> None:
+        """Release the job for a retry at `until`, because a dependency or this machine failed: it is not counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

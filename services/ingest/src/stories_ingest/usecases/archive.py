@@ -18,10 +18,9 @@ from stories_shared.events import StoryErased
 from stories_ingest.domain import transitions
 from stories_ingest.domain.archive import ArchivedStory, RemovedStory
 from stories_ingest.domain.errors import MediaChanged, NoSuchStory
-from stories_ingest.domain.media import Media
 from stories_ingest.domain.story import Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.ports import EventPublisher, StoryRepository
+from stories_ingest.usecases.ports import EventPublisher, MediaBucket, StoryRepository
 
 COPIES = 5
 """How often a story is copied whose media changes meanwhile: its last rendition is added while it expires."""
@@ -104,23 +103,13 @@ class ArchiveRepository(Protocol):
         """Delete the settings of all authors."""
 
 
-class ArchiveObjects(Protocol):
-    """The objects of archived stories."""
-
-    async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
-        """Copy all objects of a story; False when one is gone."""
-
-    async def erase_archived(self, author_id: str, story_id: str) -> None:
-        """Remove the objects of an archived story; missing ones are ignored."""
-
-
 @dataclass(frozen=True, slots=True)
 class ExpireStory:
     """Ends a story whose time has passed; keeps it where the installation and its author do (`is_on`)."""
 
     stories: StoryRepository
     archive: ArchiveRepository
-    objects: ArchiveObjects
+    bucket: MediaBucket
     now: Clock
     is_on: bool
 
@@ -158,7 +147,7 @@ class ExpireStory:
             await self.stories.transact(story.id, _archive(story))
         except NoSuchStory:  # deleted meanwhile, or moved by another replica
             if not await self.archive.kept([story.id]):
-                await self.objects.erase_archived(story.author_id, story.id)
+                await self.bucket.erase_archived(story.author_id, story.id)
             raise
 
     async def _is_kept(self, story: Story) -> bool:
@@ -166,7 +155,7 @@ class ExpireStory:
         return is_expired and await self.archive.enabled(story.author_id)
 
     async def _copy(self, story: Story) -> bool:
-        return story.posted is not None and await self.objects.copy_to_archive(
+        return story.posted is not None and await self.bucket.copy_to_archive(
             story.posted.media, story.author_id, story.id
         )
 
@@ -184,7 +173,7 @@ class EraseArchived:
     """Erases archived stories and publishes that. What was removed once is erased, even if the request fails."""
 
     archive: ArchiveRepository
-    objects: ArchiveObjects
+    bucket: MediaBucket
     publisher: EventPublisher
     now: Clock
 
@@ -215,7 +204,7 @@ class EraseArchived:
         return await self.archive.count_due(self.now() - OVERDUE_AFTER)
 
     async def _erase(self, removed: RemovedStory) -> None:
-        await self.objects.erase_archived(removed.author_id, removed.story_id)
+        await self.bucket.erase_archived(removed.author_id, removed.story_id)
         if removed.erased_at is not None:
             await self.archive.forget_archived(removed.story_id)
             return

@@ -10,7 +10,7 @@ from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import PHOTOS, Background, Overlay, Requester, State, Story, StorySettings
 from stories_ingest.domain.uploads import PresignedPost, UploadPolicy
-from stories_ingest.usecases.ports import StoryRepository, Uploads
+from stories_ingest.usecases.ports import MediaBucket, StoryRepository
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class DraftRequest:
 class UploadForm:
     """Signs the form for a draft's upload. The form expires no later than the draft."""
 
-    uploads: Uploads
+    bucket: MediaBucket
     policy: UploadPolicy
     now: Clock
 
@@ -39,7 +39,7 @@ class UploadForm:
         until = self.now() + self.policy.form_ttl
         if draft.vanishes_at is not None:
             until = min(until, draft.vanishes_at)
-        return self.uploads.form(staging_key(draft.id), draft.content_type, draft.size, truncate_to_ms(until))
+        return self.bucket.form(staging_key(draft.id), draft.content_type, draft.size, truncate_to_ms(until))
 
 
 @dataclass(frozen=True, slots=True)

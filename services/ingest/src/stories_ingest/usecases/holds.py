@@ -12,7 +12,7 @@ from typing import Protocol
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import StoryErased, StoryHeld
 
-from stories_ingest.usecases.ports import EventPublisher, StoryObjects
+from stories_ingest.usecases.ports import EventPublisher, MediaBucket
 
 PAGE = 20
 """Stories per query: each takes a listing and a removal."""
@@ -53,21 +53,11 @@ class HoldRepository(Protocol):
         """Record that nothing is kept any more, unless something has been kept since the hold was read."""
 
 
-class HeldObjects(StoryObjects, Protocol):
-    """Moves and erases media of reported stories."""
-
-    async def copy_to_held(self, story_id: str) -> bool:
-        """Copy a story's media out of everyone's reach; whether there is any."""
-
-    async def erase_held(self, story_id: str) -> None:
-        """Remove what is kept of a reported story."""
-
-
 @dataclass(frozen=True, slots=True)
 class EraseUnlessHeld:
     """Erases the media of stories. What is held is kept where nobody can read it."""
 
-    objects: HeldObjects
+    bucket: MediaBucket
     holds: HoldRepository
     now: Clock
 
@@ -85,22 +75,22 @@ class EraseUnlessHeld:
         holds = await self.holds.find(*story_ids)
         for hold in holds:
             await self._keep(hold)
-        await self.objects.erase(*story_ids)
+        await self.bucket.erase(*story_ids)
         return bool(holds)
 
     async def _keep(self, hold: Hold) -> None:
         now = self.now()
-        if hold.lasts(now) and await self.objects.copy_to_held(hold.story_id):
+        if hold.lasts(now) and await self.bucket.copy_to_held(hold.story_id):
             await self.holds.keep(hold.story_id, now)
         if not any(each.lasts(self.now()) for each in await self.holds.find(hold.story_id)):
-            await self.objects.erase_held(hold.story_id)  # let go meanwhile, perhaps before the copy was complete
+            await self.bucket.erase_held(hold.story_id)  # let go meanwhile, perhaps before the copy was complete
 
 
 @dataclass(frozen=True, slots=True)
 class LetGo:
     """Erases what was kept, and confirms that as the store `moderation`."""
 
-    objects: HeldObjects
+    bucket: MediaBucket
     holds: HoldRepository
     publisher: EventPublisher
     now: Clock
@@ -119,7 +109,7 @@ class LetGo:
             pass
 
     async def _let_go(self, hold: Hold) -> None:
-        await self.objects.erase_held(hold.story_id)
+        await self.bucket.erase_held(hold.story_id)
         if hold.kept:
             at = truncate_to_ms(self.now())
             await self.publisher.publish(StoryErased(story_id=hold.story_id, store="moderation", erased_at=at))

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from stories_shared.events import Event
 
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.quota import Quota
 from stories_ingest.domain.story import Ended, State, Story
 from stories_ingest.domain.transitions import StoryChange, Transition
@@ -100,8 +102,15 @@ class CleanupRepository(Protocol):
         """Delete a user's records until `at`, and the author id of ended stories that are published."""
 
 
-class Uploads(Protocol):
-    """What clients upload, before a media job has read it."""
+class StoryObjects(Protocol):
+    """All objects of a story."""
+
+    async def erase(self, *story_ids: str) -> None:
+        """Remove the uploads and media of these stories; missing objects are ignored."""
+
+
+class MediaBucket(StoryObjects, Protocol):
+    """Uploads and media. Every call may raise Unavailable("s3")."""
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
         """A form for exactly this key, type and size."""
@@ -109,15 +118,35 @@ class Uploads(Protocol):
     async def etag(self, key: str) -> str | None:
         """The ETag of the object, None when it does not exist."""
 
+    async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
+        """Download the published upload. Raises MediaRefused when it is missing, changed, or larger than declared."""
+
+    async def read(self, key: str, path: Path, most: int) -> bool:
+        """Download an object of at most so many bytes; False when it does not exist."""
+
+    async def put(self, key: str, path: Path, content_type: str) -> None:
+        """Write one object atomically."""
+
+    async def remove(self, *keys: str) -> None:
+        """Remove objects; missing ones are ignored."""
+
+    async def page(self, prefix: str, after: str, limit: int) -> list[str]:
+        """The first keys with this prefix after `after`, in order."""
+
     async def copy_to_staging(self, key: str, story_id: str) -> None:
         """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
 
+    async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
+        """Copy all objects of a story to the archive; False when one is gone."""
 
-class StoryObjects(Protocol):
-    """All objects of a story."""
+    async def erase_archived(self, author_id: str, story_id: str) -> None:
+        """Remove the objects of an archived story; missing ones are ignored."""
 
-    async def erase(self, *story_ids: str) -> None:
-        """Remove the uploads and media of these stories; missing objects are ignored."""
+    async def copy_to_held(self, story_id: str) -> bool:
+        """Copy a story's media out of everyone's reach; whether there is any."""
+
+    async def erase_held(self, story_id: str) -> None:
+        """Remove what is kept of a reported story."""
 
 
 class OutboxRelay(Protocol):

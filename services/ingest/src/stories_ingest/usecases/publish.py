@@ -12,7 +12,7 @@ from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import Requester, State, Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.ports import StoryRepository, Uploads
+from stories_ingest.usecases.ports import MediaBucket, StoryRepository
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.wakeups import Wakeups
 
@@ -27,7 +27,7 @@ class PublishStory:
     """Starts the media job of a draft. Idempotent."""
 
     stories: StoryRepository
-    uploads: Uploads
+    bucket: MediaBucket
     wakeups: Wakeups
     bounds: QuotaLimits
     rollout: Rollout
@@ -54,7 +54,7 @@ class PublishStory:
         return await self._wait_until_decided(requester, story, wait)
 
     async def _start(self, requester: Requester, story: Story, publish_at: datetime | None) -> Story:
-        etag = "" if story.background else await self.uploads.etag(staging_key(story.id))
+        etag = "" if story.background else await self.bucket.etag(staging_key(story.id))
         story_id = story.id
         if etag is None:
             return await self._reload_or_nothing_uploaded(requester, story_id)

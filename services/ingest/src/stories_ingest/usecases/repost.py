@@ -11,7 +11,7 @@ from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import PHOTOS, Overlay, Posted, RepostedFrom, State, Story, StorySettings
 from stories_ingest.domain.uploads import UploadPolicy
 from stories_ingest.usecases.access_edges import FindHidden
-from stories_ingest.usecases.ports import StoryRepository, Uploads
+from stories_ingest.usecases.ports import MediaBucket, StoryRepository
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class RepostStory:
     """Creates a draft that copies a live story. The copy is made by the object store."""
 
     stories: StoryRepository
-    uploads: Uploads
+    bucket: MediaBucket
     find_hidden: FindHidden
     policy: UploadPolicy
     bounds: QuotaLimits
@@ -61,7 +61,7 @@ class RepostStory:
         )
         await self.stories.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
         if not is_photo:
-            await self.uploads.copy_to_staging(posted.media.key, story_id)
+            await self.bucket.copy_to_staging(posted.media.key, story_id)
 
     async def _require_allowed(
         self, original: Story, posted: Posted, user_id: str, access_revision: int | None

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.concurrency import gather_limited
@@ -19,8 +20,7 @@ from stories_ingest.domain.errors import LeaseLost, MachineFault, MediaRefused, 
 from stories_ingest.domain.keys import final_key, staging_key
 from stories_ingest.domain.media import CONTENT_TYPES, Media, MediaPart
 from stories_ingest.domain.story import BACKGROUND, NewPart, State, Story
-from stories_ingest.usecases.media_ports import MediaBucket, MediaQueue, ScratchFolder, Transcoder
-from stories_ingest.usecases.ports import OutboxRelay, StoryRepository
+from stories_ingest.usecases.ports import MediaBucket, OutboxRelay, StoryRepository
 from stories_ingest.usecases.wakeups import Wakeups
 
 LEASE = timedelta(seconds=15)
@@ -38,6 +38,30 @@ TRANSCODE_SHARE = 0.9
 """Progress when transcoding is done and only the final keys remain to be written."""
 CONCURRENT_UPLOADS = 4
 """Parts of a long clip that are uploaded concurrently."""
+
+
+Transcoder = Callable[[Path, str, bool, Path, Callable[[float], None]], Awaitable[Sequence[MediaPart]]]
+"""Transcodes an upload of a claimed type, in parts if it may be split, into a folder, and reports its progress.
+
+The finished parts come in order; the keys of their media are names of files in the folder. Raises MediaRefused,
+MachineFault, WorkerCrashed.
+"""
+
+ScratchFolder = Callable[[], AbstractAsyncContextManager[Path]]
+"""Creates a temporary folder for a job; it is removed when the context exits."""
+
+
+class MediaQueue(Protocol):
+    """Media jobs of published stories."""
+
+    async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
+        """The oldest waiting job, leased to this worker; None when the queue is empty."""
+
+    async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
+        """Renew the lease; False when this worker no longer holds it."""
+
+    async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
+        """Release the job for a retry at `until`; `counted` is False if the worker stopped or a dependency failed."""
 
 
 @dataclass(frozen=True, slots=True)

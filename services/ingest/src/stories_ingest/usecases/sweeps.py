@@ -14,7 +14,7 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import ExpireStory
 from stories_ingest.usecases.endings import EraseMedia
-from stories_ingest.usecases.ports import CleanupRepository, StoryObjects, StoryRepository
+from stories_ingest.usecases.ports import CleanupRepository, MediaBucket, StoryObjects, StoryRepository
 
 EXPIRY_GRACE = timedelta(hours=1)
 """How long after a story's end its `story-expired` may still arrive."""
@@ -26,16 +26,6 @@ KEYS_PER_PAGE = 1_000
 """Keys per page, the maximum of S3's ListObjectsV2."""
 MAX_SWEEP_TIME = timedelta(seconds=10)
 """Maximum duration of an iteration of a bucket sweep, after which it has saved its position and reports as alive."""
-
-
-class ObjectListing(Protocol):
-    """Lists and removes objects."""
-
-    async def page(self, prefix: str, after: str, limit: int) -> list[str]:
-        """The first keys with this prefix after `after`, in order."""
-
-    async def remove(self, *keys: str) -> None:
-        """Remove objects; missing ones are ignored."""
 
 
 class Position(Protocol):
@@ -110,7 +100,7 @@ class SweepObjects:
         always_pause: whether to pause between iterations even before the end is reached.
     """
 
-    bucket: ObjectListing
+    bucket: MediaBucket
     prefix: str
     referenced: Callable[[Collection[str]], Awaitable[Collection[str]]]
     now: Clock

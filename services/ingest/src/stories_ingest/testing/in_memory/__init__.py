@@ -1,4 +1,4 @@
-"""In-memory fakes with the same contract as what they stand for."""
+"""In-memory fakes with the same contract as what they stand for; the ports describe their methods."""
 
 from stories_ingest.testing.in_memory.access_edges import MemoryAccessEdges
 from stories_ingest.testing.in_memory.archive import MemoryArchive

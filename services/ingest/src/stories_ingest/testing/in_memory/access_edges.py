@@ -15,17 +15,13 @@ class MemoryAccessEdges:
     """Whether the log has not been read in time."""
 
     async def put(self, edge: Edge, state: EdgeState) -> None:
-        """Store a state unless a newer one is stored."""
         self.edges[edge] = max(self.edges.get(edge, state), state)
 
     async def states(self, edges: Collection[Edge]) -> dict[Edge, EdgeState]:
-        """The states of these edges."""
         return {edge: self.edges[edge] for edge in edges if edge in self.edges}
 
     async def outdated(self, states: Mapping[Edge, EdgeState]) -> set[Edge]:
-        """Which of these states are stored or superseded."""
         return {edge for edge, state in states.items() if edge in self.edges and self.edges[edge] >= state}
 
     def is_stale(self, *_user_ids: str) -> bool:
-        """Whether the log has not been read in time."""
         return self.stale

@@ -27,39 +27,32 @@ class MemoryArchive:
         self.stories[story.id] = ArchivedStory(story=story, archived_at=at)
 
     async def keeping(self, story_ids: Collection[str]) -> set[str]:
-        """Those of the live stories whose authors keep expired stories."""
         found = [self.live[story_id] for story_id in story_ids if story_id in self.live]
         return {story.id for story in found if story.posted and story.author_id in self.settings}
 
     async def enabled(self, user_id: str) -> bool:
-        """Whether the user keeps expired stories."""
         return user_id in self.settings
 
     async def set_enabled(self, user_id: str, at: datetime, *, enabled: bool) -> None:
-        """Keep the user's expired stories from now on, or no longer."""
         if enabled:
             self.settings[user_id] = at
         else:
             self.settings.pop(user_id, None)
 
     async def owner(self, story_id: str) -> str | None:
-        """The author of an archived story, also of one that is being erased."""
         if story_id in self.removed:
             return self.removed[story_id].author_id
         return self.stories[story_id].story.author_id if story_id in self.stories else None
 
     async def kept(self, story_ids: Collection[str]) -> set[str]:
-        """Those of the stories that are in the archive."""
         return self.stories.keys() & set(story_ids)
 
     async def archive_page(self, author_id: str, before: str | None, limit: int) -> list[ArchivedStory]:
-        """An author's archived stories, newest first."""
         own = [each for each in self.stories.values() if each.story.author_id == author_id]
         page = [each for each in own if before is None or each.story.id < before]
         return sorted(page, key=lambda each: each.story.id, reverse=True)[:limit]
 
     async def copies_of(self, story_ids: Collection[str], limit: int) -> list[str]:
-        """The stories and their reposts, as far as they are in the archive."""
         found = [each.story for each in self.stories.values()]
         return [
             story.id
@@ -68,14 +61,12 @@ class MemoryArchive:
         ][:limit]
 
     async def of_author(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Archived stories of a user, created no later than `at`, whose objects are not yet erased."""
         stories = [each.story for each in self.stories.values()]
         kept = [story.id for story in stories if story.author_id == user_id and story.created_at <= at]
         unerased = [each for each in self.removed.values() if each.author_id == user_id and each.erased_at is None]
         return [*kept, *(each.story_id for each in unerased)][:limit]
 
     async def remove(self, story_ids: Collection[str], at: datetime, erase_at: datetime) -> list[RemovedStory]:  # noqa: ARG002
-        """Remove stories from the archive; those whose objects are to be erased."""
         for story_id in story_ids:
             if found := self.stories.pop(story_id, None):
                 self.removed[story_id] = RemovedStory(story_id=story_id, author_id=found.story.author_id)
@@ -85,43 +76,34 @@ class MemoryArchive:
         return [each for each in left if each.erased_at is None]
 
     async def due_erasures(self, now: datetime, limit: int) -> list[RemovedStory]:
-        """Removed stories whose objects are to be erased, for the first or the second time."""
         return [self.removed[story_id] for story_id, at in self.erase_at.items() if at <= now][:limit]
 
     async def count_due(self, before: datetime) -> int:
-        """How many erasures have been due since a time."""
         return len(await self.due_erasures(before, 1_000))
 
     async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
-        """Record when the objects were erased, and when to erase again."""
         if story_id in self.removed:
             self.removed[story_id] = replace(self.removed[story_id], erased_at=at)
             self.erase_at[story_id] = recheck_at
 
     async def forget_archived(self, story_id: str) -> None:
-        """Delete the record of a removed story."""
         self.removed.pop(story_id, None)
         self.erase_at.pop(story_id, None)
 
     async def off_since(self, now: datetime) -> datetime:
-        """Since when the archive is off."""
         self.off_at = self.off_at or now
         return self.off_at
 
     async def record_on(self) -> None:
-        """Record that it is on."""
         self.off_at = None
 
     async def any_archived(self, limit: int) -> list[str]:
-        """Ids of archived stories of anyone."""
         return list(self.stories)[:limit]
 
     async def forget_settings(self) -> None:
-        """Delete the settings of all authors."""
         self.settings.clear()
 
     async def referenced_archived(self, story_keys: Collection[str]) -> set[str]:
-        """The keys that the archive references, or that a live story may be copied to."""
         stories = [each.story for each in self.stories.values()]
         kept = {key for story in stories if story.posted for key in story.posted.media.keys}
         moving = {story.id for story in self.live.values() if story.posted}

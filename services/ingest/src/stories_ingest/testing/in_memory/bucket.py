@@ -53,35 +53,30 @@ class MemoryBucket:
         return self.objects[key].decode() if key in self.objects else None
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
-        """Download the published upload."""
         self._answer()
         if self.objects.get(key) != etag.encode():
             raise MediaRefused("changed")
         path.write_bytes(self.objects[key][:most])
 
     async def read(self, key: str, path: Path, most: int) -> bool:
-        """Download an object."""
         self._answer()
         if key in self.objects:
             path.write_bytes(self.objects[key][:most])
         return key in self.objects
 
     async def copy_to_staging(self, key: str, story_id: str) -> None:
-        """Copy media to the staging key of a story."""
         self._answer()
         if key not in self.objects:
             raise NoSuchStory(story_id)
         self.objects[staging_key(story_id)] = self.objects[key]
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
-        """Write one object."""
         self._answer()
         with self._counted():
             await asyncio.sleep(0)
             self.objects[key] = path.read_bytes() + content_type.encode()
 
     async def remove(self, *keys: str) -> None:
-        """Remove objects."""
         self._answer()
         if self.undeletable in keys:
             raise Unavailable("s3")
@@ -89,7 +84,6 @@ class MemoryBucket:
             self.objects.pop(key, None)
 
     async def erase(self, *story_ids: str) -> None:
-        """Remove all objects of these stories."""
         with self._counted():
             await asyncio.sleep(0)
             for story_id in story_ids:
@@ -97,18 +91,15 @@ class MemoryBucket:
                 await self.remove(staging_key(story_id), *of_story)
 
     async def copy_to_held(self, story_id: str) -> bool:
-        """Copy the media to held keys."""
         self._answer()
         media = {key: data for key, data in self.objects.items() if key.startswith(final_prefix(story_id))}
         self.objects |= {key.replace(FINAL, HELD, 1): data for key, data in media.items()}
         return bool(media)
 
     async def erase_held(self, story_id: str) -> None:
-        """Remove the held objects of a story."""
         await self.remove(*[key for key in self.objects if key.startswith(held_prefix(story_id))])
 
     async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
-        """Copy all objects of a story."""
         self._answer()
         for key in media.keys:
             if key not in self.objects:
@@ -117,12 +108,10 @@ class MemoryBucket:
         return True
 
     async def erase_archived(self, author_id: str, story_id: str) -> None:
-        """Remove the objects of an archived story."""
         prefix = archive_prefix(author_id, story_id)
         await self.remove(*[key for key in self.objects if key.startswith(prefix)])
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
-        """The first keys with this prefix after `after`."""
         self._answer()
         return heapq.nsmallest(limit, (key for key in self.objects if key.startswith(prefix) and key > after))
 
@@ -149,11 +138,9 @@ class MemoryPosition:
     taken_over: bool = False
 
     async def load(self) -> str:
-        """The saved position."""
         return self.position
 
     async def advance(self, position: str) -> bool:
-        """Save the position."""
         if self.taken_over:
             return False
         self.position, self.advances = position, self.advances + 1

@@ -24,17 +24,14 @@ class MemoryHighlights:
         self.archive.on_erasure = self.delete_user
 
     async def find(self, highlight_id: str) -> Highlight | None:
-        """The highlight."""
         return self.highlights.get(highlight_id)
 
     async def page(self, author_id: str, before: str | None, limit: int) -> list[Highlight]:
-        """An author's highlights, newest first."""
         own = [each for each in self.highlights.values() if each.author_id == author_id]
         page = [each for each in own if before is None or each.id < before]
         return sorted(page, key=lambda each: each.id, reverse=True)[:limit]
 
     async def put(self, highlight: Highlight) -> None:
-        """Store a highlight. Raises NotArchived."""
         for index, story_id in enumerate(highlight.story_ids):
             found = self.archive.stories.get(story_id)
             if found is None or found.story.author_id != highlight.author_id:
@@ -42,7 +39,6 @@ class MemoryHighlights:
         self.highlights[highlight.id] = highlight
 
     async def delete(self, author_id: str, highlight_id: str) -> bool:
-        """Delete an author's highlight."""
         found = self.highlights.get(highlight_id)
         if found is None or found.author_id != author_id:
             return False
@@ -50,13 +46,11 @@ class MemoryHighlights:
         return True
 
     async def posters(self, story_ids: Collection[str], viewer_id: str | None) -> dict[str, str]:
-        """Keys of the posters of those archived stories that the viewer may see."""
         found = [each.story for story_id in story_ids if (each := self.archive.stories.get(story_id))]
         visible = [story for story in found if viewer_id is None or may_see(story, viewer_id)]
         return {story.id: story.posted.media.poster_key for story in visible if story.posted}
 
     async def archived(self, story_ids: Collection[str]) -> dict[str, ArchivedStory]:
-        """These archived stories."""
         return {story_id: found for story_id in story_ids if (found := self.archive.stories.get(story_id))}
 
     def remove_stories(self, story_ids: Collection[str]) -> None:

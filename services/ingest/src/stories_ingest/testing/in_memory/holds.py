@@ -18,36 +18,30 @@ class MemoryHolds:
     over: set[str] = field(default_factory=set)
 
     async def put(self, event: StoryHeld) -> None:
-        """Begin a hold or change its time."""
         before = self.events.get(event.story_id)
         if event.story_id not in self.over and (before is None or before.at < event.at):
             self.events[event.story_id] = event
 
     async def find(self, *story_ids: str) -> list[Hold]:
-        """The holds of these stories."""
         found = [event for event in self.events.values() if event.story_id in story_ids]
         return [self._hold(event) for event in found]
 
     async def keep(self, story_id: str, now: datetime) -> bool:
-        """Record that media are kept."""
         (hold,) = await self.find(story_id)
         if hold.lasts(now):
             self.kept.add(story_id)
         return hold.lasts(now)
 
     async def due(self, now: datetime, limit: int) -> list[Hold]:
-        """Holds that are over."""
         holds = map(self._hold, self.events.values())
         return [hold for hold in holds if hold.until is not None and hold.until <= now][:limit]
 
     async def end_all_of(self, author_id: str, at: datetime, now: datetime) -> None:
-        """End the holds on an author's stories."""
         for story_id, event in self.events.items():
             if event.author_id == author_id and event.at <= at and event.until > now:
                 self.events[story_id] = msgspec.structs.replace(event, until=now)
 
     async def let_go(self, hold: Hold, now: datetime) -> None:  # noqa: ARG002
-        """Record that nothing is kept any more."""
         if (hold.story_id in self.kept) == hold.kept:
             self.over.add(hold.story_id)
 

@@ -15,7 +15,6 @@ class MemoryRenditionJobs:
     stories: MemoryStories
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The oldest job without an active lease."""
         waiting = [
             (story.posted.renditions_job.since, story)
             for story in self.stories.stories.values()
@@ -27,7 +26,6 @@ class MemoryRenditionJobs:
         return self._update(story.id, worker=worker, lease_until=until, attempts=1)
 
     async def renew(self, story_id: str, worker: str, until: datetime) -> bool:
-        """Renew the lease."""
         story = await self.stories.find(story_id)
         job = story.posted.renditions_job if story and story.posted else None
         if job is None or job.worker != worker:
@@ -36,7 +34,6 @@ class MemoryRenditionJobs:
         return True
 
     async def release(self, story_id: str, worker: str, until: datetime) -> None:
-        """Release the job uncounted."""
         if await self.renew(story_id, worker, until):
             self._update(story_id, worker=None, attempts=-1)
 

@@ -24,7 +24,6 @@ class FakeTranscoder:
     async def __call__(
         self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
-        """Write the parts."""
         self.before()
         progress(0.5)
         if self.rejection:

@@ -18,18 +18,15 @@ class RecordingPublisher:
     down: bool = False
 
     async def publish(self, event: Event) -> None:
-        """Record the event."""
         if self.down:
             raise Unavailable("kafka")
         self.published.append(event)
 
     async def publish_all(self, events: Collection[Event]) -> None:
-        """Record the events."""
         for event in events:
             await self.publish(event)
 
     async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
-        """Record the tombstones."""
         if self.down:
             raise Unavailable("kafka")
         self.tombstones += [f"{event.topic}/{key}" for key in keys]
@@ -47,7 +44,6 @@ class MemoryRelay:
         """Do nothing: tests publish explicitly."""
 
     async def publish_now(self, _id: object) -> None:
-        """Publish one pending event."""
         if self.down:
             raise Unavailable("kafka")
         if _id in self.stories.pending:

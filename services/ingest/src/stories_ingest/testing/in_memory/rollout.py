@@ -25,17 +25,13 @@ class MemorySignals:
     cause: datetime | None = None
 
     async def media_jobs(self, since: datetime) -> tuple[int, int]:
-        """The counts."""
         return self.ended, self.failed
 
     async def oldest_overdue(self, now: datetime) -> datetime | None:
-        """The earliest end that was not handled."""
         return self.overdue
 
     async def record_cause(self, at: datetime) -> None:
-        """Record a cause."""
         self.cause = at
 
     async def last_cause(self) -> datetime | None:
-        """The last cause."""
         return self.cause

@@ -36,21 +36,17 @@ class MemoryStories:
         self.stories |= {story.id: story for story in stories}
 
     async def find(self, story_id: str) -> Story | None:
-        """The story, unless it has ended."""
         return self.stories.get(story_id)
 
     async def state(self, story_id: str) -> State | None:
-        """Only its state."""
         story = self.stories.get(story_id)
         return story.state if story else None
 
     async def revision(self, story_id: str) -> int | None:
-        """The revision of a live story."""
         story = self.stories.get(story_id)
         return story.posted.revision if story and story.posted else None
 
     async def ended(self, story_id: str) -> Ended | None:
-        """The record of an ended story."""
         return self.endings.get(story_id)
 
     async def parts(self, series_id: str) -> list[Story]:
@@ -59,16 +55,13 @@ class MemoryStories:
         return sorted(parts, key=lambda story: story.posted.part if story.posted else 0)
 
     async def part_ids(self, series_ids: Collection[str]) -> dict[str, list[str]]:
-        """The ids of the live parts of each series, in order."""
         found = {series_id: [part.id for part in await self.parts(series_id)] for series_id in series_ids}
         return {series_id: ids for series_id, ids in found.items() if ids}
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
-        """The records of a series' ended parts."""
         return [ended for ended in self.endings.values() if ended.series_id == series_id]
 
     async def delete_expired(self, deleted: Ended) -> None:
-        """Turn the record of an expired story into that of a deleted one, to be published."""
         found = self.endings.get(deleted.id)
         if found is not None and found.how is EndReason.EXPIRED:
             self.endings[deleted.id] = replace(
@@ -79,7 +72,6 @@ class MemoryStories:
     async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
-        """An author's stories, newest first."""
         found = [
             story
             for story in self.stories.values()
@@ -91,11 +83,9 @@ class MemoryStories:
         return sorted(found, key=lambda story: story.id, reverse=True)[:limit]
 
     async def quota(self, author_id: str) -> Quota:
-        """The author's quota."""
         return self.quotas.get(author_id, Quota())
 
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
-        """Store a draft; an existing one is kept."""
         if draft.id in self.endings:
             raise NoSuchStory(draft.id)
         original = draft.reposted_from.story_id if draft.reposted_from else None
@@ -106,7 +96,6 @@ class MemoryStories:
             self.stories[draft.id] = draft
 
     async def transact(self, story_id: str, transition: Transition) -> StoryChange:
-        """Apply the transition and write its changes."""
         story = self.stories.get(story_id)
         if story is None:
             raise NoSuchStory(story_id)
@@ -129,7 +118,6 @@ class MemoryStories:
         return changes
 
     async def transact_all(self, transitions: Mapping[str, Transition]) -> dict[str, StoryChange]:
-        """Apply transitions; those of stories that do not exist are passed over."""
         before = dict(self.stories), dict(self.endings), dict(self.quotas), set(self.pending)
         try:
             return {
@@ -144,7 +132,6 @@ class MemoryStories:
             raise
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The oldest job without an active lease."""
         queued = [story for story in self.stories.values() if story.state is State.PROCESSING]
         waiting = [story for story in queued if story.job and story.job.lease_until <= now]
         if not waiting:
@@ -156,7 +143,6 @@ class MemoryStories:
         return self.stories[story.id]
 
     async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
-        """Renew the lease."""
         story = self.stories.get(story_id)
         if story is None or story.job is None or story.job.worker != worker:
             return False
@@ -165,7 +151,6 @@ class MemoryStories:
         return True
 
     async def release(self, story_id: str, worker: str, until: datetime, *, counted: bool) -> None:
-        """Release the job for a retry at `until`."""
         story = self.stories.get(story_id)
         if story is not None and story.job is not None and story.job.worker == worker:
             attempts = story.job.attempts - (0 if counted else 1)
@@ -173,54 +158,43 @@ class MemoryStories:
             self.stories[story_id] = replace(story, job=job)
 
     async def waiting(self, now: datetime) -> int:
-        """Number of jobs without an active lease."""
         return sum(story.job is not None and story.job.lease_until <= now for story in self.stories.values())
 
     async def reposts(self, story_ids: Collection[str], limit: int) -> list[str]:
-        """Ids of the stories that copy one of these."""
         copies = [(story.id, story.reposted_from) for story in self.stories.values()]
         return [copy_id for copy_id, source in copies if source and source.story_id in story_ids][:limit]
 
     async def due_scheduled(self, now: datetime, limit: int) -> list[str]:
-        """Ids of scheduled stories that are due."""
         scheduled = [story for story in self.stories.values() if story.state is State.SCHEDULED]
         return [story.id for story in scheduled if story.publish_at and story.publish_at <= now][:limit]
 
     async def discardable(self, now: datetime, limit: int) -> list[str]:
-        """Ids of drafts and refused stories whose `vanishes_at` has passed."""
         over = [story.id for story in self.stories.values() if story.vanishes_at and story.vanishes_at <= now]
         return over[:limit]
 
     async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
-        """Ids of live stories that should have expired before `before`."""
         over = [story.id for story in self.stories.values() if story.posted and story.posted.expires_at <= before]
         return over[:limit]
 
     async def record_erasure(self, story_ids: Collection[str], at: datetime, recheck_at: datetime) -> None:
-        """Record erasures."""
         for story_id in self.endings.keys() & set(story_ids):
             self.endings[story_id] = replace(self.endings[story_id], erased_at=at)
             self.rechecks[story_id] = recheck_at
 
     async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
-        """Ids of ended stories whose second erasure is due."""
         return [story_id for story_id, at in self.rechecks.items() if at <= now][:limit]
 
     async def clear_recheck(self, story_id: str) -> None:
-        """Record that the second erasure is done."""
         self.rechecks.pop(story_id, None)
 
     async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Ids of a user's stories created no later than `at`."""
         own = [story.id for story in self.stories.values() if story.author_id == user_id and story.created_at <= at]
         return own[:limit]
 
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Ids of a user's ended stories whose media are not yet erased."""
         return [ended.id for ended in self._ended_until(user_id, at) if ended.erased_at is None][:limit]
 
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
-        """Delete a user's quota until `at`, and the author id of ended stories that are published."""
         self.quotas[user_id] = (await self.quota(user_id)).posted_after(at)
         self.archive.on_erasure(user_id, at)
         if self.archive.settings.get(user_id, at) <= at:
@@ -234,18 +208,15 @@ class MemoryStories:
         return [ended for ended in own if ended.by == "erasure" or ended.at <= at]
 
     async def suspend(self, user_id: str, at: datetime, until: datetime) -> None:
-        """Suspend a user, unless the account was erased since `at`."""
         erased = self.erased_users.marks.get(user_id)
         if erased is None or erased.until < at:
             self.quotas[user_id] = (await self.quota(user_id)).suspend(at, until)
 
     async def referenced_uploads(self, keys: Collection[str]) -> set[str]:
-        """The staging keys whose stories are drafts or in processing."""
         unfinished = {story.id for story in self.stories.values() if story.state in (State.DRAFT, State.PROCESSING)}
         return {key for key in keys if story_of(key) in unfinished}
 
     async def referenced_keys(self, keys: Collection[str]) -> set[str]:
-        """The final keys that a live story references or a running job may be writing."""
         referenced = {key for story in self.stories.values() if story.posted for key in story.posted.media.keys}
         running = {folder for story in self.stories.values() if story.job for folder in (story.id, *story.job.parts)}
         running |= {story.id for story in self.stories.values() if story.posted and story.posted.renditions_job}
