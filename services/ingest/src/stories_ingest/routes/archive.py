@@ -1,7 +1,7 @@
 """The author's archive of expired stories."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, cast
+from dataclasses import asdict
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
@@ -10,13 +10,12 @@ from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, StoryId
 from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.paging import Cursors, Page, Paged
-from stories_shared.http.problems import not_found
 from stories_shared.http.rate_limits import rate_limited
 
 from stories_ingest.domain.archive import ArchivedStory
-from stories_ingest.domain.media import Rendition
 from stories_ingest.domain.story import Audience
-from stories_ingest.routes.responses import Layer, MediaKind, RepostedFromResponse, SoundResponse
+from stories_ingest.routes.dependencies import require_archive
+from stories_ingest.routes.responses import Layer, MediaKind, RepostedFromResponse, SoundResponse, media_fields
 from stories_ingest.store.bucket import MAX_URL_TTL, Bucket
 from stories_ingest.usecases.archive import ArchiveRepository, DeleteArchived
 
@@ -85,19 +84,6 @@ class ArchivedItemResponse(BaseModel):
     reposted_from: Annotated[RepostedFromResponse | None, Field(description="the original of a repost; else null")]
 
 
-Sign = Callable[[str], str]
-
-
-def require_archive(is_on: bool) -> Callable[[], None]:
-    """A dependency that answers 404 where the installation has no archive."""
-
-    def require() -> None:
-        if not is_on:
-            raise not_found()
-
-    return require
-
-
 def archive_routes(
     is_on: bool,
     archive: ArchiveRepository,
@@ -149,28 +135,23 @@ def archived_item(archived: ArchivedStory, bucket: Bucket, now: Clock, *, own: b
     story, posted = archived.story, archived.story.posted
     assert posted is not None, "only a posted story is archived"
     media = posted.media
-    fields: dict[str, Any] = {
+    fields = {
         "id": story.id,
         "author_id": story.author_id,
-        "kind": cast("MediaKind", media.kind),
         "audience": story.settings.audience,
         "posted_at": rfc3339(posted.posted_at),
         "expires_at": rfc3339(posted.expires_at),
         "archived_at": rfc3339(archived.archived_at),
-        "duration_ms": media.duration_ms,
-        "width": media.width,
-        "height": media.height,
-        "content_type": media.content_type,
-        "size": media.size,
-        "has_audio": media.has_audio,
-        "codecs": media.codecs,
+        **media_fields(media),
         "media_url": sign(media.key),
         "poster_url": sign(media.poster_key),
         "captions_url": sign(media.captions_key) if media.captions_key else None,
-        "renditions": [rendition_response(each, sign) for each in (media.renditions or (media.itself,))],
+        "renditions": [{"url": sign(each.key), **asdict(each)} for each in (media.renditions or (media.itself,))],
         "urls_expire_at": rfc3339(truncate_to_ms(at) + MAX_URL_TTL),
         "caption": story.overlay.caption,
-        "layers": [layer_fields(layer, own=own) for layer in story.overlay.layers],
+        "layers": [
+            {name: value for name, value in layer.items() if own or name != "correct"} for layer in story.overlay.layers
+        ],
         "sound": story.overlay.sound,
         "captions_track": story.overlay.captions_track,
         "alt_text": story.overlay.alt_text,
@@ -181,20 +162,3 @@ def archived_item(archived: ArchivedStory, bucket: Bucket, now: Clock, *, own: b
         "reposted_from": story.reposted_from,
     }
     return ArchivedItemResponse.model_validate(fields, from_attributes=True)
-
-
-def rendition_response(rendition: Rendition, sign: Sign) -> ArchivedRendition:
-    """The response for one size of the media."""
-    return ArchivedRendition(
-        url=sign(rendition.key),
-        content_type=rendition.content_type,
-        width=rendition.width,
-        height=rendition.height,
-        size=rendition.size,
-        codecs=rendition.codecs,
-    )
-
-
-def layer_fields(layer: Any, *, own: bool) -> dict[str, Any]:
-    """A layer as it was posted; the answer of a quiz is its author's."""
-    return {name: value for name, value in layer.items() if own or name != "correct"}

@@ -22,7 +22,7 @@ from stories_shared.runtime.settings import duration, duration_text
 
 from stories_ingest.domain.errors import IngestError
 from stories_ingest.domain.story import Requester, State
-from stories_ingest.routes.errors import requester_of
+from stories_ingest.routes.dependencies import requester_of
 from stories_ingest.routes.requests import BackgroundRequest, MediaRequest, StoryCreate
 from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
 from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm

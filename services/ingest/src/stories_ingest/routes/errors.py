@@ -1,14 +1,10 @@
 """Domain errors as problem documents (RFC 9457)."""
 
 import math
-from typing import Annotated
 
-from fastapi import FastAPI, Query
-from pydantic import TypeAdapter, ValidationError
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from stories_shared.auth.tokens import Caller
-from stories_shared.http.deadline import DeadlineRoute
 from stories_shared.http.problems import Problem, invalid, not_found, problem, too_many
 
 from stories_ingest.domain.errors import (
@@ -26,9 +22,7 @@ from stories_ingest.domain.errors import (
     TooMany,
     WrongState,
 )
-from stories_ingest.domain.story import Requester
 
-MAX_WAIT_S = 30
 SLUGS = {"drafts": "too-many-drafts", "quota": "quota-reached"}
 
 
@@ -67,27 +61,3 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem_from_error(error).response()
 
     app.add_exception_handler(IngestError, answer)
-
-
-Wait = Annotated[
-    float, Query(ge=0, le=MAX_WAIT_S, allow_inf_nan=False, description="seconds to hold the answer, at most 30")
-]
-"""The query parameter `wait` of a long-poll route."""
-read_wait = TypeAdapter(Wait).validate_python
-
-
-class LongPollRoute(DeadlineRoute):
-    """A route with a deadline that the caller may extend with ``?wait=``."""
-
-    def deadline_s(self, request: Request) -> float:
-        """The default deadline plus the caller's `wait`, in seconds."""
-        try:
-            wait_s = read_wait(request.query_params.get("wait", "0"))
-        except ValidationError:
-            wait_s = 0.0  # the route's validation responds with 422
-        return super().deadline_s(request) + wait_s
-
-
-def requester_of(caller: Caller) -> Requester:
-    """The caller as the use cases know it."""
-    return Requester(caller.user_id, caller.is_admin)

@@ -1,5 +1,6 @@
 """Highlights: archived stories that their author shows again."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
@@ -18,8 +19,8 @@ from stories_shared.mongo.idempotency import IdempotencyStore
 from stories_ingest.domain.errors import IngestError, NoSuchHighlight
 from stories_ingest.domain.highlights import MAX_STORIES, MAX_TITLE
 from stories_ingest.domain.story import Requester
-from stories_ingest.routes.archive import ArchivedItemResponse, archived_item, require_archive
-from stories_ingest.routes.errors import requester_of
+from stories_ingest.routes.archive import ArchivedItemResponse, archived_item
+from stories_ingest.routes.dependencies import requester_of, require_archive
 from stories_ingest.routes.requests import NOT_SENT, deduplicated, sent_fields
 from stories_ingest.store.bucket import Bucket
 from stories_ingest.usecases.highlights import ReadHighlights, ShownHighlight, WriteHighlights
@@ -89,15 +90,8 @@ def highlight_routes(
 
     def response_fields(shown: ShownHighlight) -> dict[str, Any]:
         highlight = shown.highlight
-        return {
-            "id": highlight.id,
-            "author_id": highlight.author_id,
-            "title": highlight.title,
-            "story_ids": list(highlight.story_ids),
-            "cover_story_id": highlight.cover_story_id,
-            "cover_url": bucket.archive_url(shown.cover_key, now()),
-            "created_at": rfc3339(highlight.created_at),
-        }
+        urls = {"cover_url": bucket.archive_url(shown.cover_key, now())}
+        return {**asdict(highlight), **urls, "created_at": rfc3339(highlight.created_at)}
 
     def may_view(caller: Caller, author_id: str | None = None) -> bool:
         is_exempt = caller.is_admin or caller.user_id == author_id

@@ -1,5 +1,6 @@
 """Read one's own stories and quota."""
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -12,7 +13,7 @@ from stories_shared.http.rate_limits import rate_limited
 
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.story import State
-from stories_ingest.routes.errors import requester_of
+from stories_ingest.routes.dependencies import requester_of
 from stories_ingest.routes.responses import (
     EligibilityResponse,
     MeResponse,
@@ -42,13 +43,7 @@ def me_routes(
 
     async def quota_of(user_id: str) -> QuotaResponse:
         usage = await read_quota(user_id)
-        return QuotaResponse(
-            live=usage.live,
-            max_live=bounds.live,
-            posted_24h=usage.posted_24h,
-            max_posted_24h=bounds.posted_24h,
-            retry_after_s=usage.retry_after_s,
-        )
+        return QuotaResponse(max_live=bounds.live, max_posted_24h=bounds.posted_24h, **asdict(usage))
 
     def eligibility_of(caller: Caller) -> EligibilityResponse:
         found = rollout.eligibility(caller.user_id, caller.country)

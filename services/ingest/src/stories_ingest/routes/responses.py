@@ -1,5 +1,6 @@
 """Response bodies."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
@@ -9,6 +10,7 @@ from stories_shared.clock import rfc3339
 from stories_shared.runtime.settings import duration_text
 
 from stories_ingest.domain.errors import Reason
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.story import Audience, CommentsFrom, MediaType, State, Story
 from stories_ingest.domain.uploads import PresignedPost
 from stories_ingest.usecases.read import StoryWithParts
@@ -16,9 +18,6 @@ from stories_ingest.usecases.read import StoryWithParts
 StateName = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]})]
 MediaKind = Literal["video", "photo"]
 Layer = Annotated[dict[str, Any], WithJsonSchema({"$ref": "#/components/schemas/Layer"})]
-
-MEDIA_FIELDS = ("kind", "content_type", "size", "width", "height", "duration_ms", "has_audio", "codecs")
-"""Fields of a live story that are those of its media."""
 
 
 class MediaResponse(BaseModel):
@@ -183,28 +182,53 @@ def upload_response(form: PresignedPost) -> UploadResponse:
 
 def story_response(own: StoryWithParts) -> StoryResponse:
     """The response for a story of the author."""
-    return StoryResponse(**story_fields(own))
+    return StoryResponse.model_validate(story_fields(own), from_attributes=True)
 
 
 def draft_response(own: StoryWithParts, form: PresignedPost | None) -> DraftResponse:
     """The response for a draft, with its upload form."""
-    return DraftResponse(**story_fields(own), upload=upload_response(form) if form else None)
+    fields = {**story_fields(own), "upload": upload_response(form) if form else None}
+    return DraftResponse.model_validate(fields, from_attributes=True)
 
 
 def story_fields(own: StoryWithParts) -> dict[str, Any]:
     """The fields of `StoryResponse`."""
-    story = own.story
+    story, overlay, posted = own.story, own.story.overlay, own.story.posted
     return {
-        **_request_fields(story),
-        **_posted_fields(story),
+        "id": story.id,
+        "state": story.shown_state,
+        "author_id": story.author_id,
+        "created_at": rfc3339(story.created_at),
+        "media": media_response(story),
+        "lifetime": duration_text(story.lifetime),
+        **asdict(story.settings),
+        "caption": overlay.caption,
+        "layers": overlay.layers,
+        "captions_track": overlay.captions_track,
+        "sound": overlay.sound,
+        "split": story.split,
+        "alt_text": overlay.alt_text,
+        "reposted_from": story.reposted_from,
         "progress": round(story.job.progress, 3) if story.job else None,
         "reason": story.reason,
         "vanishes_at": timestamp_or_none(story.vanishes_at),
         "publish_at": timestamp_or_none(story.publish_at),
+        "posted_at": timestamp_or_none(posted.posted_at if posted else None),
+        "expires_at": timestamp_or_none(posted.expires_at if posted else None),
+        **media_fields(posted.media if posted else None),
+        "series_id": posted.series_id if posted else None,
+        "part": posted.part if posted else 1,
+        "parts": posted.parts if posted else 1,
         "media_url": own.media_url,
         "poster_url": own.poster_url,
-        "part_ids": list(own.part_ids),
+        "part_ids": own.part_ids,
     }
+
+
+def media_fields(media: Media | None) -> dict[str, Any]:
+    """The fields of a story that are those of its media; all None without media."""
+    names = ("kind", "content_type", "size", "width", "height", "duration_ms", "has_audio", "codecs")
+    return {name: getattr(media, name, None) for name in names}
 
 
 def media_response(story: Story) -> MediaResponse | BackgroundResponse:
@@ -213,44 +237,3 @@ def media_response(story: Story) -> MediaResponse | BackgroundResponse:
         return MediaResponse(content_type=cast("MediaType", story.content_type), size=story.size)
     colors = list(story.background.colors)
     return BackgroundResponse(background=colors if len(colors) > 1 else colors[0], angle=story.background.angle)
-
-
-def _request_fields(story: Story) -> dict[str, Any]:
-    settings, overlay = story.settings, story.overlay
-    return {
-        "id": story.id,
-        "state": story.shown_state,
-        "author_id": story.author_id,
-        "created_at": rfc3339(story.created_at),
-        "media": media_response(story),
-        "lifetime": duration_text(story.lifetime),
-        "audience": settings.audience,
-        "hide_from": list(settings.hide_from),
-        "comments": settings.comments,
-        "reactions": settings.reactions,
-        "sharing": settings.sharing,
-        "download": settings.download,
-        "view_list": settings.view_list,
-        "caption": overlay.caption,
-        "layers": [dict(layer) for layer in overlay.layers],
-        "captions_track": overlay.captions_track,
-        "sound": SoundResponse.model_validate(overlay.sound, from_attributes=True) if overlay.sound else None,
-        "split": story.split,
-        "alt_text": overlay.alt_text,
-        "reposted_from": RepostedFromResponse.model_validate(story.reposted_from, from_attributes=True)
-        if story.reposted_from
-        else None,
-    }
-
-
-def _posted_fields(story: Story) -> dict[str, Any]:
-    posted = story.posted
-    media = posted.media if posted else None
-    return {
-        "posted_at": timestamp_or_none(posted.posted_at if posted else None),
-        "expires_at": timestamp_or_none(posted.expires_at if posted else None),
-        **{name: getattr(media, name, None) for name in MEDIA_FIELDS},
-        "series_id": posted.series_id if posted else None,
-        "part": posted.part if posted else 1,
-        "parts": posted.parts if posted else 1,
-    }

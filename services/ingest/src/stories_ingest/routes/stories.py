@@ -14,7 +14,7 @@ from stories_shared.http.rate_limits import rate_limited
 
 from stories_ingest.domain.errors import MediaRefused, NotInFuture
 from stories_ingest.domain.story import State
-from stories_ingest.routes.errors import LongPollRoute, Wait, requester_of
+from stories_ingest.routes.dependencies import LongPollRoute, Wait, requester_of
 from stories_ingest.routes.requests import StoryChanges, StoryPublish
 from stories_ingest.routes.responses import (
     DeletingResponse,
