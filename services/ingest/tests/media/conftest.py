@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.media import MediaPart
-from stories_ingest.media import MediaLimits, MediaRefused, make
+from stories_ingest.media import MediaLimits, make
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 from stories_ingest.media import MediaLimits, make_smaller
 from stories_ingest.media.playable import smaller_sides
-from stories_ingest.media.previews import preview_of
+from stories_ingest.media.posters import preview_of
 from stories_ingest.settings import Renditions
 from stories_ingest.testing.samples import sample_clip, sample_photo
 from stories_ingest.testing.unusual_clips import Picture, Tone, clip

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from stories_ingest.domain.errors import MachineFault, WorkerCrashed
-from stories_ingest.media import MediaLimits, MediaRefused, make, subprocess
+from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
+from stories_ingest.media import MediaLimits, make, subprocess
 from stories_ingest.testing.samples import sample_clip, sample_photo
 from stories_shared.testing import eventually
 
@@ -127,7 +127,7 @@ async def test_bug_in_the_worker_is_a_crash_and_no_refusal(tmp_path: Path, into:
         await make(source, "video/mp4", True, MediaLimits(max_parts="ten"), into, lambda fraction: None)
     output_dir = tmp_path / "room"
     (output_dir / "poster-1.jpg").mkdir(parents=True)  # at the path of an output file
-    monkeypatch.setattr(subprocess, "_output_dir", lambda into: output_dir)
+    monkeypatch.setattr(subprocess.tempfile, "mkdtemp", lambda **_: str(output_dir))
     with pytest.raises(WorkerCrashed, match="IsADirectoryError"):
         await make(source, "video/mp4", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)
@@ -141,7 +141,7 @@ async def test_full_disk_is_a_machine_fault(tmp_path: Path, into: Path, monkeypa
     output_dir = tmp_path / "room"
     output_dir.mkdir()
     (output_dir / name).symlink_to("/dev/full")
-    monkeypatch.setattr(subprocess, "_output_dir", lambda into: output_dir)
+    monkeypatch.setattr(subprocess.tempfile, "mkdtemp", lambda **_: str(output_dir))
     with pytest.raises(MachineFault, match="No space left"):
         await make(source, "video/mp4" if video else "image/jpeg", True, MediaLimits(), into, lambda fraction: None)
     assert is_empty(into)

@@ -5,19 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
 from stories_ingest.domain.media import MediaPart, Rendition
-from stories_ingest.media.types import MediaLimits
+from stories_ingest.media.limits import MediaLimits
 
-__all__ = [
-    "MachineFault",
-    "MediaLimits",
-    "MediaPart",
-    "MediaRefused",
-    "WorkerCrashed",
-    "make",
-    "make_smaller",
-]
+__all__ = ["MediaLimits", "make", "make_smaller"]
 
 
 async def make(

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from stories_ingest.domain.media import MediaPart
+from stories_ingest.media.limits import MediaLimits
 from stories_ingest.media.photos import save_photo
-from stories_ingest.media.types import MediaLimits
 
 WIDTH, HEIGHT = 1080, 1920
 

@@ -9,13 +9,14 @@ import av
 from stories_ingest.domain.errors import MediaRefused, is_machine_fault
 from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.media.codecs import codecs_of
+from stories_ingest.media.limits import MediaLimits
 from stories_ingest.media.output_probe import Unplayable, probe_output
 from stories_ingest.media.planning import Span, plan
 from stories_ingest.media.playable import smaller_sides, target
 from stories_ingest.media.probe import ProbeResult, probe
+from stories_ingest.media.sniffing import Container
 from stories_ingest.media.tracks import codec, open_tracks
 from stories_ingest.media.truncation import reject_truncated
-from stories_ingest.media.types import Container, MediaLimits
 from stories_ingest.media.writing import write_parts
 
 _PROBED, _WRITTEN = 0.4, 0.9  # share of the progress

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import av
 from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.display import DisplayFormat, display_format
+from stories_ingest.media.tracks import decoded
 
 # About 0.4 s of one core: all of 15 s at 360 x 640, the first two seconds at 1080 x 1920. Of later frames only key
 # frames are decoded; the structure of every packet is checked anyway.
@@ -57,12 +57,9 @@ class DecodeCheck:
     def audio(self, packet: Packet[AudioStream]) -> None:
         """Check an audio packet."""
         assert self.audio_stream is not None
-        try:
-            self.audio_frames += len(self.audio_stream.decode(packet))
-        except MemoryError:
-            raise
-        except (av.FFmpegError, ValueError):
-            self.audio_errors += 1
+        frames = decoded(self.audio_stream, packet)
+        self.audio_errors += frames is None
+        self.audio_frames += len(frames or ())
 
     def finish(self) -> None:
         """Flush. Raises `MediaRefused("damaged")` when too many frames did not decode."""
@@ -77,13 +74,7 @@ class DecodeCheck:
             )
 
     def _decode(self, packet: Packet[VideoStream] | None) -> None:
-        try:
-            frames = self.video_stream.decode(packet)
-        except MemoryError:
-            raise
-        except (av.FFmpegError, ValueError):
-            return
-        for frame in frames:
+        for frame in decoded(self.video_stream, packet) or ():
             if max(frame.width, frame.height) > self.max_side:
                 raise MediaRefused("too_large", f"{frame.width} x {frame.height}")
             self.display = self.display or display_format(frame, self.video_stream.sample_aspect_ratio)

@@ -27,7 +27,20 @@ class DisplayFormat:
     @property
     def is_rotated(self) -> bool:
         """Whether rotation swaps width and height."""
-        return self.matrix is not None and abs(self.matrix[1]) > abs(self.matrix[0])
+        return self.turns[1] % 2 == 1
+
+    @property
+    def turns(self) -> tuple[bool, int]:
+        """What the display matrix does: whether it mirrors the frame first, and the quarter turns clockwise."""
+        if self.matrix is None:
+            return False, 0
+        a, b, _, c, d = self.matrix[:5]
+        is_mirrored = a * d - b * c < 0
+        if is_mirrored:
+            a, b = -a, -b
+        if abs(b) > abs(a):
+            return is_mirrored, 1 if b > 0 else 3
+        return is_mirrored, 2 if a < 0 else 0
 
     @property
     def displayed(self) -> tuple[int, int]:

@@ -8,7 +8,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -21,7 +20,7 @@ from stories_ingest.media.display import DisplayFormat
 from stories_ingest.media.filters import FrameConverter
 from stories_ingest.media.mp4_output import Mp4Output
 from stories_ingest.media.playable import Target
-from stories_ingest.media.tracks import seconds
+from stories_ingest.media.tracks import decoded, seconds
 
 _THREADS = 2
 _MIN_DECODED = 0.95  # share of frames that must decode
@@ -77,12 +76,12 @@ class VideoEncoder:
         return stream
 
     def write(self, packet: Packet[Any]) -> None:
-        for frame in decoded(self._source, packet):
+        for frame in decoded(self._source, packet) or ():
             self._encode(frame)
 
     def finish(self) -> None:
         """Raises `MediaRefused("damaged")` when too few frames could be decoded."""
-        for frame in decoded(self._source, None):
+        for frame in decoded(self._source, None) or ():
             self._encode(frame)
         self._flush()
         if self._decoded < _MIN_DECODED * self._frames:
@@ -148,11 +147,11 @@ class AudioEncoder:
             output.writers += 1
 
     def write(self, packet: Packet[Any]) -> None:
-        for frame in decoded(self._source, packet):
+        for frame in decoded(self._source, packet) or ():
             self._resample(frame)
 
     def finish(self) -> None:
-        for frame in decoded(self._source, None):
+        for frame in decoded(self._source, None) or ():
             self._resample(frame)
         self._resample(None)
         while self._part < len(self._outputs):
@@ -178,13 +177,3 @@ class AudioEncoder:
         output.container.mux(self._streams[self._part].encode(None))
         output.release()
         self._part += 1
-
-
-def decoded(source: VideoStream | AudioStream, packet: Packet[Any] | None) -> list[Any]:
-    """The frames of a packet, empty if it does not decode."""
-    try:
-        return list(source.decode(packet))
-    except MemoryError:
-        raise
-    except (av.FFmpegError, ValueError):
-        return []

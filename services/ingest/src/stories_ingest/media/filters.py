@@ -21,6 +21,14 @@ _HD_HEIGHT = 720
 # Matrix coefficients (ITU-T H.273) as the scale filter calls them. 2 is unspecified: players guess by the height.
 _MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
 
+# The filters of each number of quarter turns clockwise.
+_TURNS: dict[int, list[tuple[str, str]]] = {
+    0: [],
+    1: [("transpose", "clock")],
+    2: [("hflip", ""), ("vflip", "")],
+    3: [("transpose", "cclock")],
+}
+
 
 class FrameConverter:
     """Converts frames. The graph is built for the first frame, and again when size or format of the frames changes."""
@@ -73,19 +81,8 @@ class FrameConverter:
                 graph.add("scale", **to_bt709),
             ]
         steps.append(graph.add("format", "yuv420p"))
-        steps += [graph.add(name, argument) for name, argument in _turns(display)]
+        is_mirrored, turns = display.turns
+        for name, argument in [("hflip", "")] * is_mirrored + _TURNS[turns]:
+            steps.append(graph.add(name, argument))
         graph.link_nodes(*steps, graph.add("buffersink")).configure()
         return graph
-
-
-def _turns(display: DisplayFormat) -> list[tuple[str, str]]:
-    """The filters that apply the display matrix."""
-    if display.matrix is None:
-        return []
-    a, b, _, c, d = display.matrix[:5]
-    turns: list[tuple[str, str]] = []
-    if a * d - b * c < 0:  # mirrored: flip first, then rotate
-        turns, a, b = [("hflip", "")], -a, -b
-    if abs(b) > abs(a):
-        return [*turns, ("transpose", "clock" if b > 0 else "cclock")]
-    return [*turns, ("hflip", ""), ("vflip", "")] if a < 0 else turns

@@ -19,6 +19,8 @@ _SEARCHED = Fraction(3)  # seconds from the start in which a poster frame is sea
 _STEP = Fraction(1, 5)
 _DARK, _FLAT = 28, 16  # mean and spread of brightness, of 255
 _GOOD_ENOUGH = 255
+# By quarter turns clockwise; Pillow turns the other way.
+_ROTATIONS = {1: Image.Transpose.ROTATE_270, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_90}
 
 
 class Unplayable(Exception):
@@ -94,14 +96,10 @@ def rotated(frame: VideoFrame, display: DisplayFormat) -> Image.Image:
         width=max(1, round(wide * scale)), height=max(1, round(high * scale))
     )
     image = to_srgb(image, transfer=display.colours[2], primaries=display.colours[1])
-    if display.matrix is None:
-        return image
-    a, b, _, c, d = display.matrix[:5]
-    if a * d - b * c < 0:  # mirrored: flip first, then rotate
-        image, a, b = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), -a, -b
-    if abs(b) > abs(a):
-        return image.transpose(Image.Transpose.ROTATE_270 if b > 0 else Image.Transpose.ROTATE_90)
-    return image.transpose(Image.Transpose.ROTATE_180) if a < 0 else image
+    is_mirrored, turns = display.turns
+    if is_mirrored:
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    return image.transpose(_ROTATIONS[turns]) if turns else image
 
 
 def _brightness(frame: VideoFrame) -> int:

@@ -10,11 +10,11 @@ from PIL import Image, ImageCms
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.media import Media, MediaPart, Rendition
+from stories_ingest.media.limits import MediaLimits
 from stories_ingest.media.png_chunks import stripped
 from stories_ingest.media.posters import POSTER_SIDE, save_poster
 from stories_ingest.media.sniffing import PhotoFormat
 from stories_ingest.media.tone_mapping import to_srgb
-from stories_ingest.media.types import MediaLimits
 
 _JPEG_QUALITY, _WEBP_QUALITY = 90, 90
 # The encoders' limits; larger images are downscaled.
@@ -59,7 +59,7 @@ def make_photo(
 
 def save_photo(image: Image.Image, bounds: MediaLimits, into: Path, progress: Callable[[float], None]) -> MediaPart:
     """Write the renditions and the poster of an upright sRGB image (L, RGB or RGBA), which is changed."""
-    image = _without_metadata(image)
+    image.info.clear()  # encoders would write this metadata
     sides = list(bounds.max_photo_sides) if bounds.renditions else [max(image.size)]
     renditions: list[Rendition] = []
     for side in sides:
@@ -145,12 +145,6 @@ def _converted(image: Image.Image, profile: bytes) -> Image.Image:
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return image
     return converted or image
-
-
-def _without_metadata(image: Image.Image) -> Image.Image:
-    """Remove all metadata that an encoder might write."""
-    image.info.clear()
-    return image
 
 
 def _save(image: Image.Image, path: Path) -> Rendition:

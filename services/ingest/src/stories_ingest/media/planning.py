@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.media.limits import MediaLimits
 from stories_ingest.media.probe import ProbeResult
-from stories_ingest.media.types import MediaLimits
 
 # Maximum distance in seconds from the ideal cut to a key frame for stream copy: phones write a key frame every second
 # or two. Copying keeps HDR and costs nothing; otherwise the parts are encoded.

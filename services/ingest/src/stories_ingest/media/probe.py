@@ -14,10 +14,10 @@ from av.video.stream import VideoStream
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.media.decode_check import DecodeCheck
 from stories_ingest.media.display import DisplayFormat
+from stories_ingest.media.limits import MediaLimits
 from stories_ingest.media.playable import plays_everywhere
 from stories_ingest.media.tracks import COPIED_CODECS, Tracks, codec, seconds
 from stories_ingest.media.truncation import nal_checker
-from stories_ingest.media.types import MediaLimits
 
 _FALLBACK_RATE = 30  # frames per second, for a single frame without a duration
 _RATE_SLACK = 1.02  # tolerance: phones record slightly more than 240 fps

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Literal
 
 from stories_ingest.domain.errors import MediaRefused
-from stories_ingest.media.types import Container
 
+Container = Literal["mov", "matroska"]
 PhotoFormat = Literal["JPEG", "PNG", "WEBP", "HEIF", "AVIF"]
 
 _HEIF_BRANDS = frozenset(

@@ -15,7 +15,7 @@ from typing import Any
 
 from stories_ingest.domain.errors import MachineFault, MediaRefused, WorkerCrashed
 from stories_ingest.domain.media import object_keys
-from stories_ingest.media.types import MediaLimits
+from stories_ingest.media.limits import MediaLimits
 
 _LINE_LIMIT = 64 * 1024
 _STDERR_LIMIT = 2_000  # characters of standard error kept for the log
@@ -35,9 +35,9 @@ async def run(
 
     `claimed` is None for a finished clip that lacks smaller renditions.
     """
-    output_dir = _output_dir(into)
+    job = _job(source, into) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
+    output_dir = Path(job["into"])
     try:
-        job = _job_spec(source, output_dir) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
         made = await _run_worker(job, bounds, progress)
         for name in {key for output in made for key in object_keys(output)}:
             (output_dir / name).rename(into / name)
@@ -46,12 +46,10 @@ async def run(
         shutil.rmtree(output_dir, ignore_errors=True)
 
 
-def _output_dir(into: Path) -> Path:
-    return Path(tempfile.mkdtemp(prefix=".making-", dir=into.resolve()))
-
-
-def _job_spec(source: Path, output_dir: Path) -> dict[str, Any]:
-    return {"source": str(source.resolve()), "into": str(output_dir), "parent": os.getpid()}
+def _job(source: Path, into: Path) -> dict[str, Any]:
+    """Paths for the worker, with a new folder for its files, and this process."""
+    output_dir = tempfile.mkdtemp(prefix=".making-", dir=into.resolve())
+    return {"source": str(source.resolve()), "into": output_dir, "parent": os.getpid()}
 
 
 async def _run_worker(
@@ -85,12 +83,12 @@ async def _read_result(lines: asyncio.StreamReader, progress: Callable[[float], 
     """The worker's result line, None if it ended without one."""
     async for line in lines:
         try:
-            stderr = json.loads(line)
+            message: dict[str, Any] = json.loads(line)
         except ValueError:
             return None
-        if "progress" not in stderr:
-            return dict(stderr)
-        progress(float(stderr["progress"]))
+        if "progress" not in message:
+            return message
+        progress(float(message["progress"]))
     return None
 
 

@@ -50,7 +50,7 @@ def lookup_table(transfer: int, primaries: int) -> ImageFilter.Color3DLUT | None
         rows = _MATRICES.get(primaries)
         if rows is not None:
             red, green, blue = (row[0] * red + row[1] * green + row[2] * blue for row in rows)
-        return _to_srgb(red), _to_srgb(green), _to_srgb(blue)
+        return linear_to_srgb(red), linear_to_srgb(green), linear_to_srgb(blue)
 
     return ImageFilter.Color3DLUT.generate(_POINTS, tone_map)
 
@@ -88,13 +88,16 @@ def _from_hlg(colour: Colour) -> Colour:
 
 
 def _from_srgb(colour: Colour) -> Colour:
-    def linear(signal: float) -> float:
-        return signal / 12.92 if signal <= 0.04045 else float(((signal + 0.055) / 1.055) ** 2.4)
-
-    return _per_channel(linear, colour)
+    return _per_channel(srgb_to_linear, colour)
 
 
-def _to_srgb(light: float) -> float:
+def srgb_to_linear(signal: float) -> float:
+    """The light of a signal, both 0 to 1 (IEC 61966-2-1)."""
+    return signal / 12.92 if signal <= 0.04045 else float(((signal + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(light: float) -> float:
+    """The signal of a light, clipped to 0 to 1."""
     light = min(1.0, max(0.0, light))
     return light * 12.92 if light <= 0.0031308 else float(1.055 * light ** (1 / 2.4)) - 0.055
 

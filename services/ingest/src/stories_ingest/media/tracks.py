@@ -1,19 +1,22 @@
 """Open an untrusted clip and select its video and audio track."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from stories_ingest.domain.errors import MediaRefused
 from stories_ingest.domain.media import AUDIO_CODECS, VIDEO_CODECS
-from stories_ingest.media.types import Container
+from stories_ingest.media.sniffing import Container
 
 COPIED_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})  # that MP4 and its players support
 _NOT_MAIN_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
@@ -84,6 +87,16 @@ def is_supported(stream: AudioStream) -> bool:
 def seconds(stream: VideoStream | AudioStream, ticks: int) -> Fraction:
     assert stream.time_base is not None
     return ticks * stream.time_base
+
+
+def decoded(stream: VideoStream | AudioStream, packet: Packet[Any] | None) -> list[Any] | None:
+    """The frames of a packet, or those that are left (None); None if it does not decode."""
+    try:
+        return list(stream.decode(packet))
+    except MemoryError:
+        raise
+    except (av.FFmpegError, ValueError):
+        return None
 
 
 def _video(container: InputContainer) -> VideoStream:

@@ -11,8 +11,8 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from stories_ingest.domain.errors import MediaRefused
+from stories_ingest.media.sniffing import Container
 from stories_ingest.media.tracks import codec
-from stories_ingest.media.types import Container
 
 _MAX_BOXES = 100_000  # top-level boxes; a fragmented file has two for each fragment
 _BOXES = frozenset(b"ftyp moov mdat moof mfra free skip wide uuid meta udta pnot pdin sidx ssix styp emsg prft".split())

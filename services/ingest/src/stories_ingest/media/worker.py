@@ -20,7 +20,7 @@ from typing import Any
 from stories_ingest.domain.errors import MediaRefused, is_machine_fault
 from stories_ingest.domain.media import MediaPart, Rendition
 from stories_ingest.domain.story import BACKGROUND, PHOTOS, VIDEOS
-from stories_ingest.media.types import MediaLimits
+from stories_ingest.media.limits import MediaLimits
 
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS = 1, 38
 _OPEN_FILES = 64

@@ -9,12 +9,13 @@ from av.audio.stream import AudioStream
 from stories_ingest.domain.media import AUDIO_CODECS
 from stories_ingest.media.copying import PRIMING, AudioCopier, VideoCopier
 from stories_ingest.media.encoding import AudioEncoder, VideoEncoder
+from stories_ingest.media.limits import MediaLimits
 from stories_ingest.media.mp4_output import Mp4Output, Writer, open_outputs
 from stories_ingest.media.planning import Span
 from stories_ingest.media.playable import sound_plays_everywhere, target
 from stories_ingest.media.probe import ProbeResult, packets
+from stories_ingest.media.sniffing import Container
 from stories_ingest.media.tracks import Tracks, codec, open_tracks
-from stories_ingest.media.types import Container, MediaLimits
 
 
 def write_parts(

@@ -2,9 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-Container = Literal["mov", "matroska"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
