@@ -12,9 +12,9 @@ from stories_shared.mongo.data_loader import DataLoader
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import COMMENT, COMMENTS
+from stories_engagement.store.rows import Key, Rows
 from stories_engagement.store.schema import ENGAGEMENTS, HIDDEN_WORDS, STORIES
 from stories_engagement.store.story_counters import CounterWriter
-from stories_engagement.store.units import Key, Rows
 from stories_engagement.store.writes import RemoveRow
 from stories_engagement.usecases.comments import HasHidden, Position
 from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding

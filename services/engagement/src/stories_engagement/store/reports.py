@@ -30,14 +30,8 @@ from stories_engagement.domain.reports import (
 )
 from stories_engagement.store.comments import MongoComments
 from stories_engagement.store.kinds import COMMENTS
-from stories_engagement.store.schema import (
-    AUDIT,
-    REPORTED,
-    REPORTS,
-    STORIES,
-    VIEWS,
-    transaction_retrying_duplicates,
-)
+from stories_engagement.store.schema import AUDIT, REPORTED, REPORTS, STORIES, VIEWS
+from stories_engagement.store.transactions import transaction_retrying_duplicates
 
 MAX_REPORTS = 1_000
 """Reports kept of one target: a decision updates all of them in one transaction. Further ones are only counted."""

@@ -6,13 +6,10 @@ one that is retried sees the result of the other. Rows of one viewer and one sto
 neither id can contain a slash.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.errors import BulkWriteError, DuplicateKeyError
-from stories_shared.mongo.client import Mongo, Session
+from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.mongo.leases import Leases
@@ -20,8 +17,6 @@ from stories_shared.mongo.outbox import outbox_index
 
 from stories_engagement.domain.reports import AUDIT_RETENTION
 from stories_engagement.store.kinds import ROW_KINDS
-
-T = TypeVar("T")
 
 STORIES, VIEWS, ENGAGEMENTS = "stories", "views", "engagements"
 VIEWERS, CLAIMS, EVENTS, INSIGHTS = "viewers", "claims", "events", "insights"
@@ -31,9 +26,6 @@ WEBHOOKS, DELIVERIES = "webhooks", "deliveries"
 
 MARK_RETENTION = timedelta(days=30)
 """Ended marks, lifted blocks and erased-user marks: longer than the retention of any topic."""
-
-DUPLICATE_KEY = 11000
-MAX_ATTEMPTS = 20
 
 
 def row_id(story_id: str, user_id: str) -> str:
@@ -124,24 +116,3 @@ async def ensure_webhooks(mongo: Mongo) -> None:
         IndexModel([("user_ids", ASCENDING)], name="users"),
         IndexModel([("delete_at", ASCENDING)], name="delete_at", expireAfterSeconds=0),
     )
-
-
-async def transaction_retrying_duplicates(mongo: Mongo, operation: Callable[[Session], Awaitable[T]]) -> T:
-    """Run an operation in a transaction; retry it after a duplicate key.
-
-    Two transactions that insert the same document end in a write conflict, which the driver retries, or in a duplicate
-    key, which it does not. The retry reads the other's document.
-    """
-    for attempts_left in reversed(range(MAX_ATTEMPTS)):
-        try:
-            return await mongo.transaction(operation)
-        except (DuplicateKeyError, BulkWriteError) as error:
-            if not is_duplicate(error) or not attempts_left:
-                raise
-    raise AssertionError
-
-
-def is_duplicate(error: DuplicateKeyError | BulkWriteError) -> bool:
-    """Whether another transaction has inserted the document."""
-    codes = {e.get("code") for e in (error.details or {}).get("writeErrors", ())} or {error.code}
-    return DUPLICATE_KEY in codes

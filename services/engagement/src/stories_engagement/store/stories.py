@@ -17,16 +17,8 @@ from stories_engagement.domain.views import increments_of
 from stories_engagement.store.insights import MongoInsights
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, of_stories
 from stories_engagement.store.reports import copy_into_early_report
-from stories_engagement.store.schema import (
-    CLAIMS,
-    ENGAGEMENTS,
-    EVENTS,
-    STORIES,
-    VIEWERS,
-    VIEWS,
-    transaction_retrying_duplicates,
-    viewing_id,
-)
+from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, EVENTS, STORIES, VIEWERS, VIEWS, viewing_id
+from stories_engagement.store.transactions import transaction_retrying_duplicates
 from stories_engagement.store.views import row_of
 from stories_engagement.usecases.stories import live_story_of
 

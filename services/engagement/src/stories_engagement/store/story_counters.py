@@ -23,8 +23,9 @@ from stories_shared.mongo.outbox import pending_mark
 
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, TOTALS, Delta
-from stories_engagement.store.schema import ENGAGEMENTS, EVENTS, VIEWS, transaction_retrying_duplicates
-from stories_engagement.store.units import Rows
+from stories_engagement.store.rows import Rows
+from stories_engagement.store.schema import ENGAGEMENTS, EVENTS, VIEWS
+from stories_engagement.store.transactions import transaction_retrying_duplicates
 from stories_engagement.store.writes import RemoveRow, Write
 from stories_engagement.usecases.engagements import Counts
 

@@ -10,13 +10,8 @@ from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_engagement.domain.access_state import BlockState, Pair
-from stories_engagement.store.schema import (
-    BLOCKS,
-    CLAIMS,
-    PRIVACY,
-    row_id,
-    transaction_retrying_duplicates,
-)
+from stories_engagement.store.schema import BLOCKS, CLAIMS, PRIVACY, row_id
+from stories_engagement.store.transactions import transaction_retrying_duplicates
 from stories_engagement.usecases.privacy import Unlisting
 
 UNLIST_AFTER = timedelta(seconds=5)

@@ -25,18 +25,8 @@ from stories_engagement.domain.views import (
     stories_of,
 )
 from stories_engagement.store.kinds import REACTIONS
-from stories_engagement.store.schema import (
-    BLOCKS,
-    PRIVACY,
-    STORIES,
-    VIEWERS,
-    VIEWS,
-    is_duplicate,
-    row_id,
-    transaction_retrying_duplicates,
-    viewing_id,
-    viewings_of,
-)
+from stories_engagement.store.schema import BLOCKS, PRIVACY, STORIES, VIEWERS, VIEWS, row_id, viewing_id, viewings_of
+from stories_engagement.store.transactions import is_duplicate, transaction_retrying_duplicates
 from stories_engagement.usecases.views import Position, Viewer, ViewerPage
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")

@@ -26,7 +26,8 @@ from stories_engagement.domain.webhooks import (
     Outcome,
     Webhook,
 )
-from stories_engagement.store.schema import DELIVERIES, STORIES, VIEWS, WEBHOOKS, is_duplicate
+from stories_engagement.store.schema import DELIVERIES, STORIES, VIEWS, WEBHOOKS
+from stories_engagement.store.transactions import is_duplicate
 
 DUE_BATCH = 100
 """Due deliveries read in a round."""

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from stories_shared.mongo.client import Document
 
 from stories_engagement.store.kinds import RowKind
-from stories_engagement.store.units import Key, Rows
+from stories_engagement.store.rows import Key, Rows
 
 T_co = TypeVar("T_co", covariant=True)
 
