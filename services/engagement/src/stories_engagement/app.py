@@ -28,7 +28,6 @@ from stories_engagement.jobs.webhook_sender import WebhookSender
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.answers import answer_routes
 from stories_engagement.routes.comments import comment_routes
-from stories_engagement.routes.dependencies import IdempotentExecution
 from stories_engagement.routes.engagements import count_routes, reaction_routes, share_routes
 from stories_engagement.routes.errors import install_error_handlers
 from stories_engagement.routes.insights import insight_routes
@@ -51,7 +50,7 @@ from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks, le
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.answers import GiveAnswer, ListAnswers, WithdrawAnswer
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked
-from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
+from stories_engagement.usecases.comments import DeleteComment, ReadComments, WriteComment
 from stories_engagement.usecases.engagements import React, Share, WithdrawReaction
 from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHiddenWords
 from stories_engagement.usecases.insights import ReadInsights
@@ -120,7 +119,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     blocked = FindBlocked(access_state, blocks)
     check_access = CheckAccess(runtime.tickets.read, access_state, blocked, access_reader, now)
     cursors = Cursors(settings.ticket_secrets)
-    idempotently = IdempotentExecution(IdempotencyStore(mongo[CLAIMS], now))
+    claims = IdempotencyStore(mongo[CLAIMS], now)
     erased_users = MongoErasedUsers(mongo, now)
     erase_user = EraseUser("engagement", erased_users, user_data.erase_user, runtime.publisher.publish, now)
     end_stories = EndStories(stories, runtime.publisher.publish_all, now)
@@ -188,10 +187,9 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         comment_routes(
             check_access,
             write,
-            FindComment(comments),
             ReadComments(comments, words, blocked),
             DeleteComment(comments, access_state, now),
-            idempotently,
+            claims,
             cursors,
         ),
         answer_routes(
@@ -202,7 +200,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             cursors,
         ),
         insight_routes(ReadInsights(insights, access_state, access_reader, settings.insights_floor, now), cursors, now),
-        share_routes(check_access, Share(shares.put, settings.share_link, now), idempotently),
+        share_routes(check_access, Share(shares.put, settings.share_link, now), claims),
         count_routes(check_access, counter_writer.counts),
         me_routes(
             privacy,
@@ -221,7 +219,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             webhooks,
             deliveries,
             sender.wake,
-            idempotently,
+            claims,
             cursors,
             now,
             allow_private=settings.webhooks_allow_private,

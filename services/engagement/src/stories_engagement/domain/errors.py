@@ -7,7 +7,11 @@ REASONS = (
 """Why access to a story is denied."""
 
 
-class AccessDenied(Exception):
+class EngagementError(Exception):
+    """Base class of the errors that are raised before anything was changed."""
+
+
+class AccessDenied(EngagementError):
     """The caller may not access this story now. Clients get the same 404 as for a story that never existed, but for
     a `missing` ticket (422) and one that has `expired` (403).
 
@@ -21,11 +25,11 @@ class AccessDenied(Exception):
         self.reason = reason
 
 
-class NotFound(Exception):
+class NotFound(EngagementError):
     """The story has ended, or the comment does not exist (any more)."""
 
 
-class FeatureDisabled(Exception):
+class FeatureDisabled(EngagementError):
     """The author has disabled this: `comments`, `reactions` or `sharing`."""
 
     def __init__(self, what: str) -> None:
@@ -33,19 +37,19 @@ class FeatureDisabled(Exception):
         self.what = what
 
 
-class FriendsOnly(Exception):
+class FriendsOnly(EngagementError):
     """Comments are for friends of the author, and the caller is not one."""
 
 
-class OwnContent(Exception):
+class OwnContent(EngagementError):
     """Users cannot report what they made themselves."""
 
 
-class AlreadyDecided(Exception):
+class AlreadyDecided(EngagementError):
     """The report was decided in another way."""
 
 
-class WrongAnswer(Exception):
+class WrongAnswer(EngagementError):
     """The layer does not take this answer: `field` of the request is wrong."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -53,7 +57,7 @@ class WrongAnswer(Exception):
         self.field = field
 
 
-class AnswerFinal(Exception):
+class AnswerFinal(EngagementError):
     """The caller has answered this quiz before."""
 
 

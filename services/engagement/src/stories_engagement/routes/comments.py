@@ -10,15 +10,17 @@ from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import STORY_ID, Body, StoryId, Text
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.idempotency import Idempotent
+from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.rate_limits import rate_limited
+from stories_shared.mongo.idempotency import IdempotencyStore
 
 from stories_engagement.domain.comments import Comment
-from stories_engagement.routes.dependencies import IdempotentExecution, StoryTicket
+from stories_engagement.domain.errors import EngagementError
+from stories_engagement.routes.dependencies import StoryTicket
 from stories_engagement.usecases.access import CheckAccess
-from stories_engagement.usecases.comments import DeleteComment, FindComment, ReadComments, WriteComment
+from stories_engagement.usecases.comments import DeleteComment, ReadComments, WriteComment
 
 MAX_CHARACTERS = 500
 """Of a comment, in code points (docs/http.md)."""
@@ -67,10 +69,9 @@ def comment_response(comment: Comment, *, may_delete: bool) -> CommentResponse:
 def comment_routes(
     check_access: CheckAccess,
     write: WriteComment,
-    find: FindComment,
     read: ReadComments,
     delete: DeleteComment,
-    idempotently: IdempotentExecution,
+    claims: IdempotencyStore,
     cursors: Cursors,
 ) -> APIRouter:
     """Writing, reading and deleting comments."""
@@ -95,7 +96,16 @@ def comment_routes(
         async def make(comment_id: str) -> Comment:
             return await write(access, comment_id, body.text, body.reply_to)
 
-        return comment_response(await idempotently(caller.user_id, story_id, idempotency, make, find), may_delete=True)
+        comment = await run_once(
+            claims,
+            caller.user_id,
+            idempotency,
+            make,
+            write.written,
+            refusals=(EngagementError,),
+            under=f"{story_id}/",  # so that the story's erasure finds the claim
+        )
+        return comment_response(comment, may_delete=True)
 
     @router.get("/v1/stories/{story_id}/comments", dependencies=[rate_limited("reads")])
     async def list_comments(

@@ -8,11 +8,13 @@ from starlette.responses import Response
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, Emoji, StoryId
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.idempotency import Idempotent
+from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.openapi import located, refusals
 from stories_shared.http.rate_limits import rate_limited
+from stories_shared.mongo.idempotency import IdempotencyStore
 
-from stories_engagement.routes.dependencies import IdempotentExecution, StoryTicket
+from stories_engagement.domain.errors import EngagementError
+from stories_engagement.routes.dependencies import StoryTicket
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.engagements import React, ReactionRepository, ReadCounts, Share, WithdrawReaction
 
@@ -82,7 +84,7 @@ def reaction_routes(
     return router
 
 
-def share_routes(check_access: CheckAccess, share: Share, idempotently: IdempotentExecution) -> APIRouter:
+def share_routes(check_access: CheckAccess, share: Share, claims: IdempotencyStore) -> APIRouter:
     """Sharing a story."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Engagement"])
 
@@ -105,7 +107,9 @@ def share_routes(check_access: CheckAccess, share: Share, idempotently: Idempote
         async def make(_id: str) -> str:
             return await share(access)
 
-        url = await idempotently(caller.user_id, story_id, idempotency, make, make)
+        url = await run_once(
+            claims, caller.user_id, idempotency, make, make, refusals=(EngagementError,), under=f"{story_id}/"
+        )
         response.headers["Location"] = url
         return ShareResponse(url=url)
 

@@ -9,20 +9,14 @@ from stories_engagement.domain.errors import (
     AccessDenied,
     AlreadyDecided,
     AnswerFinal,
+    EngagementError,
     FeatureDisabled,
     FriendsOnly,
-    NotFound,
     OwnContent,
     ReplicaStale,
     WrongAnswer,
 )
 from stories_engagement.metrics import EngagementMetrics
-
-DOMAIN_ERRORS = (
-    *(AccessDenied, NotFound, FeatureDisabled, FriendsOnly),
-    *(WrongAnswer, AnswerFinal, OwnContent, AlreadyDecided),
-)
-"""Errors raised before anything was changed."""
 
 TICKET_PROBLEMS = {"missing": "ticket-missing", "expired": "ticket-expired"}
 """Reasons that tell a caller nothing about a story; all others are a plain 404."""
@@ -57,5 +51,5 @@ def install_error_handlers(app: FastAPI, metrics: EngagementMetrics) -> None:
             metrics.tickets_refused.labels(error.reason).inc()
         return problem_from_error(error).response()
 
-    for kind in (*DOMAIN_ERRORS, ReplicaStale):
+    for kind in (EngagementError, ReplicaStale):
         app.add_exception_handler(kind, answer)

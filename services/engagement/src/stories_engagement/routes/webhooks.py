@@ -14,12 +14,14 @@ from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.http.authentication import AdminCaller
 from stories_shared.http.bodies import Body, StoryId
 from stories_shared.http.deadline import DeadlineRoute
-from stories_shared.http.idempotency import Idempotent
+from stories_shared.http.idempotency import Idempotent, run_once
 from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.problems import invalid, problem
 from stories_shared.http.rate_limits import rate_limited
+from stories_shared.mongo.idempotency import IdempotencyStore
 
+from stories_engagement.domain.errors import EngagementError
 from stories_engagement.domain.webhooks import (
     MAX_WEBHOOKS,
     BadUrl,
@@ -27,7 +29,6 @@ from stories_engagement.domain.webhooks import (
     WebhookEvent,
     check_url,
 )
-from stories_engagement.routes.dependencies import IdempotentExecution
 from stories_engagement.routes.reports import Moment
 from stories_engagement.usecases.webhooks import DeliveryRepository, WebhookRepository, delivery_for_test
 
@@ -129,7 +130,7 @@ def webhook_routes(
     webhooks: WebhookRepository,
     deliveries: DeliveryRepository,
     wake: Callable[[str], None],
-    idempotently: IdempotentExecution,
+    claims: IdempotencyStore,
     cursors: Cursors,
     now: Clock,
     *,
@@ -165,7 +166,9 @@ def webhook_routes(
         async def find(webhook_id: str) -> WebhookResponse:
             return webhook_response(await webhooks.get(webhook_id))
 
-        return await idempotently(caller.user_id, "webhooks", idempotency, make, find)
+        return await run_once(
+            claims, caller.user_id, idempotency, make, find, refusals=(EngagementError,), under="webhooks/"
+        )
 
     @router.get("/v1/admin/webhooks", dependencies=[rate_limited("reads")])
     async def list_webhooks(caller: AdminCaller, page: Paged) -> Page[WebhookResponse]:

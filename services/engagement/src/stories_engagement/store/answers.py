@@ -8,11 +8,12 @@ from stories_shared.mongo.client import Document
 
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.store.kinds import ANSWER, ANSWERS, answer_key
+from stories_engagement.store.paging import rows_after
 from stories_engagement.store.schema import ENGAGEMENTS, row_id
 from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.writes import PutRow
 from stories_engagement.usecases.access import StoryAccess
-from stories_engagement.usecases.answers import Position
+from stories_engagement.usecases.paging import Position
 
 
 class MongoAnswers:
@@ -49,11 +50,9 @@ class MongoAnswers:
     ) -> list[GivenAnswer]:
         """Answers to a layer, newest first, without excluded users."""
         query: Document = {"story_id": story_id, "layer_id": layer_id, "given": True}
+        query |= rows_after(after, "at", "viewer_id")
         if excluded:
             query["viewer_id"] = {"$nin": sorted(excluded)}
-        if after is not None:
-            at, user_id = after
-            query["$or"] = [{"at": {"$lt": at}}, {"at": at, "viewer_id": {"$lt": user_id}}]
         found = self._rows.find(query, sort=[("at", DESCENDING), ("viewer_id", DESCENDING)], limit=limit)
         return [GivenAnswer(row["viewer_id"], answer_in(row), row["at"]) for row in await found.to_list(None)]
 

@@ -12,12 +12,14 @@ from stories_shared.mongo.data_loader import DataLoader
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.store.kinds import COMMENT, COMMENTS
+from stories_engagement.store.paging import rows_after
 from stories_engagement.store.rows import Key, Rows
 from stories_engagement.store.schema import ENGAGEMENTS, HIDDEN_WORDS, STORIES
 from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.writes import RemoveRow
-from stories_engagement.usecases.comments import HasHidden, Position
+from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
+from stories_engagement.usecases.paging import Position
 
 REHIDE_BATCH = 500
 """Comments updated in one transaction when words change."""
@@ -60,10 +62,8 @@ class MongoComments:
     async def page(self, story_id: str, reply_to: str | None, after: Position | None, limit: int) -> list[Comment]:
         """Top-level comments newest first, or replies oldest first, hidden ones included."""
         query: Document = {"story_id": story_id, "reply_to": reply_to}
-        direction, beyond = (DESCENDING, "$lt") if reply_to is None else (ASCENDING, "$gt")
-        if after is not None:
-            at, comment_id = after
-            query["$or"] = [{"at": {beyond: at}}, {"at": at, "_id": {beyond: comment_id}}]
+        query |= rows_after(after, "at", "_id", newest_first=reply_to is None)
+        direction = DESCENDING if reply_to is None else ASCENDING
         found = self._comments.find(query, sort=[("at", direction), ("_id", direction)], limit=limit)
         return [comment_of(document) for document in await found.to_list(None)]
 

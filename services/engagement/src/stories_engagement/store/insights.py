@@ -25,8 +25,10 @@ from stories_engagement.domain.insights import (
 )
 from stories_engagement.domain.views import SUMS
 from stories_engagement.store.answers import tallies_in
+from stories_engagement.store.paging import rows_after
 from stories_engagement.store.schema import ENGAGEMENTS, INSIGHTS, STORIES, VIEWS
-from stories_engagement.usecases.insights import Period, Position, sealed_insights
+from stories_engagement.usecases.insights import Period, sealed_insights
+from stories_engagement.usecases.paging import Position
 
 STORY = dict.fromkeys(("author_id", "posted_at", "expires_at", "series_id", "part", "layers"), 1)
 """Fields of a story that insights need, without its content."""
@@ -66,10 +68,7 @@ class MongoInsights:
         self, author_id: str, period: Period, without: Collection[str], after: Position | None, limit: int
     ) -> Sequence[Insights]:
         """The sealed figures of an author's stories, the newest story first."""
-        query = of_period(author_id, period, without)
-        if after is not None:
-            at, story_id = after
-            query["$or"] = [{"posted_at": {"$lt": at}}, {"posted_at": at, "_id": {"$lt": story_id}}]
+        query = of_period(author_id, period, without) | rows_after(after, "posted_at", "_id")
         found = self._sealed.find(query, sort=[("posted_at", DESCENDING), ("_id", DESCENDING)], limit=limit)
         return [insights_from(document) for document in await found.to_list(None)]
 

@@ -25,9 +25,11 @@ from stories_engagement.domain.views import (
     stories_of,
 )
 from stories_engagement.store.kinds import REACTIONS
+from stories_engagement.store.paging import rows_after
 from stories_engagement.store.schema import BLOCKS, PRIVACY, STORIES, VIEWERS, VIEWS, row_id, viewing_id, viewings_of
 from stories_engagement.store.transactions import is_duplicate, transaction_retrying_duplicates
-from stories_engagement.usecases.views import Position, Viewer, ViewerPage
+from stories_engagement.usecases.paging import Position
+from stories_engagement.usecases.views import Viewer, ViewerPage
 
 FAR = datetime.fromisoformat("9000-01-01T00:00:00+00:00")
 """Until when a view history is off that is off now."""
@@ -142,7 +144,7 @@ class MongoViews:
         async def operation(session: Session) -> tuple[int, int, list[Document]]:
             counter = await self._views.find_one({"_id": story_id}, {"viewers": 1}, session=session)
             hidden = await self._rows.count_documents({"story_id": story_id, "listed": False}, session=session)
-            query: Document = {"story_id": story_id, "listed": True}
+            query: Document = {"story_id": story_id, "listed": True, **rows_after(after, "at", "viewer_id")}
             if excluded:
                 excluded_rows = {
                     "_id": {"$in": [viewing_id(story_id, user_id) for user_id in excluded]},
@@ -150,9 +152,6 @@ class MongoViews:
                 }
                 hidden += await self._rows.count_documents(excluded_rows, session=session)
                 query["viewer_id"] = {"$nin": sorted(excluded)}
-            if after is not None:
-                at, viewer_id = after
-                query["$or"] = [{"at": {"$lt": at}}, {"at": at, "viewer_id": {"$lt": viewer_id}}]
             found = self._rows.find(
                 query,
                 {"viewer_id": 1, "at": 1, "count": 1},

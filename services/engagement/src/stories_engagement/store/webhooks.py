@@ -26,8 +26,10 @@ from stories_engagement.domain.webhooks import (
     Outcome,
     Webhook,
 )
+from stories_engagement.store.paging import rows_after
 from stories_engagement.store.schema import DELIVERIES, STORIES, VIEWS, WEBHOOKS
 from stories_engagement.store.transactions import is_duplicate
+from stories_engagement.usecases.paging import Position
 
 DUE_BATCH = 100
 """Due deliveries read in a round."""
@@ -176,12 +178,9 @@ class MongoDeliveries:
             waiting = {"webhook_id": webhook_id, "story_id": {"$in": late}, "next_at": {"$gt": now}}
             await self._deliveries.update_many(waiting, {"$set": {"next_at": now}})
 
-    async def page(self, webhook_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Delivery]:
+    async def page(self, webhook_id: str, after: Position | None, limit: int) -> list[Delivery]:
         """Deliveries of an endpoint, the newest first."""
-        query: Document = {"webhook_id": webhook_id}
-        if after is not None:
-            at, delivery_id = after
-            query["$or"] = [{"created_at": {"$lt": at}}, {"created_at": at, "_id": {"$lt": delivery_id}}]
+        query = {"webhook_id": webhook_id} | rows_after(after, "created_at", "_id")
         newest = [("created_at", DESCENDING), ("_id", DESCENDING)]
         return [
             delivery_from(each) for each in await self._deliveries.find(query, sort=newest, limit=limit).to_list(None)

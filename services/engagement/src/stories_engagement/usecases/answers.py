@@ -11,9 +11,7 @@ from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnsw
 from stories_engagement.domain.errors import AccessDenied, AnswerFinal, NotFound, ReplicaStale, WrongAnswer
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
-
-Position = tuple[datetime, str]
-"""Where a page of answers starts: after this time and user."""
+from stories_engagement.usecases.paging import Position
 
 
 class AnswerRepository(Protocol):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
@@ -14,12 +13,10 @@ from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
 from stories_engagement.usecases.hidden_words import HiddenWordsRepository
+from stories_engagement.usecases.paging import Position
 
 HasHidden = Callable[[Sequence[str]], bool]
 """Whether a text contains one of the author's hidden words, which are its argument."""
-
-Position = tuple[datetime, str]
-"""Where a page of comments starts: after this time and id."""
 
 MAX_PAGE_READS = 10
 """Reads of the store for one page. A page among very many hidden comments may be short."""
@@ -81,15 +78,8 @@ class WriteComment:
             comment, access.author_id, lambda words: contains_hidden_word(words, text), reader.may_see
         )
 
-
-@dataclass(frozen=True, slots=True)
-class FindComment:
-    """Find a comment by its id."""
-
-    comments: CommentRepository
-
-    async def __call__(self, comment_id: str) -> Comment:
-        """Raises `NotFound` where it no longer exists."""
+    async def written(self, comment_id: str) -> Comment:
+        """The comment that was written under an id. Raises `NotFound` where it no longer exists."""
         comment = await self.comments.get(comment_id)
         if comment is None:
             raise NotFound

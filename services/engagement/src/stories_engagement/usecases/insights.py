@@ -11,9 +11,7 @@ from stories_engagement.domain.access_state import AccessState
 from stories_engagement.domain.errors import NotFound, ReplicaStale
 from stories_engagement.domain.insights import DropOff, Insights, Totals, drop_off, totals_with
 from stories_engagement.usecases.access import Freshness
-
-Position = tuple[datetime, str]
-"""Where a page of stories starts: after this time of posting and story."""
+from stories_engagement.usecases.paging import Position
 
 MAX_LIVE = 1_000
 """Live stories of an author in one list; the quota allows fewer."""

@@ -22,6 +22,7 @@ from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.domain.views import CountingResult, CountingRule, Play, View, count_views
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
+from stories_engagement.usecases.paging import Position
 from stories_engagement.usecases.privacy import PrivacyRepository
 
 
@@ -108,10 +109,6 @@ class Viewer:
     viewed_at: datetime
     plays: int
     reaction: str | None
-
-
-Position = tuple[datetime, str]
-"""Where a page of viewers starts: after this time and viewer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from stories_engagement.domain.webhooks import (
     Webhook,
     retry_delay,
 )
+from stories_engagement.usecases.paging import Position
 
 CONTENT_RETRY = timedelta(seconds=1)
 NOT_DELIVERED = ("layers", "caption", "captions_track")
@@ -68,7 +69,7 @@ class DeliveryRepository(Protocol):
     async def record(self, webhook_id: str, outcomes: Sequence[Outcome]) -> None:
         """Store what became of deliveries. After one that ended late, the next one of its story is due now."""
 
-    async def page(self, webhook_id: str, after: tuple[datetime, str] | None, limit: int) -> list[Delivery]: ...
+    async def page(self, webhook_id: str, after: Position | None, limit: int) -> list[Delivery]: ...
 
     async def retry(self, webhook_id: str, delivery_id: str, now: datetime) -> Delivery: ...
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.testing.in_memory.database import MemoryDatabase
 from stories_engagement.usecases.access import StoryAccess
-from stories_engagement.usecases.answers import Position as AnswerPosition
+from stories_engagement.usecases.paging import Position
 
 
 @dataclass
@@ -36,7 +36,7 @@ class MemoryAnswers:
         return {layer.id: self._tallies(story_id, layer) for layer in layers}
 
     async def page(
-        self, story_id: str, layer_id: str, after: AnswerPosition | None, limit: int, excluded: Set[str]
+        self, story_id: str, layer_id: str, after: Position | None, limit: int, excluded: Set[str]
     ) -> list[GivenAnswer]:
         found = [
             GivenAnswer(user_id, answer, at)

@@ -8,8 +8,8 @@ from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.testing.in_memory.database import FAR, MemoryDatabase
 from stories_engagement.usecases.comments import HasHidden
-from stories_engagement.usecases.comments import Position as CommentPosition
 from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
+from stories_engagement.usecases.paging import Position
 
 
 @dataclass
@@ -50,9 +50,7 @@ class MemoryComments:
         self._recount(comment.reply_to)
         return True
 
-    async def page(
-        self, story_id: str, reply_to: str | None, after: CommentPosition | None, limit: int
-    ) -> list[Comment]:
+    async def page(self, story_id: str, reply_to: str | None, after: Position | None, limit: int) -> list[Comment]:
         found = [c for c in self.database.comments.values() if c.story_id == story_id and c.reply_to == reply_to]
         newest_first = reply_to is None
         found.sort(key=lambda c: (c.created_at, c.id), reverse=newest_first)

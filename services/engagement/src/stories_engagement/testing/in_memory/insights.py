@@ -11,8 +11,8 @@ from stories_engagement.testing.in_memory.database import MemoryDatabase
 from stories_engagement.testing.in_memory.engagements import MemoryReactions
 from stories_engagement.testing.in_memory.views import MemoryCounters
 from stories_engagement.usecases.insights import Period
+from stories_engagement.usecases.paging import Position
 from stories_engagement.usecases.stories import live_story_of
-from stories_engagement.usecases.views import Position
 
 FLOOR = 5
 """People below whom sealed insights have no breakdowns."""

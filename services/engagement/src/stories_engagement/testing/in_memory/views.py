@@ -7,7 +7,8 @@ from datetime import datetime
 from stories_engagement.domain.views import CountingContext, CountingResult, CountingRule, StoryCounter, View
 from stories_engagement.testing.in_memory.database import FAR, MemoryDatabase
 from stories_engagement.usecases.engagements import Counts
-from stories_engagement.usecases.views import Position, Viewer, ViewerPage
+from stories_engagement.usecases.paging import Position
+from stories_engagement.usecases.views import Viewer, ViewerPage
 
 UNLIST_BATCH = 2
 """Rows unlisted in one step."""
