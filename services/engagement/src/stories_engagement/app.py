@@ -17,12 +17,13 @@ from stories_shared.runtime.metrics import MetricsRegistry
 from stories_shared.runtime.provision import provision
 from stories_shared.runtime.service import ServiceRuntime
 from stories_shared.runtime.user_erasure import RESUME_EVERY, EraseUser
+from stories_shared.runtime.wakeup import Wakeup
 from stories_shared.tls import client_context
 
 from stories_engagement.domain.access_state import AccessState
 from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.handlers import story_handlers, user_handlers, view_handlers, webhook_handlers
-from stories_engagement.jobs.access_reader import AccessReader, DeleteOrphanViews, PruneAccessState, WakeableSweep
+from stories_engagement.jobs.access_reader import AccessReader, PruneAccessState
 from stories_engagement.jobs.webhook_client import WebhookClient
 from stories_engagement.jobs.webhook_sender import WebhookSender
 from stories_engagement.metrics import EngagementMetrics
@@ -46,7 +47,7 @@ from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter, engagement_events, outbox_events
 from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
-from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks, lease_of
+from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks
 from stories_engagement.usecases.access import CheckAccess
 from stories_engagement.usecases.answers import GiveAnswer, ListAnswers, WithdrawAnswer
 from stories_engagement.usecases.blocks import DropStoredBlocks, FindBlocked
@@ -56,7 +57,7 @@ from stories_engagement.usecases.hidden_words import ApplyHiddenWords, SetHidden
 from stories_engagement.usecases.insights import ReadInsights
 from stories_engagement.usecases.privacy import SetPrivacy, Unlist
 from stories_engagement.usecases.reports import DecideReport, FileReport
-from stories_engagement.usecases.stories import EndStories, StoreStories
+from stories_engagement.usecases.stories import DeleteOrphanViews, EndStories, StoreStories
 from stories_engagement.usecases.views import CountViews, ListViewers, ReportViews
 from stories_engagement.usecases.webhooks import DeliverDue, QueueDeliveries
 
@@ -90,24 +91,18 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         events.wake()
 
     counter_writer = CounterWriter(mongo, now, wake_relays)
-    view_store, stories, blocks, privacy = (
-        MongoViews(mongo, now),
-        MongoStories(mongo, now, insights),
-        MongoBlocks(mongo),
-        MongoPrivacy(mongo),
-    )
+    view_store = MongoViews(mongo, now)
+    stories = MongoStories(mongo, now, insights)
+    blocks = MongoBlocks(mongo)
+    privacy = MongoPrivacy(mongo)
     answers = MongoAnswers(counter_writer)
-    comments, reactions, shares, words = (
-        MongoComments(counter_writer),
-        MongoReactions(counter_writer),
-        MongoShares(counter_writer),
-        MongoHiddenWords(counter_writer),
-    )
-    reports, webhooks, deliveries = (
-        MongoReports(mongo, comments, now, settings.moderation_hold),
-        MongoWebhooks(mongo),
-        MongoDeliveries(mongo),
-    )
+    comments = MongoComments(counter_writer)
+    reactions = MongoReactions(counter_writer)
+    shares = MongoShares(counter_writer)
+    words = MongoHiddenWords(counter_writer)
+    reports = MongoReports(mongo, comments, now, settings.moderation_hold)
+    webhooks = MongoWebhooks(mongo)
+    deliveries = MongoDeliveries(mongo)
     forget_steps = [
         store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
     ]
@@ -124,7 +119,14 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     erase_user = EraseUser("engagement", erased_users, user_data.erase_user, runtime.publisher.publish, now)
     end_stories = EndStories(stories, runtime.publisher.publish_all, now)
     unlist = Unlist(privacy, view_store.unlist_some, now)
-    apply_words = WakeableSweep(ApplyHiddenWords(words, now), A_SECOND)
+    apply_words = ApplyHiddenWords(words, now)
+    words_changed = Wakeup()
+
+    async def apply_changed_words() -> bool:
+        if not await apply_words():
+            await words_changed.wait(A_SECOND.total_seconds())
+        return True
+
     publish_views = partial(BatchPublisher(runtime.publisher).publish_all, StoryViewed)
     write = WriteComment(comments, blocked, now)
     delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
@@ -143,7 +145,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     def count_attempt(outcome: str) -> None:
         metrics.webhook_deliveries.labels(outcome).inc()
 
-    sender = WebhookSender(webhooks, DeliverDue(deliveries, count_attempt, now), leases, lease_of, webhook_client)
+    sender = WebhookSender(webhooks, DeliverDue(deliveries, count_attempt, now), leases, webhook_client)
 
     async def measure_webhooks() -> None:
         pending, oldest = await deliveries.backlog()
@@ -159,7 +161,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     runtime.periodic("count-reports", A_SECOND * 15, count_open_reports)
     runtime.tail(access_reader.tail)
     runtime.periodic("erase-users", RESUME_EVERY, erase_user.resume)
-    runtime.periodic("hidden-words", A_SECOND, apply_words)
+    runtime.periodic("hidden-words", A_SECOND, apply_changed_words)
     runtime.periodic("unlist", A_SECOND, unlist)
     runtime.periodic("erase", A_SECOND, end_stories.continue_erasing)
     runtime.periodic("delete-orphans", timedelta(minutes=1), leases.exclusive("delete-orphans", delete_orphans))
@@ -206,7 +208,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             privacy,
             SetPrivacy(privacy, unlist, now),
             words,
-            SetHiddenWords(words, now, apply_words.wake),
+            SetHiddenWords(words, now, words_changed.set),
         ),
         report_routes(
             FileReport(reports, comments, runtime.tickets.read, access_state, now, decisions.wake),

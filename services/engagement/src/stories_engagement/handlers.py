@@ -86,8 +86,7 @@ def webhook_handlers(queue: QueueDeliveries) -> KafkaRouter:
             await for_batch(batch, event, queue)
 
     for name in WEBHOOK_EVENTS:
-        if name in EVENTS:
-            queue_events(EVENTS[name])
+        queue_events(EVENTS[name])
     return router
 
 

@@ -42,6 +42,11 @@ class Insights:
     answered: int = 0
     layers: tuple[LayerFigures, ...] = ()
 
+    @property
+    def others(self) -> int | None:
+        """Viewers who did not follow the author, or of whom it is unknown; None with `followers`."""
+        return None if self.followers is None else self.viewers - self.followers
+
     def without_small_breakdowns(self, floor: int) -> "Insights":
         """The same with breakdowns of fewer than `floor` people removed."""
         layers = [layer if sum(layer.tallies or ()) >= floor else replace(layer, tallies=None) for layer in self.layers]

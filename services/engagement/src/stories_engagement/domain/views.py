@@ -252,8 +252,3 @@ def _count(view: View, context: CountingContext, rows: dict[tuple[str, str], Vie
     if not new:
         result.added_plays[view.key] += 1
     return "counted"
-
-
-def stories_of(views: Sequence[View]) -> list[str]:
-    """The ids of the stories of these views, each once."""
-    return list(dict.fromkeys(view.story_id for view in views))

@@ -107,6 +107,11 @@ class Outcome:
     next_at: datetime | None = None
 
 
+def lease_of(webhook_id: str) -> str:
+    """The name of the lease of the replica that delivers to an endpoint."""
+    return f"webhook-{webhook_id}"
+
+
 def retry_delay(attempts: int) -> timedelta:
     """The pause after so many failed attempts: 5 s, doubled each time, at most an hour."""
     doubled: int = 2 ** min(attempts - 1, 20)

@@ -1,7 +1,8 @@
-"""Background tasks: the reader of access events, deletion of orphans, pruning of the access state."""
+"""Background tasks: the reader of access events, and the pruning of the access state."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,6 @@ from stories_shared.events.cloudevents import ReceivedEvent, Tombstone
 from stories_shared.events.external_producers import clamp_to_append_time, is_authorized_deletion
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import LogTail, committed_offsets
-from stories_shared.runtime.wakeup import Wakeup
 
 from stories_engagement.domain.access_state import ENDED_RETENTION, AccessState
 from stories_engagement.metrics import EngagementMetrics
@@ -78,64 +78,20 @@ class AccessReader:
         return offsets
 
 
-SWEEP_BATCH = 100
-"""Stories per iteration of a sweep."""
-
-
-class DeleteOrphanViews:
-    """Deletes views of stories that were never posted: telemetry can name any id."""
-
-    def __init__(self, stories: StoryRepository, after: timedelta, now: Clock) -> None:
-        self._stories = stories
-        self._after = after
-        self._now = now
-
-    async def __call__(self) -> bool:
-        """One iteration; true while there may be more."""
-        now = self._now()
-        found = await self._stories.find_orphans(now - self._after, SWEEP_BATCH)
-        if found:
-            await self._stories.end(found, "orphaned")
-        for story_id in found:
-            await self._stories.erase_later(story_id, now)
-        return len(found) == SWEEP_BATCH
-
-
+@dataclass(frozen=True, slots=True)
 class PruneAccessState:
     """Prunes the access state, in steps that yield to the event loop."""
 
-    def __init__(
-        self, access_state: AccessState, drop_blocks: DropStoredBlocks, metrics: EngagementMetrics, now: Clock
-    ) -> None:
-        self._access_state = access_state
-        self._drop_blocks = drop_blocks
-        self._metrics = metrics
-        self._now = now
+    access_state: AccessState
+    drop_blocks: DropStoredBlocks
+    metrics: EngagementMetrics
+    now: Clock
 
     async def __call__(self) -> bool:
         """One step; true while there may be more."""
-        more = await self._drop_blocks()
-        more = self._access_state.prune(self._now()) or more
-        for kind, size in self._access_state.sizes().items():
-            self._metrics.access_state.labels(kind).set(size)
+        more = await self.drop_blocks()
+        more = self.access_state.prune(self.now()) or more
+        for kind, size in self.access_state.sizes().items():
+            self.metrics.access_state.labels(kind).set(size)
         await asyncio.sleep(0)
         return more
-
-
-class WakeableSweep:
-    """A periodic sweep that can be started early."""
-
-    def __init__(self, sweep: Callable[[], Awaitable[bool]], every: timedelta) -> None:
-        self._sweep = sweep
-        self._every_s = every.total_seconds()
-        self._wakeup = Wakeup()
-
-    def wake(self) -> None:
-        """Start the next iteration now."""
-        self._wakeup.set()
-
-    async def __call__(self) -> bool:
-        """Run the sweep; if it had nothing to do, wait for `wake` or the next interval. Always true."""
-        if not await self._sweep():
-            await self._wakeup.wait(self._every_s)
-        return True

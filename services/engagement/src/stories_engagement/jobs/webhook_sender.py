@@ -10,7 +10,7 @@ from stories_shared.mongo.leases import LEASE_FOR, Leases
 from stories_shared.runtime.logging import logger
 from stories_shared.runtime.wakeup import Wakeup
 
-from stories_engagement.domain.webhooks import Webhook
+from stories_engagement.domain.webhooks import Webhook, lease_of
 from stories_engagement.jobs.webhook_client import WebhookClient
 from stories_engagement.usecases.webhooks import DeliverDue, WebhookRepository
 
@@ -35,13 +35,11 @@ class WebhookSender:
         webhooks: WebhookRepository,
         deliver: DeliverDue,
         leases: Leases,
-        lease_of: Callable[[str], str],
         client: Callable[[], WebhookClient],
     ) -> None:
         self._webhooks = webhooks
         self._deliver = deliver
         self._leases = leases
-        self._lease_of = lease_of
         self._client = client
         self._known: dict[str, Webhook] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -74,7 +72,7 @@ class WebhookSender:
             while webhook_id in self._known:
                 try:
                     if time.monotonic() > leased_until:
-                        if not await self._leases.acquire(self._lease_of(webhook_id)):
+                        if not await self._leases.acquire(lease_of(webhook_id)):
                             await asyncio.sleep(STANDBY_S)
                             continue
                         leased_until = time.monotonic() + RENEW_AFTER_S

@@ -124,13 +124,6 @@ def count_routes(check_access: CheckAccess, read_counts: ReadCounts) -> APIRoute
     async def get_counts(story_id: StoryId, caller: CurrentCaller, ticket: StoryTicket = None) -> CountsResponse:
         """Everything that is counted of one story."""
         await check_access(caller.user_id, story_id, ticket)
-        counts = await read_counts(story_id)
-        return CountsResponse(
-            views=counts.views,
-            viewers=counts.viewers,
-            reactions=counts.reactions,
-            comments=counts.comments,
-            shares=counts.shares,
-        )
+        return CountsResponse.model_validate(await read_counts(story_id), from_attributes=True)
 
     return router

@@ -116,13 +116,12 @@ class InsightsPage(BaseModel):
 def insights_response(found: StoryInsights) -> InsightsResponse:
     """The response for one story."""
     figures, parts = found.insights, found.drop_off
-    others = None if figures.followers is None else figures.viewers - figures.followers
     return InsightsResponse(
         story_id=figures.story_id,
         posted_at=rfc3339(figures.posted_at),
         sealed=figures.sealed_at is not None,
         sealed_at=rfc3339(figures.sealed_at) if figures.sealed_at is not None else None,
-        reach=ReachResponse(total=figures.viewers, followers=figures.followers, others=others),
+        reach=ReachResponse(total=figures.viewers, followers=figures.followers, others=figures.others),
         plays=figures.plays,
         completion_rate=completion_rate(figures),
         mean_watch_ms=mean_watch_ms(figures),

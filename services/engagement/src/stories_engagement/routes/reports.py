@@ -1,7 +1,7 @@
 """Reports of stories and comments, and what admins do about them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
@@ -14,6 +14,7 @@ from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, Page, Paged
 from stories_shared.http.rate_limits import rate_limited
 
+from stories_engagement.domain.reports import Action, Kind, State
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.routes.dependencies import StoryTicket
 from stories_engagement.usecases.reports import DecideReport, FileReport, ReportRepository
@@ -24,7 +25,8 @@ MAX_SUSPENSION_DAYS = 3_650
 Moment = Annotated[
     datetime, PlainSerializer(rfc3339, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
 ]
-ByState = Annotated[Literal["open", "decided"] | None, Query(description="only reports in this state")]
+DecidedAction = Annotated[Action, Field(description="what to do: keep, remove, or also suspend")]
+ByState = Annotated[State | None, Query(description="only reports in this state")]
 
 
 class ReportCreate(Body):
@@ -37,9 +39,7 @@ class ReportCreate(Body):
 class DecisionCreate(Body):
     """What to do about what was reported."""
 
-    action: Annotated[
-        Literal["keep", "remove", "remove_and_suspend"], Field(description="what to do: keep, remove, or also suspend")
-    ]
+    action: DecidedAction
     days: Annotated[int, Field(ge=1, le=MAX_SUSPENSION_DAYS)] | None = Field(
         None, description="length of the suspension, null: 30; of no meaning for other actions"
     )
@@ -48,9 +48,7 @@ class DecisionCreate(Body):
 class DecisionResponse(BaseModel):
     """A decision. `until` is the end of a suspension."""
 
-    action: Annotated[
-        Literal["keep", "remove", "remove_and_suspend"], Field(description="what to do: keep, remove, or also suspend")
-    ]
+    action: DecidedAction
     days: Annotated[int | None, Field(description="length of a suspension")]
     until: Annotated[Moment | None, Field(description="the end of a suspension")]
     decided_by: Annotated[str, Field(validation_alias="admin_id", description="the admin's user id")]
@@ -65,7 +63,7 @@ class ReportResponse(BaseModel):
     """
 
     id: str
-    kind: Literal["story", "comment"]
+    kind: Kind
     story_id: str
     comment_id: str | None
     author_id: str | None
@@ -73,7 +71,7 @@ class ReportResponse(BaseModel):
     text: Annotated[str | None, Field(description="what the reporter added; null once their account was erased")]
     reports: Annotated[int, Field(description="how many users have reported it")]
     reported_at: Annotated[Moment, Field(validation_alias="at", description="when it was reported")]
-    state: Literal["open", "decided"]
+    state: State
     copied: dict[str, Any] | None = Field(
         alias="copy", description="what was reported, as it was then; null if it was gone before"
     )
@@ -85,7 +83,7 @@ class AuditEntryResponse(BaseModel):
 
     id: str
     report_id: Annotated[str, Field(description="the report's id")]
-    kind: Literal["story", "comment"]
+    kind: Kind
     story_id: str
     comment_id: str | None
     author_id: str | None

@@ -4,8 +4,9 @@ import base64
 import binascii
 import secrets
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -25,6 +26,7 @@ from stories_engagement.domain.errors import EngagementError
 from stories_engagement.domain.webhooks import (
     MAX_WEBHOOKS,
     BadUrl,
+    DeliveryState,
     Webhook,
     WebhookEvent,
     check_url,
@@ -82,7 +84,7 @@ class DeliveryResponse(BaseModel):
     event: Annotated[str, Field(description="the event's name, such as `story-posted`")]
     event_id: Annotated[str, Field(description="the `id` of the CloudEvent")]
     story_id: str
-    state: Literal["pending", "delivered", "dead"]
+    state: DeliveryState
     attempts: Annotated[int, Field(description="how many attempts there were")]
     created_at: Moment
     next_attempt_at: Annotated[
@@ -113,17 +115,8 @@ def check_secret(secret: str) -> str:
 
 
 def webhook_response(webhook: Webhook, secret: str | None = None) -> WebhookResponse:
-    """The response for an endpoint."""
-    return WebhookResponse.model_validate(
-        {
-            "id": webhook.id,
-            "url": webhook.url,
-            "events": list(webhook.events),
-            "enabled": webhook.enabled,
-            "created_at": webhook.created_at,
-            "secret": secret,
-        }
-    )
+    """The response for an endpoint, with this secret instead of its own."""
+    return WebhookResponse.model_validate(asdict(webhook) | {"secret": secret})
 
 
 def webhook_routes(

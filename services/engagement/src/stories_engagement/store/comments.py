@@ -16,7 +16,8 @@ from stories_engagement.store.paging import rows_after
 from stories_engagement.store.rows import Key, Rows
 from stories_engagement.store.schema import ENGAGEMENTS, HIDDEN_WORDS, STORIES
 from stories_engagement.store.story_counters import CounterWriter
-from stories_engagement.store.writes import RemoveRow
+from stories_engagement.store.sweeps import claim_oldest
+from stories_engagement.store.writes import RemoveRow, Write
 from stories_engagement.usecases.comments import HasHidden
 from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
 from stories_engagement.usecases.paging import Position
@@ -37,8 +38,7 @@ class MongoComments:
         self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
     ) -> Comment:
         """Store a comment. Raises `NotFound` where the story has ended or its writer cannot see the parent."""
-
-        write = WriteComment(comment, author_id, has_hidden_word, visible)
+        write = PutComment(comment, author_id, has_hidden_word, visible)
         return await self._counter_writer.write(comment.story_id, author_id, write)
 
     async def get(self, comment_id: str) -> Comment | None:
@@ -53,7 +53,6 @@ class MongoComments:
 
     async def remove(self, comment: Comment) -> bool:
         """Delete a comment and its replies; False where it does not exist (any more)."""
-
         try:
             return await self._counter_writer.remove(RemoveRow(COMMENT, comment.id, comment.story_id))
         except NotFound:
@@ -69,14 +68,13 @@ class MongoComments:
 
 
 @dataclass(slots=True)
-class WriteComment:
+class PutComment(Write[Comment]):
     """Store a comment under the top-level comment of its parent, hidden by the author's current words."""
 
     comment: Comment
     author_id: str
     has_hidden_word: HasHidden
     visible: Callable[[Comment], bool]
-    alone: bool = field(default=False, init=False)
 
     def needs(self, rows: Rows) -> Iterable[Key]:
         """The comment itself if it exists, the author's words, the parent, and its top-level comment."""
@@ -88,9 +86,6 @@ class WriteComment:
             found = rows.get(COMMENTS, reply_to) if rows.loaded(COMMENTS, reply_to) else None
             if found is not None and found["reply_to"] is not None:
                 yield COMMENTS, found["reply_to"]
-
-    async def search(self, rows: Rows) -> None:
-        """No query is needed."""
 
     def apply(self, rows: Rows) -> Comment:
         """Write it. Raises `NotFound` where its writer cannot see the parent."""
@@ -160,9 +155,7 @@ class MongoHiddenWords:
 
     async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
         """Lease the oldest unapplied change until `until`."""
-        claimed = await self._words.find_one_and_update(
-            {"rehide": {"$lte": now}}, {"$set": {"rehide": until}}, sort=[("rehide", ASCENDING)]
-        )
+        claimed = await claim_oldest(self._words, "rehide", now, until)
         if claimed is None:
             return None
         return Rehiding(
@@ -207,7 +200,7 @@ class MongoHiddenWords:
 
 
 @dataclass(slots=True)
-class RehideComments:
+class RehideComments(Write[str | None]):
     """Apply an author's words to a batch of comments of a story, and store the progress.
 
     The result is the id of the last comment, empty where the story is done, None where the words have changed since.
@@ -218,7 +211,11 @@ class RehideComments:
     has_hidden_word: HasHiddenWord
     until: datetime
     found: list[str] = field(default_factory=list)
-    alone: bool = field(default=True, init=False)
+
+    @property
+    def alone(self) -> bool:
+        """It searches for comments."""
+        return True
 
     def needs(self, _rows: Rows) -> Iterable[Key]:
         """The author's words."""

@@ -30,10 +30,9 @@ class MongoReactions:
         return True
 
     async def counts(self, story_id: str) -> Mapping[str, int]:
-        """How many of each, most first."""
+        """How many of each, the most frequent first."""
         document = await self._counter_writer.mongo[ENGAGEMENTS].find_one({"_id": story_id}, {"emoji": 1})
-        emoji: Mapping[str, int] = (document or {}).get("emoji", {})
-        return dict(sorted(emoji.items(), key=lambda item: (-item[1], item[0])))
+        return by_frequency((document or {}).get("emoji", {}))
 
     async def mine(self, story_id: str, user_id: str) -> str | None:
         """A viewer's own reaction."""
@@ -56,3 +55,8 @@ class MongoShares:
         story_id, user_id = access.story_id, access.user_id
         row = {"_id": row_id(story_id, user_id), "story_id": story_id, "viewer_id": user_id, "at": at}
         await self._counter_writer.write(story_id, access.author_id, PutRow(SHARE, row, once=True))
+
+
+def by_frequency(emoji: Mapping[str, int]) -> dict[str, int]:
+    """Counts by emoji, the most frequent first."""
+    return dict(sorted(emoji.items(), key=lambda item: (-item[1], item[0])))

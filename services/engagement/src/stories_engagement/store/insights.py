@@ -25,16 +25,15 @@ from stories_engagement.domain.insights import (
 )
 from stories_engagement.domain.views import SUMS
 from stories_engagement.store.answers import tallies_in
+from stories_engagement.store.engagements import by_frequency
 from stories_engagement.store.paging import rows_after
 from stories_engagement.store.schema import ENGAGEMENTS, INSIGHTS, STORIES, VIEWS
+from stories_engagement.store.sweeps import DELETE_BATCH, delete_some
 from stories_engagement.usecases.insights import Period, sealed_insights
 from stories_engagement.usecases.paging import Position
 
 STORY = dict.fromkeys(("author_id", "posted_at", "expires_at", "series_id", "part", "layers"), 1)
 """Fields of a story that insights need, without its content."""
-
-DELETE_BATCH = 1_000
-"""Records that one command deletes."""
 
 
 class MongoInsights:
@@ -137,8 +136,8 @@ class MongoInsights:
     async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete a user's records of stories posted up to a time, in bounded steps."""
         query = {"author_id": user_id, "posted_at": {"$lte": until}}
-        while found := await self._sealed.find(query, {"_id": 1}, limit=DELETE_BATCH).to_list(None):
-            await self._sealed.delete_many({"_id": {"$in": [document["_id"] for document in found]}})
+        while await delete_some(self._sealed, query) == DELETE_BATCH:
+            continue
 
     async def _figures(self, stories: Sequence[Document]) -> list[Insights]:
         if not stories:
@@ -168,17 +167,12 @@ def insights_of(story: Document, views: Document, engagements: Document) -> Insi
         plays=views.get("plays", 0),
         **{name: sums.get(name, 0) for name in SUMS},
         reactions=engagements.get("reaction", 0),
-        emoji=by_number(engagements.get("emoji", {})),
+        emoji=by_frequency(engagements.get("emoji", {})),
         comments=engagements.get("comment", 0),
         shares=engagements.get("share", 0),
         answered=engagements.get("answer", 0),
         layers=tuple(LayerFigures(layer.id, layer.kind, tallies[layer.id]) for layer in layers),
     )
-
-
-def by_number(emoji: Mapping[str, int]) -> dict[str, int]:
-    """Reactions, the most frequent first."""
-    return dict(sorted(emoji.items(), key=lambda item: (-item[1], item[0])))
 
 
 SCALARS = ("author_id", "posted_at", "sealed_at", "part", "followers", *TOTALLED)
@@ -221,22 +215,17 @@ def of_period(author_id: str, period: Period, without: Collection[str]) -> Docum
 def insight_events(document: Document) -> list[OutgoingEvent]:
     """The event of a sealed record; its id is the same whenever the relay publishes it again."""
     insights = insights_from(document)
-    followers, parts = insights.followers, drop_off_of(document)
     event = StoryInsightsSealed(
         story_id=insights.story_id,
         sealed_at=document["sealed_at"],
         series_id=insights.series_id,
         part=insights.part,
-        reach=Reach(
-            total=insights.viewers,
-            followers=followers,
-            others=None if followers is None else insights.viewers - followers,
-        ),
+        reach=Reach(total=insights.viewers, followers=insights.followers, others=insights.others),
         plays=insights.plays,
         completion_rate=completion_rate(insights),
         mean_watch_ms=mean_watch_ms(insights),
         taps=TapSums(forward=insights.forward, back=insights.back, exit=insights.exit),
-        drop_off=parts,
+        drop_off=own_part(insights),
         reactions=None if insights.emoji is None else dict(insights.emoji),
         comments=insights.comments,
         shares=insights.shares,
@@ -247,8 +236,6 @@ def insight_events(document: Document) -> list[OutgoingEvent]:
     return [OutgoingEvent(event, deterministic_id(f"{event.topic}/{event.story_id}"), event.sealed_at)]
 
 
-def drop_off_of(document: Document) -> tuple[PartViewers, ...] | None:
-    """The story's own part: the others have records of their own. None where the record has too few viewers."""
-    if document["followers"] is None:
-        return None
-    return (PartViewers(part=document["part"], viewers=document["viewers"]),)
+def own_part(insights: Insights) -> tuple[PartViewers, ...] | None:
+    """The viewers of the story's own part: the others have records of their own. None where they are too few."""
+    return None if insights.followers is None else (PartViewers(part=insights.part, viewers=insights.viewers),)

@@ -18,12 +18,10 @@ from stories_engagement.store.insights import MongoInsights
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, of_stories
 from stories_engagement.store.reports import copy_into_early_report
 from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, EVENTS, STORIES, VIEWERS, VIEWS, viewing_id
+from stories_engagement.store.sweeps import DELETE_BATCH, claim_oldest, delete_some
 from stories_engagement.store.transactions import transaction_retrying_duplicates
 from stories_engagement.store.views import row_of
 from stories_engagement.usecases.stories import live_story_of
-
-DELETE_BATCH = 1_000
-"""Rows that one command deletes: about thirty milliseconds of the server."""
 
 SNAPSHOT_BATCH = 1_000
 """Cursor batch of a starting replica."""
@@ -119,7 +117,7 @@ class MongoStories:
         engaged = [each["_id"] for each in await self._mongo[ENGAGEMENTS].find(written, {"_id": 1}).to_list(None)]
         steps = len(story_ids)
         for name, rows in rows_of(small, engaged):
-            while await self._delete_some(name, rows) == DELETE_BATCH:
+            while await delete_some(self._mongo[name], rows) == DELETE_BATCH:
                 steps -= 1
                 if steps < 0:
                     return set(story_ids)
@@ -147,17 +145,10 @@ class MongoStories:
             while True:
                 if not steps:
                     return False
-                if await self._delete_some(name, rows) < DELETE_BATCH:
+                if await delete_some(self._mongo[name], rows) < DELETE_BATCH:
                     break
                 steps -= 1
         return True
-
-    async def _delete_some(self, name: str, rows: Document) -> int:
-        """Delete the first of these rows; how many."""
-        found = await self._mongo[name].find(rows, {"_id": 1}, limit=DELETE_BATCH).to_list(None)
-        if found:
-            await self._mongo[name].delete_many({"_id": {"$in": [row["_id"] for row in found]}})
-        return len(found)
 
     async def erase_later(self, story_id: str, now: datetime) -> None:
         """Leave the rest of an erasure to the background task."""
@@ -165,9 +156,7 @@ class MongoStories:
 
     async def claim_erasure(self, now: datetime, until: datetime) -> str | None:
         """Lease the oldest pending erasure until `until`."""
-        claimed = await self._views.find_one_and_update(
-            {"erase_at": {"$lte": now}}, {"$set": {"erase_at": until}}, {"_id": 1}, sort=[("erase_at", ASCENDING)]
-        )
+        claimed = await claim_oldest(self._views, "erase_at", now, until)
         return claimed["_id"] if claimed else None
 
     async def erased(self, story_id: str) -> None:

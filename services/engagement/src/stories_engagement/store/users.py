@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from pymongo import ASCENDING
 from stories_shared.mongo.client import Mongo, Session
 from stories_shared.mongo.data_loader import DataLoader
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_engagement.domain.access_state import BlockState, Pair
 from stories_engagement.store.schema import BLOCKS, CLAIMS, PRIVACY, row_id
+from stories_engagement.store.sweeps import claim_oldest
 from stories_engagement.store.transactions import transaction_retrying_duplicates
 from stories_engagement.usecases.privacy import Unlisting
 
@@ -110,9 +110,7 @@ class MongoPrivacy:
 
     async def claim_unlisting(self, now: datetime, until: datetime) -> Unlisting | None:
         """Lease the oldest user who is to be unlisted until `until`."""
-        claimed = await self._privacy.find_one_and_update(
-            {"unlist_at": {"$lte": now}}, {"$set": {"unlist_at": until}}, sort=[("unlist_at", ASCENDING)]
-        )
+        claimed = await claim_oldest(self._privacy, "unlist_at", now, until)
         if claimed is None:
             return None
         # Turned on again meanwhile: what was viewed until then stays unlisted.

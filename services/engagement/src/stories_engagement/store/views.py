@@ -22,7 +22,6 @@ from stories_engagement.domain.views import (
     View,
     ViewerRow,
     increments_of,
-    stories_of,
 )
 from stories_engagement.store.kinds import REACTIONS
 from stories_engagement.store.paging import rows_after
@@ -180,7 +179,7 @@ class MongoViews:
             query = {"_id": {"$in": list(ids)}}
             return await self._mongo[collection].find(query, dict.fromkeys(fields, 1), session=session).to_list(None)
 
-        stories, viewers = stories_of(views), {view.viewer_id for view in views}
+        stories, viewers = list(dict.fromkeys(view.story_id for view in views)), {view.viewer_id for view in views}
         queries: list[Any] = [
             found(STORIES, stories, "view_list"),
             found(VIEWS, stories, "author_id", "expires_at", "ended"),
@@ -270,7 +269,7 @@ class MongoViews:
             await self._insert(result.added.values(), session)
         updates: list[Document] = []
         for key, plays in result.plays.items():
-            change: Document = {"$set": {f"plays.{play_id}": fields_of(play) for play_id, play in plays.items()}}
+            change: Document = {"$set": {f"plays.{play_id}": list(play) for play_id, play in plays.items()}}
             if added_plays := result.added_plays.get(key):
                 change["$inc"] = {"count": added_plays}
             updates.append({"q": {"_id": viewing_id(*key)}, "u": change})
@@ -308,11 +307,6 @@ def nested(increments: Mapping[str, int]) -> Document:
     return new
 
 
-def fields_of(play: Play) -> list[Any]:
-    """A play as an array in its row."""
-    return list(play)
-
-
 def document_of(row: ViewerRow) -> Document:
     """The document of a row."""
     return {
@@ -323,7 +317,7 @@ def document_of(row: ViewerRow) -> Document:
         "listed": row.listed,
         "follower": row.follower,
         "count": len(row.plays),
-        "plays": {play_id: fields_of(play) for play_id, play in row.plays.items()},
+        "plays": {play_id: list(play) for play_id, play in row.plays.items()},
     }
 
 

@@ -25,9 +25,11 @@ from stories_engagement.domain.webhooks import (
     Delivery,
     Outcome,
     Webhook,
+    lease_of,
 )
 from stories_engagement.store.paging import rows_after
 from stories_engagement.store.schema import DELIVERIES, STORIES, VIEWS, WEBHOOKS
+from stories_engagement.store.sweeps import delete_some
 from stories_engagement.store.transactions import is_duplicate
 from stories_engagement.usecases.paging import Position
 
@@ -36,9 +38,6 @@ DUE_BATCH = 100
 
 MAX_STORIES = 16
 """Stories of an endpoint in one round, all delivered concurrently: a round must end well before its lease."""
-
-DELETE_BATCH = 1_000
-"""Deliveries of a deleted endpoint deleted at a time."""
 
 COUNT_LIMIT = 100_000
 """Pending deliveries are counted up to here."""
@@ -50,11 +49,6 @@ BACKSTOP = GIVE_UP_AFTER + DEAD_RETENTION
 
 KEPT_AT_ERASURE = ("story-expired", "story-deleted")
 """Pending deliveries with an erased user's id that are delivered all the same: they say that something has gone."""
-
-
-def lease_of(webhook_id: str) -> str:
-    """The name of an endpoint's lease."""
-    return f"webhook-{webhook_id}"
 
 
 class MongoWebhooks:
@@ -110,10 +104,7 @@ class MongoWebhooks:
         """Delete a batch of deliveries of deleted endpoints, then the endpoints; whether there may be more."""
         deleted = await self._webhooks.find({"deleted": True}, {"_id": 1}, limit=MAX_WEBHOOKS).to_list(None)
         for webhook in deleted:
-            of_webhook = {"webhook_id": webhook["_id"]}
-            found = await self._mongo[DELIVERIES].find(of_webhook, {"_id": 1}, limit=DELETE_BATCH).to_list(None)
-            if found:
-                await self._mongo[DELIVERIES].delete_many({"_id": {"$in": [each["_id"] for each in found]}})
+            if await delete_some(self._mongo[DELIVERIES], {"webhook_id": webhook["_id"]}):
                 return True
             await self._webhooks.delete_one({"_id": webhook["_id"]})
             await self._mongo[LEASES].delete_one({"_id": lease_of(webhook["_id"])})

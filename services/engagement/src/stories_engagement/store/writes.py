@@ -17,36 +17,35 @@ REMOVE_BATCH = 500
 
 
 class Write(Protocol[T_co]):
-    """A write to one story. One that runs a query needs its own transaction: a query finds no unwritten rows."""
+    """A write to the rows of one story."""
 
     @property
-    def alone(self) -> bool: ...
+    def alone(self) -> bool:
+        """Whether it runs a query: then it needs its own transaction, since a query finds no unwritten rows."""
+        return False
 
     def needs(self, rows: Rows) -> Iterable[Key]:
         """The documents that it reads, derived from those loaded so far; called until all are loaded."""
 
-    async def search(self, rows: Rows) -> None:
-        """Load rows by a query."""
+    async def search(self, _rows: Rows) -> None:
+        """Load rows by a query. Only a write that is `alone` needs one."""
+        return
 
     def apply(self, rows: Rows) -> T_co:
         """Change the rows. Raises `NotFound` before it changes any."""
 
 
 @dataclass(slots=True)
-class PutRow:
+class PutRow(Write[None]):
     """Insert or replace a row. An existing row stays if only the time differs, or with `once` in any case."""
 
     kind: RowKind
     row: Document
     once: bool = False
-    alone: bool = field(default=False, init=False)
 
     def needs(self, _rows: Rows) -> Iterable[Key]:
         """The row itself."""
         return [(self.kind.collection, self.row["_id"])]
-
-    async def search(self, rows: Rows) -> None:
-        """No query is needed."""
 
     def apply(self, rows: Rows) -> None:
         """Write it."""
@@ -56,7 +55,7 @@ class PutRow:
 
 
 @dataclass(slots=True)
-class RemoveRow:
+class RemoveRow(Write[bool | None]):
     """Delete a row, if it is not later than `until`, after its children, in bounded steps.
 
     The result is whether the row existed; None while children are left.

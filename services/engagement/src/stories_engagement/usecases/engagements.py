@@ -67,10 +67,7 @@ class Share:
         if not access.sharing:
             raise FeatureDisabled("sharing")
         await self.store_share(access, truncate_to_ms(self.now()))
-        return self.link(access.story_id)
-
-    def link(self, story_id: str) -> str:
-        return self.url.replace("{id}", story_id)
+        return self.url.replace("{id}", access.story_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,9 @@ ERASE_STEPS = 10
 ERASE_FOR = timedelta(seconds=30)
 """The lease of a replica on an erasure. Each iteration renews it."""
 
+SWEEP_BATCH = 100
+"""Stories that an iteration of `DeleteOrphanViews` ends."""
+
 
 class StoryRepository(Protocol):
     """Stores live stories, ended marks and the rows that belong to a story."""
@@ -198,3 +201,22 @@ class EndStories:
         at = self.now()
         erased = [StoryErased(story_id=story_id, store="engagement", erased_at=at) for story_id in story_ids]
         await self.publish_all(OutgoingEvent(event) for event in erased)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOrphanViews:
+    """Delete the views of stories that were not posted `after` their first view: telemetry can name any id."""
+
+    stories: StoryRepository
+    after: timedelta
+    now: Clock
+
+    async def __call__(self) -> bool:
+        """One iteration; true while there may be more."""
+        now = self.now()
+        found = await self.stories.find_orphans(now - self.after, SWEEP_BATCH)
+        if found:
+            await self.stories.end(found, "orphaned")
+        for story_id in found:
+            await self.stories.erase_later(story_id, now)
+        return len(found) == SWEEP_BATCH
