@@ -521,6 +521,10 @@ async def test_erasure_deletes_a_users_data_up_to_its_time(stores: Stores, story
     assert (await count(stores, later, a_view(new_id(), "bob", author_id=gone))).outcomes == {"counted": 2}
 
 
+on_mongo = pytest.mark.parametrize("stores", ["pymongo", "motor"], indirect=True, scope="module")
+"""Reports have no fake: no use case is tested with one."""
+
+
 async def report(stores: Stores, target: Target, reporter: str, **more: Any) -> bool:
     made: bool = await stores.reports.add(NewReport(target, reporter, "spam", more.get("text"), NOON))
     return made
@@ -530,6 +534,7 @@ async def reports_of(stores: Stores, story_id: str) -> list[Report]:
     return [found for found in await stores.reports.page(None, None, 1_000) if found.story_id == story_id]
 
 
+@on_mongo
 async def test_each_reporter_has_one_report_and_all_are_decided_as_one(stores: Stores, story: str) -> None:
     await stores.stories.put(posted(story, caption="bad"))
     target = Target("story", story, "ann")
@@ -553,6 +558,7 @@ async def test_each_reporter_has_one_report_and_all_are_decided_as_one(stores: S
     assert [found.id for found in await stores.reports.page("decided", decided[0].id, 1)] == [decided[1].id]
 
 
+@on_mongo
 async def test_report_made_while_its_story_arrives_gets_its_copy(stores: Stores, story: str) -> None:
     stories = [f"{story}{n}" for n in range(20)]
     for story_id in stories:
@@ -562,6 +568,7 @@ async def test_report_made_while_its_story_arrives_gets_its_copy(stores: Stores,
     assert [copy["caption"] if copy else None for copy in copies] == ["bad"] * len(stories)
 
 
+@on_mongo
 async def test_copy_of_a_reported_comment_outlives_the_comment(stores: Stores, story: str) -> None:
     rude = await comment(stores, story, "rude")
     await report(stores, Target("comment", story, "bob", rude.id), "eve")
@@ -570,6 +577,7 @@ async def test_copy_of_a_reported_comment_outlives_the_comment(stores: Stores, s
     assert (found.comment_id, found.author_id, found.copy["text"] if found.copy else None) == (rude.id, "bob", "rude")
 
 
+@on_mongo
 async def test_erased_users_leave_neither_reports_nor_copies(stores: Stores, story: str) -> None:
     author, reporter = f"author{story}", f"reporter{story}"
     await report(stores, Target("story", story, author), reporter, text="my own words")
@@ -582,6 +590,7 @@ async def test_erased_users_leave_neither_reports_nor_copies(stores: Stores, sto
     assert [e.author_id for e in await stores.reports.audit(None, 100) if e.story_id == story] == [None]
 
 
+@on_mongo
 async def test_story_reported_before_it_is_consumed_gets_its_copy(stores: Stores, story: str) -> None:
     await report(stores, Target("story", story, "ann"), "bob")
     assert [found.copy for found in await reports_of(stores, story)] == [None]

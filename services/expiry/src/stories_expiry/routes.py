@@ -1,7 +1,7 @@
 """HTTP routes: receipts of erased stories, erasure of accounts."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
@@ -79,44 +79,32 @@ def http_routes(
     """Every route of expiry."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Erasure"])
 
-    @router.get(
-        "/v1/stories/{story_id}/receipt", response_model=StoryReceiptResponse, dependencies=[rate_limited("reads")]
-    )
-    async def get_story_receipt(story_id: StoryId, caller: CurrentCaller) -> dict[str, Any]:
+    @router.get("/v1/stories/{story_id}/receipt", dependencies=[rate_limited("reads")])
+    async def get_story_receipt(story_id: StoryId, caller: CurrentCaller) -> StoryReceiptResponse:
         """The record that every store has erased an ended story. For its author and admins; 404 while it lives."""
         found = await read_receipt(story_id, caller.user_id, admin=caller.is_admin)
         if found is None:
             raise not_found()
         return receipt_response(*found)
 
-    @router.get("/v1/admin/erasure", response_model=ErasureAuditResponse, dependencies=[rate_limited("reads")])
-    async def get_erasure_audit(_caller: AdminCaller) -> dict[str, Any]:
+    @router.get("/v1/admin/erasure", dependencies=[rate_limited("reads")])
+    async def get_erasure_audit(_caller: AdminCaller) -> ErasureAuditResponse:
         """What has ended and is not erased everywhere yet."""
         audit = await stories.audit(now())
-        return {"open": audit.open, "oldest_s": max(audit.oldest_s.values())}
+        return ErasureAuditResponse(open=dict(audit.open), oldest_s=max(audit.oldest_s.values()))
 
-    @router.post(
-        "/v1/admin/users/{user_id}/erasure",
-        status_code=ACCEPTED,
-        response_model=UserErasureResponse,
-        dependencies=[rate_limited("writes")],
-    )
-    async def erase_user(user_id: UserId, caller: AdminCaller, idempotency: Idempotent) -> dict[str, Any]:
+    @router.post("/v1/admin/users/{user_id}/erasure", status_code=ACCEPTED, dependencies=[rate_limited("writes")])
+    async def erase_user(user_id: UserId, caller: AdminCaller, idempotency: Idempotent) -> UserErasureResponse:
         """Have every service forget a user as of now."""
 
         async def erase(receipt_id: str) -> AccountReceipt:
             return await erase_account(user_id, receipt_id)
 
-        return account_receipt_response(
-            await run_once(claims, caller.user_id, idempotency, erase, erase, status=ACCEPTED)
-        )
+        receipt = await run_once(claims, caller.user_id, idempotency, erase, erase, status=ACCEPTED)
+        return account_receipt_response(receipt)
 
-    @router.get(
-        "/v1/admin/users/{user_id}/erasure",
-        response_model=UserErasureResponse,
-        dependencies=[rate_limited("reads")],
-    )
-    async def get_user_erasure(user_id: UserId, _caller: AdminCaller) -> dict[str, Any]:
+    @router.get("/v1/admin/users/{user_id}/erasure", dependencies=[rate_limited("reads")])
+    async def get_user_erasure(user_id: UserId, _caller: AdminCaller) -> UserErasureResponse:
         """Which services have forgotten the user, by the newest demand."""
         found = await accounts.latest(user_id)
         if found is None:
@@ -126,27 +114,27 @@ def http_routes(
     return router
 
 
-def receipt_response(receipt: Receipt, log_clears_by: datetime) -> dict[str, Any]:
+def receipt_response(receipt: Receipt, log_clears_by: datetime) -> StoryReceiptResponse:
     """The response for a receipt."""
-    return {
-        "story_id": receipt.story_id,
-        "ended": receipt.ended,
-        "ended_at": receipt.ended_at,
-        "erased": {store: receipt.erased.get(store) for store in receipt.stores},
-        "complete": receipt.complete,
-        "archived": receipt.archived,
-        "completed_at": receipt.completed_at,
-        "log_clears_by": log_clears_by,
-        "held": receipt.held,
-    }
+    return StoryReceiptResponse(
+        story_id=receipt.story_id,
+        ended=receipt.ended,
+        ended_at=receipt.ended_at,
+        erased={store: receipt.erased.get(store) for store in receipt.stores},
+        complete=receipt.complete,
+        archived=receipt.archived,
+        completed_at=receipt.completed_at,
+        log_clears_by=log_clears_by,
+        held=receipt.held,
+    )
 
 
-def account_receipt_response(receipt: AccountReceipt) -> dict[str, Any]:
+def account_receipt_response(receipt: AccountReceipt) -> UserErasureResponse:
     """The response for an account's receipt."""
-    return {
-        "receipt_id": receipt.receipt_id,
-        "user_id": receipt.user_id,
-        "at": receipt.at,
-        "erased": {service: receipt.erased.get(service) for service in receipt.expected},
-        "complete": receipt.complete,
-    }
+    return UserErasureResponse(
+        receipt_id=receipt.receipt_id,
+        user_id=receipt.user_id,
+        at=receipt.at,
+        erased={service: receipt.erased.get(service) for service in receipt.expected},
+        complete=receipt.complete,
+    )

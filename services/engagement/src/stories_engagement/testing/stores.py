@@ -1,4 +1,4 @@
-"""All ports of engagement, in memory or on MongoDB, for one contract suite."""
+"""The ports of engagement, in memory or on MongoDB, for one contract suite."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,7 +28,6 @@ from stories_engagement.testing.in_memory import (
     MemoryInsights,
     MemoryPrivacy,
     MemoryReactions,
-    MemoryReports,
     MemoryShares,
     MemoryStories,
     MemoryUserErasure,
@@ -38,7 +37,7 @@ from stories_engagement.testing.in_memory import (
 
 @dataclass(frozen=True)
 class Stores:
-    """Every port, fake or real."""
+    """Every port, fake or real. Those that no test of a use case needs have no fake."""
 
     view_store: Any
     stories: Any
@@ -53,7 +52,7 @@ class Stores:
     counters: Any
     erased_users: Any
     user_data: Any
-    reports: Any
+    reports: Any = None
     webhooks: Any = None
     deliveries: Any = None
 
@@ -76,7 +75,6 @@ def in_memory() -> Stores:
         counters=MemoryCounters(database),
         erased_users=database.erased_users,
         user_data=MemoryUserErasure(database),
-        reports=MemoryReports(database),
     )
 
 
@@ -84,18 +82,13 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
     """The real stores, on a database whose collections exist."""
     counter_writer = CounterWriter(mongo, now, lambda: None)
     insights = MongoInsights(mongo, FLOOR, timedelta(days=90))
-    view_store, comments, words = (
-        MongoViews(mongo, now),
-        MongoComments(counter_writer),
-        MongoHiddenWords(counter_writer),
-    )
-    reactions, shares, privacy, blocks = (
-        MongoReactions(counter_writer),
-        MongoShares(counter_writer),
-        MongoPrivacy(mongo),
-        MongoBlocks(mongo),
-    )
-    reports, deliveries = MongoReports(mongo, comments, now), MongoDeliveries(mongo)
+    view_store = MongoViews(mongo, now)
+    comments = MongoComments(counter_writer)
+    words = MongoHiddenWords(counter_writer)
+    privacy = MongoPrivacy(mongo)
+    blocks = MongoBlocks(mongo)
+    reports = MongoReports(mongo, comments, now)
+    deliveries = MongoDeliveries(mongo)
     forget_steps = [
         store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
     ]
@@ -106,8 +99,8 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         privacy=privacy,
         comments=comments,
         words=words,
-        reactions=reactions,
-        shares=shares,
+        reactions=MongoReactions(counter_writer),
+        shares=MongoShares(counter_writer),
         answers=MongoAnswers(counter_writer),
         insights=insights,
         counters=counter_writer,

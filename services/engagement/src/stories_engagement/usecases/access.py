@@ -82,16 +82,7 @@ class CheckAccess:
         self._require_fresh(ticket.story_id, user_id, ticket.author_id)
         known = self.access_state.story(story_id, now)
         if known is None:
-            return StoryAccess(
-                story_id=story_id,
-                user_id=user_id,
-                author_id=ticket.author_id,
-                comments=ticket.comments,
-                friend=ticket.friend or user_id == ticket.author_id,
-                reactions=ticket.reactions,
-                sharing=ticket.sharing,
-                view_list=ticket.view_list,
-            )
+            return access_to(story_id, user_id, ticket, friend=ticket.friend or user_id == ticket.author_id)
         if ticket.access_revision < known.access_revision:
             raise AccessDenied("revision")
         return access_to(story_id, user_id, known, friend=ticket.friend)
@@ -127,8 +118,8 @@ class CheckAccess:
             raise ReplicaStale(story_id)
 
 
-def access_to(story_id: str, user_id: str, story: LiveStory, *, friend: bool) -> StoryAccess:
-    """The access to a story that is known here."""
+def access_to(story_id: str, user_id: str, story: LiveStory | Ticket, *, friend: bool) -> StoryAccess:
+    """The access to a story, as it is known here or, while it is not, as its ticket describes it."""
     return StoryAccess(
         story_id=story_id,
         user_id=user_id,
@@ -138,5 +129,5 @@ def access_to(story_id: str, user_id: str, story: LiveStory, *, friend: bool) ->
         reactions=story.reactions,
         sharing=story.sharing,
         view_list=story.view_list,
-        layers=story.layers,
+        layers=story.layers if isinstance(story, LiveStory) else None,
     )

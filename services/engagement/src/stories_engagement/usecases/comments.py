@@ -54,16 +54,16 @@ class WriteComment:
     blocks: FindBlocked
     now: Clock
 
-    def check(self, access: StoryAccess) -> None:
-        """Raises `FeatureDisabled` or `FriendsOnly` where the author does not allow it."""
+    async def __call__(self, access: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
+        """The stored comment.
+
+        Raises `FeatureDisabled` or `FriendsOnly` where the author does not allow it, and `NotFound` where the story has
+        ended or the parent does not exist.
+        """
         if access.comments == "nobody":
             raise FeatureDisabled("comments")
         if access.comments == "friends" and not (access.friend or access.is_author):
             raise FriendsOnly
-
-    async def __call__(self, access: StoryAccess, comment_id: str, text: str, reply_to: str | None) -> Comment:
-        """The stored comment. Raises `NotFound` where the story has ended or the parent does not exist."""
-        self.check(access)
         comment = Comment(
             id=comment_id,
             story_id=access.story_id,

@@ -51,7 +51,7 @@ class FileReport:
     read_ticket: ReadTicket
     access_state: AccessState
     now: Clock
-    wake: Callable[[], None] = lambda: None
+    wake: Callable[[], None]
 
     async def story(self, user_id: str, story_id: str, ticket: str | None, reason: str, text: str | None) -> bool:
         """Report a story; whether the report is new. Raises `AccessDenied`, and `OwnContent` for its author."""

@@ -12,7 +12,6 @@ from stories_engagement.domain.answers import Answer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.domain.insights import Insights
-from stories_engagement.domain.reports import AuditEntry, Report
 from stories_engagement.domain.views import Block, StoryCounter, ViewerRow
 
 Key = tuple[str, str]
@@ -46,9 +45,6 @@ class MemoryDatabase:
     erase_at: dict[str, datetime] = field(default_factory=dict)
     authors: dict[str, str] = field(default_factory=dict)
     content: dict[str, StoryPosted] = field(default_factory=dict)
-    reports: dict[str, Report] = field(default_factory=dict)
-    reporters: dict[tuple[str, str], str] = field(default_factory=dict)
-    audit: list[AuditEntry] = field(default_factory=list)
 
     @property
     def erased(self) -> dict[str, datetime]:

@@ -26,8 +26,6 @@ class MemoryStories:
             return
         database.stories[story_id] = live_story
         database.content[story_id] = story
-        for report in [r for r in database.reports.values() if r.story_id == story_id and r.comment_id is None]:
-            database.reports[report.id] = replace(report, copy=report.copy or {"caption": story.caption})
         database.counters[story_id] = StoryCounter(
             live_story.author_id, live_story.expires_at, view_list=live_story.view_list
         )

@@ -1,7 +1,7 @@
 """What users set and what is erased of them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from stories_engagement.domain.access_state import BlockState, Pair
@@ -110,8 +110,3 @@ class MemoryUserErasure:
             database.unlist.pop(user_id, None)
         if user_id in database.words and database.words[user_id][1] <= until:
             del database.words[user_id]
-        for key in [key for key in database.reporters if key[1] == user_id]:
-            report_id = database.reporters.pop(key)
-            database.reports[report_id] = replace(database.reports[report_id], text=None)
-        database.reports = {k: r for k, r in database.reports.items() if r.author_id != user_id or r.at > until}
-        database.audit = [replace(e, author_id=None) if e.author_id == user_id else e for e in database.audit]
