@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.store.comments import REHIDE_BATCH
 from stories_engagement.store.stories import DELETE_BATCH
 from stories_engagement.testing.harness import ServiceHarness
@@ -64,13 +63,13 @@ async def test_replica_continues_the_progress_of_another_one(service: ServiceHar
     await stores.words.set_words(author, ["bad"], now + timedelta(days=2))
     first: Any = await claimed(stores.words, author, now + timedelta(days=2))
     for _ in range(4):
-        first = await stores.words.apply_some(first, contains_hidden_word, now + timedelta(days=3))
+        first = await stores.words.apply_some(first, now + timedelta(days=3))
     hidden = {"story_id": story.story_id, "hidden": True}
     assert await service.mongo["comments"].count_documents(hidden) == REHIDE_BATCH * 3 / 2
     second: Any = await claimed(stores.words, author, now + timedelta(days=3))
     assert (second.story_id, second.comment_id) == (story.story_id, first.comment_id)
     await stores.words.set_words(author, ["good"], now + timedelta(days=4))
-    assert await stores.words.apply_some(second, contains_hidden_word, now + timedelta(days=5)) is None
+    assert await stores.words.apply_some(second, now + timedelta(days=5)) is None
     apply = ApplyHiddenWords(stores.words, lambda: now + timedelta(days=4))
     assert await apply()
     assert (await service.counts(story))["comments"] == REHIDE_BATCH * 5 / 2

@@ -11,6 +11,7 @@ from stories_shared.mongo.data_loader import DataLoader
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.store.kinds import COMMENT, COMMENTS
 from stories_engagement.store.paging import rows_after
 from stories_engagement.store.rows import Key, Rows
@@ -18,8 +19,7 @@ from stories_engagement.store.schema import ENGAGEMENTS, HIDDEN_WORDS, STORIES
 from stories_engagement.store.story_counters import CounterWriter
 from stories_engagement.store.sweeps import claim_oldest
 from stories_engagement.store.writes import RemoveRow, Write
-from stories_engagement.usecases.comments import HasHidden
-from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
+from stories_engagement.usecases.hidden_words import Rehiding
 from stories_engagement.usecases.paging import Position
 
 REHIDE_BATCH = 500
@@ -34,11 +34,9 @@ class MongoComments:
         self._mongo = counter_writer.mongo
         self._comments = counter_writer.mongo[COMMENTS]
 
-    async def add(
-        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
-    ) -> Comment:
+    async def add(self, comment: Comment, author_id: str, visible: Callable[[Comment], bool]) -> Comment:
         """Store a comment. Raises `NotFound` where the story has ended or its writer cannot see the parent."""
-        write = PutComment(comment, author_id, has_hidden_word, visible)
+        write = PutComment(comment, author_id, visible)
         return await self._counter_writer.write(comment.story_id, author_id, write)
 
     async def get(self, comment_id: str) -> Comment | None:
@@ -73,7 +71,6 @@ class PutComment(Write[Comment]):
 
     comment: Comment
     author_id: str
-    has_hidden_word: HasHidden
     visible: Callable[[Comment], bool]
 
     def needs(self, rows: Rows) -> Iterable[Key]:
@@ -94,7 +91,7 @@ class PutComment(Write[Comment]):
             return comment_of(existing)
         top = self._top(rows)
         words = rows.get(HIDDEN_WORDS, self.author_id)
-        own = self.has_hidden_word(words["words"] if words else ())
+        own = contains_hidden_word(words["words"] if words else (), self.comment.text)
         document = {
             "_id": self.comment.id,
             "story_id": self.comment.story_id,
@@ -166,11 +163,11 @@ class MongoHiddenWords:
             comment_id=claimed.get("comment_id"),
         )
 
-    async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
+    async def apply_some(self, work: Rehiding, until: datetime) -> Rehiding | None:
         """One step: a batch of comments of the current story, or the next story; None: applied or outdated."""
         if work.story_id is not None:
             try:
-                write = RehideComments(work, work.story_id, has_hidden_word, until)
+                write = RehideComments(work, work.story_id, until)
                 last_id = await self._counter_writer.write(work.story_id, work.author_id, write)
             except NotFound:
                 last_id = ""
@@ -208,7 +205,6 @@ class RehideComments(Write[str | None]):
 
     work: Rehiding
     story_id: str
-    has_hidden_word: HasHiddenWord
     until: datetime
     found: list[str] = field(default_factory=list)
 
@@ -240,8 +236,8 @@ class RehideComments(Write[str | None]):
         for comment_id in self.found:
             before = rows.document(COMMENTS, comment_id)
             top = rows.get(COMMENTS, before["reply_to"]) if before["reply_to"] is not None else None
-            own = self.has_hidden_word(self.work.words, before["text"])
-            hidden = own or (top is not None and self.has_hidden_word(self.work.words, top["text"]))
+            own = contains_hidden_word(self.work.words, before["text"])
+            hidden = own or (top is not None and contains_hidden_word(self.work.words, top["text"]))
             rows.put(COMMENTS, {**before, "own": own, "hidden": hidden})
             if top is not None and hidden != before["hidden"]:
                 rows.put(COMMENTS, {**top, "replies": top["replies"] + before["hidden"] - hidden})

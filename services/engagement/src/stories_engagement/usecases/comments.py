@@ -15,9 +15,6 @@ from stories_engagement.usecases.blocks import FindBlocked
 from stories_engagement.usecases.hidden_words import HiddenWordsRepository
 from stories_engagement.usecases.paging import Position
 
-HasHidden = Callable[[Sequence[str]], bool]
-"""Whether a text contains one of the author's hidden words, which are its argument."""
-
 MAX_PAGE_READS = 10
 """Reads of the store for one page. A page among very many hidden comments may be short."""
 
@@ -25,9 +22,8 @@ MAX_PAGE_READS = 10
 class CommentRepository(Protocol):
     """Stores comments and counts those that are not hidden."""
 
-    async def add(
-        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
-    ) -> Comment: ...
+    async def add(self, comment: Comment, author_id: str, visible: Callable[[Comment], bool]) -> Comment:
+        """Store a comment, hidden by the author's words. Raises `NotFound` where its parent is not `visible`."""
 
     async def get(self, comment_id: str) -> Comment | None: ...
 
@@ -74,9 +70,7 @@ class WriteComment:
         )
         replied_to = await self.comments.get(reply_to) if reply_to is not None else None
         reader = await reader_of(access, self.blocks, [replied_to] if replied_to else [], wants_hidden=True)
-        return await self.comments.add(
-            comment, access.author_id, lambda words: contains_hidden_word(words, text), reader.may_see
-        )
+        return await self.comments.add(comment, access.author_id, reader.may_see)
 
     async def written(self, comment_id: str) -> Comment:
         """The comment that was written under an id. Raises `NotFound` where it no longer exists."""

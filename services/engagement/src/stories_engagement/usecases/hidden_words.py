@@ -7,10 +7,7 @@ from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 
-from stories_engagement.domain.hidden_words import contains_hidden_word, normalize
-
-HasHiddenWord = Callable[[Sequence[str], str], bool]
-"""Whether a text contains one of the words."""
+from stories_engagement.domain.hidden_words import normalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +38,7 @@ class HiddenWordsRepository(Protocol):
     async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
         """Lease the oldest unapplied change until `until`."""
 
-    async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
+    async def apply_some(self, work: Rehiding, until: datetime) -> Rehiding | None:
         """Apply one step and store the progress and the lease; None: the change is applied or outdated."""
 
     async def give_back(self, work: Rehiding, now: datetime) -> None:
@@ -88,7 +85,7 @@ class ApplyHiddenWords:
         if work is None:
             return False
         for _ in range(REHIDE_STEPS):
-            work = await self.hidden.apply_some(work, contains_hidden_word, self.now() + REHIDE_FOR)
+            work = await self.hidden.apply_some(work, self.now() + REHIDE_FOR)
             if work is None:
                 return True
         await self.hidden.give_back(work, self.now())

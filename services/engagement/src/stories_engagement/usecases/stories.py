@@ -109,12 +109,6 @@ def live_story_of(story: StoryPosted) -> LiveStory:
     )
 
 
-def reject_unauthorized_deletion(record: ReceivedEvent[StoryDeleted]) -> None:
-    """External producers may delete as admins only (docs/events.md). Raises `InvalidMessage`."""
-    if not is_authorized_deletion(record):
-        raise InvalidMessage(f"external deletion by {record.event.by}")
-
-
 @dataclass(frozen=True, slots=True)
 class StoreStories:
     """Store the highest revision of each story, unless the story has ended."""
@@ -157,9 +151,13 @@ class EndStories:
             await self._end(early, "expired")
 
     async def deleted(self, records: Sequence[ReceivedEvent[StoryDeleted]]) -> None:
-        """End deleted stories. Raises `InvalidMessage` for an unauthorized external deletion."""
+        """End deleted stories. External producers may delete as admins only (docs/events.md).
+
+        Raises `InvalidMessage` for any other external deletion.
+        """
         for record in records:
-            reject_unauthorized_deletion(record)
+            if not is_authorized_deletion(record):
+                raise InvalidMessage(f"external deletion by {record.event.by}")
         await self._end({record.event.story_id for record in records}, "deleted")
 
     async def continue_erasing(self) -> bool:

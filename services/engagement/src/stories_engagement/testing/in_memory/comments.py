@@ -6,9 +6,9 @@ from datetime import datetime
 
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
+from stories_engagement.domain.hidden_words import contains_hidden_word
 from stories_engagement.testing.in_memory.database import FAR, MemoryDatabase
-from stories_engagement.usecases.comments import HasHidden
-from stories_engagement.usecases.hidden_words import HasHiddenWord, Rehiding
+from stories_engagement.usecases.hidden_words import Rehiding
 from stories_engagement.usecases.paging import Position
 
 
@@ -18,9 +18,7 @@ class MemoryComments:
 
     database: MemoryDatabase
 
-    async def add(
-        self, comment: Comment, author_id: str, has_hidden_word: HasHidden, visible: Callable[[Comment], bool]
-    ) -> Comment:
+    async def add(self, comment: Comment, author_id: str, visible: Callable[[Comment], bool]) -> Comment:
         self.database.live(comment.story_id, author_id)
         if comment.id in self.database.comments:
             return self.database.comments[comment.id]
@@ -30,7 +28,7 @@ class MemoryComments:
             if found is None or found.story_id != comment.story_id or not visible(found):
                 raise NotFound
             top = self.database.comments[found.reply_to] if found.reply_to else found
-        hidden = has_hidden_word(self.database.words.get(author_id, ((), FAR))[0]) or bool(top and top.hidden)
+        hidden = contains_hidden_word(await self.words(author_id), comment.text) or bool(top and top.hidden)
         kept = replace(comment, reply_to=top.id if top else None, hidden=hidden)
         self.database.comments[kept.id] = kept
         self._recount(kept.reply_to)
@@ -78,7 +76,7 @@ class MemoryComments:
         words, at = self.database.words[author_id]
         return Rehiding(author_id, str(at), words)
 
-    async def apply_some(self, work: Rehiding, has_hidden_word: HasHiddenWord, until: datetime) -> Rehiding | None:
+    async def apply_some(self, work: Rehiding, until: datetime) -> Rehiding | None:
         self.database.rehide[work.author_id] = until
         mine = {
             story_id for story_id, live_story in self.database.stories.items() if live_story.author_id == work.author_id
@@ -86,7 +84,7 @@ class MemoryComments:
         tops_first = sorted(self.database.comments.values(), key=lambda c: c.reply_to is not None)
         for comment in (c for c in tops_first if c.story_id in mine):
             top = self.database.comments[comment.reply_to] if comment.reply_to else None
-            hidden = has_hidden_word(work.words, comment.text) or bool(top and top.hidden)
+            hidden = contains_hidden_word(work.words, comment.text) or bool(top and top.hidden)
             self.database.comments[comment.id] = replace(self.database.comments[comment.id], hidden=hidden)
             self._recount(comment.reply_to)
         self.database.rehide.pop(work.author_id, None)
