@@ -47,7 +47,7 @@ async def test_comments_and_reactions_are_published_without_text(service: Servic
     await service.request("POST", f"{base}/comments", "eve", a_ticket(story, "eve"), json=reply)
     await service.request("PUT", f"{base}/reaction", "bob", ticket, json={"emoji": "🔥"})
     await service.request("DELETE", f"{base}/reaction", "bob")
-    await service.publish(UserErased(user_id="eve", at=story.expires_at, receipt_id=new_id()))
+    await service.ingest.publish(UserErased(user_id="eve", at=story.expires_at, receipt_id=new_id()))
 
     async def published() -> bool:
         created, removed, reacted = [

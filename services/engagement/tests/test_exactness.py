@@ -20,10 +20,9 @@ from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.domain.views import SUMS, increments_of
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.store.views import row_of
-from stories_engagement.testing.builders import NOON, a_poll, a_quiz, a_record, a_story
+from stories_engagement.testing.builders import NOON, a_poll, a_quiz, a_record, a_story, an_access
 from stories_engagement.testing.in_memory import FLOOR
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.insights import sealed_insights
 from stories_engagement.usecases.stories import StoreStories, answerable_layers
 from stories_engagement.usecases.views import CountViews
@@ -151,7 +150,7 @@ class Model:
     async def answer(self, action: GiveAnswer) -> None:
         story_id, viewer = self.stories[action.story], self.viewers[action.viewer]
         layer, at = self.layers[action.story][action.quiz], NOON + timedelta(seconds=action.second)
-        access = StoryAccess(story_id, viewer, "ann", "everyone", True, True, True, True)
+        access = an_access(story_id, viewer)
         with contextlib.suppress(NotFound):
             if action.option is None:
                 await self.stores.answers.withdraw(story_id, layer.id, viewer, at)

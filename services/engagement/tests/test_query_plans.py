@@ -13,9 +13,8 @@ from stories_engagement.domain.reports import Decision, NewReport, Target
 from stories_engagement.domain.views import count_views
 from stories_engagement.domain.webhooks import Attempt, DeliveryState, Outcome, Webhook
 from stories_engagement.store.schema import ensure_schema
-from stories_engagement.testing.builders import NOON, a_record, a_story, a_view
+from stories_engagement.testing.builders import NOON, a_record, a_story, a_view, an_access
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.insights import Period
 from stories_engagement.usecases.webhooks import delivery_of
 from stories_shared.events import CommentCreated
@@ -26,10 +25,6 @@ from stories_shared.testing.query_plans import CommandRecorder, slow_plans
 LATER = NOON + timedelta(minutes=10)
 STORIES, PEOPLE = 30, 30
 POLL, QUIZ = AnswerableLayer(new_id(), "poll", 2), AnswerableLayer(new_id(), "quiz", 2, 1)
-
-
-def access(story_id: str, user_id: str) -> StoryAccess:
-    return StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
 
 
 async def write(stores: Stores, story_id: str, writer: str, text: str, reply_to: str | None = None) -> Comment:
@@ -48,10 +43,12 @@ async def fill(stores: Stores) -> list[str]:
         views = [a_view(story_id, f"v{viewer}", listed=bool(viewer % 5)) for viewer in range(PEOPLE)]
         await stores.view_store.count(views, lambda context, views=views: count_views(views, context, LATER))
         answers = [(f"v{viewer}", layer) for viewer in range(5) for layer in (POLL, QUIZ)]
-        await asyncio.gather(*(stores.answers.put(access(story_id, v), layer, Answer(0), NOON) for v, layer in answers))
+        await asyncio.gather(
+            *(stores.answers.put(an_access(story_id, v), layer, Answer(0), NOON) for v, layer in answers)
+        )
         for viewer in range(5):
-            await stores.reactions.put(access(story_id, f"v{viewer}"), "❤️", NOON)
-            await stores.shares.put(access(story_id, f"v{viewer}"), NOON)
+            await stores.reactions.put(an_access(story_id, f"v{viewer}"), "❤️", NOON)
+            await stores.shares.put(an_access(story_id, f"v{viewer}"), NOON)
             top = await write(stores, story_id, f"v{viewer}", "a clown")
             await write(stores, story_id, "bob", "fine", top.id)
     for n in range(PEOPLE):

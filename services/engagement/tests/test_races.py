@@ -20,9 +20,8 @@ from stories_engagement.domain.reports import Decision, NewReport, Target
 from stories_engagement.domain.views import count_views
 from stories_engagement.store.kinds import ROW_KINDS
 from stories_engagement.store.schema import ENGAGEMENTS, REPORTED, REPORTS, VIEWERS, VIEWS, ensure_schema
-from stories_engagement.testing.builders import NOON, a_story, a_view
+from stories_engagement.testing.builders import NOON, a_story, a_view, an_access
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.access import StoryAccess
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 
@@ -59,8 +58,7 @@ async def view(stores: Stores, story_id: str, viewer_id: str) -> None:
 
 
 async def answer(stores: Stores, story_id: str, user_id: str) -> None:
-    access = StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
-    await stores.answers.put(access, POLL, Answer(1), NOON)
+    await stores.answers.put(an_access(story_id, user_id), POLL, Answer(1), NOON)
 
 
 async def comment(stores: Stores, story_id: str, text: str, reply_to: str | None = None) -> Comment:

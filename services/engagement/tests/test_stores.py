@@ -17,10 +17,9 @@ from stories_engagement.domain.insights import Insights, LayerFigures, Totals
 from stories_engagement.domain.reports import Decision, NewReport, Report, Target
 from stories_engagement.domain.views import CountingResult, View, count_views
 from stories_engagement.store.schema import ensure_schema
-from stories_engagement.testing.builders import NOON, a_poll, a_story, a_view
+from stories_engagement.testing.builders import NOON, a_poll, a_story, a_view, an_access
 from stories_engagement.testing.in_memory import FLOOR
 from stories_engagement.testing.stores import Stores, in_memory, in_mongo
-from stories_engagement.usecases.access import StoryAccess
 from stories_engagement.usecases.engagements import Counts
 from stories_engagement.usecases.insights import Period
 from stories_engagement.usecases.privacy import Unlisting
@@ -53,10 +52,6 @@ def story() -> str:
 
 def posted(story_id: str, **changes: Any) -> StoryPosted:
     return a_story(story_id=story_id, **{"posted_at": NOON, "expires_at": ENDS, **changes})
-
-
-def access(story_id: str, user_id: str, author_id: str = "ann") -> StoryAccess:
-    return StoryAccess(story_id, user_id, author_id, "everyone", True, True, True, True)
 
 
 async def count(stores: Stores, *views: View, now: Any = LATER) -> CountingResult:
@@ -122,9 +117,9 @@ async def test_a_story_that_ended_stays_ended(stores: Stores, story: str) -> Non
     await stores.stories.put(posted(story))
     assert (await count(stores, a_view(story, "bob"))).outcomes == {"late": 1}
     with pytest.raises(NotFound):
-        await stores.reactions.put(access(story, "bob"), "❤️", NOON)
+        await stores.reactions.put(an_access(story, "bob"), "❤️", NOON)
     with pytest.raises(NotFound):
-        await stores.shares.put(access(story, "bob"), NOON)
+        await stores.shares.put(an_access(story, "bob"), NOON)
     with pytest.raises(NotFound):
         await comment(stores, story, "late")
 
@@ -159,7 +154,7 @@ async def test_block_drops_only_views_of_its_time(stores: Stores, story: str, li
 async def test_viewers_page_newest_first_and_add_up(stores: Stores, story: str) -> None:
     at = [NOON, NOON, LATER, LATER, NOON]
     await count(stores, *(a_view(story, f"v{n}", at=at[n], listed=n != 4) for n in range(5)))
-    await stores.reactions.put(access(story, "v3"), "❤️", NOON)
+    await stores.reactions.put(an_access(story, "v3"), "❤️", NOON)
     first = await stores.view_store.page(story, None, 2, frozenset({"v2"}))
     assert [(v.viewer_id, v.plays, v.reaction) for v in first.viewers] == [("v3", 1, "❤️"), ("v1", 1, None)]
     second = await stores.view_store.page(story, (NOON, "v1"), 2, frozenset({"v2"}))
@@ -213,7 +208,7 @@ async def test_unlisting_keeps_its_progress_until_it_is_done(stores: Stores, sto
 
 async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> None:
     for user, emoji in (("bob", "❤️"), ("eve", "❤️"), ("bob", "🔥"), ("bob", "🔥")):
-        await stores.reactions.put(access(story, user), emoji, NOON)
+        await stores.reactions.put(an_access(story, user), emoji, NOON)
     assert await stores.reactions.counts(story) == {"❤️": 1, "🔥": 1}
     assert await stores.reactions.withdraw(story, "bob", NOON)
     assert await stores.reactions.withdraw(story, "bob", NOON)
@@ -224,7 +219,7 @@ async def test_reactions_move_and_are_withdrawn(stores: Stores, story: str) -> N
 
 async def test_shares_count_once_per_person(stores: Stores, story: str) -> None:
     for user in ("bob", "bob", "eve"):
-        await stores.shares.put(access(story, user), NOON)
+        await stores.shares.put(an_access(story, user), NOON)
     assert (await stores.counters.counts(story)).shares == 2
 
 
@@ -234,7 +229,7 @@ QUESTION = AnswerableLayer(new_id(), "question")
 
 
 async def answer(stores: Stores, story: str, user: str, layer: AnswerableLayer, given: Answer, at: Any = NOON) -> Any:
-    return await stores.answers.put(access(story, user), layer, given, at)
+    return await stores.answers.put(an_access(story, user), layer, given, at)
 
 
 async def tallies(stores: Stores, story: str, layer: AnswerableLayer) -> Tallies:
@@ -301,7 +296,7 @@ async def test_sums_follow_refined_plays_and_erasures(stores: Stores, story: str
     refined = a_view(story, "bob", watched_ms=4_000, forward=3, completed=True)
     for _ in range(2):
         await count(stores, refined, a_view(story, "bob", "play-0002", at=LATER, watched_ms=100))
-    await stores.reactions.put(access(story, "bob"), "❤️", NOON)
+    await stores.reactions.put(an_access(story, "bob"), "❤️", NOON)
     expected = Insights(story, "ann", NOON, ENDS, viewers=3, followers=2, plays=4, completed=2, watched_ms=5_600)
     expected = replace(expected, forward=4, back=2, exit=1, reactions=1, emoji={"❤️": 1})
     assert await stores.insights.live(story) == expected
@@ -319,8 +314,8 @@ async def figures(stores: Stores, story: str, people: int, author: str = "ann", 
     await stores.stories.put(posted(story, author_id=author, layers=(poll,), **changes))
     for n in range(people):
         await count(stores, a_view(story, f"v{n}", author_id=author, follower=n == 0, watched_ms=1_000))
-        await stores.reactions.put(access(story, f"v{n}", author), "❤️", NOON)
-        await stores.answers.put(access(story, f"v{n}", author), POLL, Answer(n % 2), NOON)
+        await stores.reactions.put(an_access(story, f"v{n}", author), "❤️", NOON)
+        await stores.answers.put(an_access(story, f"v{n}", author), POLL, Answer(n % 2), NOON)
 
 
 @pytest.mark.parametrize("people", [FLOOR, FLOOR - 1])
@@ -504,8 +499,8 @@ async def test_erasure_deletes_a_users_data_up_to_its_time(stores: Stores, story
     await count(stores, a_view(story, gone, "play-0001"), a_view(story, gone, "play-0002", at=after))
     await count(stores, a_view(story, "bob"))
     for user in (gone, "bob"):
-        await stores.reactions.put(access(story, user), "❤️", NOON)
-        await stores.shares.put(access(story, user), NOON)
+        await stores.reactions.put(an_access(story, user), "❤️", NOON)
+        await stores.shares.put(an_access(story, user), NOON)
         top = await comment(stores, story, "text", writer=user)
         await comment(stores, story, "reply", top.id, writer="bob")
     await comment(stores, story, "new", writer=gone, at=after)

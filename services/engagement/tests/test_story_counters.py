@@ -15,9 +15,8 @@ from stories_engagement.store.kinds import ROW_KINDS
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.store.story_counters import MAX_WRITES_PER_TRANSACTION
 from stories_engagement.store.writes import REMOVE_BATCH
-from stories_engagement.testing.builders import NOON
+from stories_engagement.testing.builders import NOON, an_access
 from stories_engagement.testing.stores import Stores, in_mongo
-from stories_engagement.usecases.access import StoryAccess
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 
@@ -54,10 +53,6 @@ async def mongo(realm: Realm, commands: Counting) -> AsyncIterator[Mongo]:
     await connected.close()
 
 
-def access(story_id: str, user_id: str) -> StoryAccess:
-    return StoryAccess(story_id, user_id, "ann", "everyone", True, True, True, True)
-
-
 async def comment(stores: Stores, story_id: str, reply_to: str | None = None, comment_id: str | None = None) -> Comment:
     new = Comment(comment_id or new_id(), story_id, "bob", "text", NOON, reply_to)
     kept: Comment = await stores.comments.add(new, "ann", lambda _: True)
@@ -66,12 +61,12 @@ async def comment(stores: Stores, story_id: str, reply_to: str | None = None, co
 
 async def test_waiting_writes_share_one_transaction(mongo: Mongo, commands: Counting) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
-    await stores.reactions.put(access(story, "first"), EMOJI[0], NOON)
+    await stores.reactions.put(an_access(story, "first"), EMOJI[0], NOON)
     commands.sent.clear()
     waiting = [
-        stores.reactions.put(access(story, f"v{n}"), EMOJI[n % 3], NOON) for n in range(MAX_WRITES_PER_TRANSACTION)
+        stores.reactions.put(an_access(story, f"v{n}"), EMOJI[n % 3], NOON) for n in range(MAX_WRITES_PER_TRANSACTION)
     ]
-    await asyncio.gather(*waiting, *(stores.shares.put(access(story, f"v{n}"), NOON) for n in range(10)))
+    await asyncio.gather(*waiting, *(stores.shares.put(an_access(story, f"v{n}"), NOON) for n in range(10)))
     assert commands.sent["commitTransaction"] == 2
     assert sum(commands.sent.values()) <= 16, commands.sent
     counts = await stores.counters.counts(story)
@@ -80,10 +75,10 @@ async def test_waiting_writes_share_one_transaction(mongo: Mongo, commands: Coun
 
 async def test_unchanged_rows_commit_nothing(mongo: Mongo, commands: Counting) -> None:
     stores, story = in_mongo(mongo, lambda: NOON), new_id()
-    await stores.reactions.put(access(story, "bob"), EMOJI[0], NOON)
+    await stores.reactions.put(an_access(story, "bob"), EMOJI[0], NOON)
     before = await mongo["engagements"].find_one({"_id": story})
     commands.sent.clear()
-    await stores.reactions.put(access(story, "bob"), EMOJI[0], NOON)
+    await stores.reactions.put(an_access(story, "bob"), EMOJI[0], NOON)
     assert commands.sent["commitTransaction"] == 0
     assert await mongo["engagements"].find_one({"_id": story}) == before
 
@@ -97,9 +92,9 @@ async def test_counters_equal_the_rows_after_concurrent_writes(mongo: Mongo) -> 
     async def write(n: int) -> None:
         stores, viewer, top = replicas[n % 2], f"v{n % 7}", tops[n % 4]
         try:
-            await stores.reactions.put(access(story, viewer), EMOJI[n % 3], NOON)
-            await stores.shares.put(access(story, viewer), NOON)
-            await stores.answers.put(access(story, viewer), POLL, Answer(n % 2), NOON)
+            await stores.reactions.put(an_access(story, viewer), EMOJI[n % 3], NOON)
+            await stores.shares.put(an_access(story, viewer), NOON)
+            await stores.answers.put(an_access(story, viewer), POLL, Answer(n % 2), NOON)
             reply = await comment(stores, story, top)
             if n % 3 == 0:
                 await stores.comments.remove(reply)

@@ -29,6 +29,7 @@ from stories_engagement.testing.builders import (
     a_story,
     a_ticket,
     a_view,
+    an_access,
 )
 from stories_engagement.testing.stores import Stores, in_memory
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
@@ -86,8 +87,7 @@ class Ports:
         self.published += [each.event for each in events]
 
     def access_of(self, user: str, **changes: Any) -> StoryAccess:
-        fields = {"comments": "everyone", "friend": False, "reactions": True, "sharing": True, "view_list": True}
-        return StoryAccess(self.story.story_id, user, "ann", **{**fields, **changes})
+        return an_access(self.story.story_id, user, **changes)
 
 
 @pytest.fixture

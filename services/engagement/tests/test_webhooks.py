@@ -50,7 +50,7 @@ async def test_events_arrive_signed_in_order_and_without_content(service: Servic
         await eventually(lambda: len(receiver.of(story.story_id)) == 2)
         deletion = StoryDeleted(story_id=story.story_id, author_id="ann", deleted_at=system_now(), by="author")
         for _ in range(2):
-            await service.publish(deletion, event_id=(event_id := new_id()) if _ == 0 else event_id)
+            await service.ingest.publish(deletion, event_id=(event_id := new_id()) if _ == 0 else event_id)
         await eventually(lambda: len(receiver.of(story.story_id)) == 3)
         requests = receiver.of(story.story_id)
         verifier = Verifier(webhook["secret"])

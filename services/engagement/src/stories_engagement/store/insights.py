@@ -136,7 +136,7 @@ class MongoInsights:
     async def erase_user(self, user_id: str, until: datetime) -> None:
         """Delete a user's records of stories posted up to a time, in bounded steps."""
         query = {"author_id": user_id, "posted_at": {"$lte": until}}
-        while await delete_some(self._sealed, query) == DELETE_BATCH:
+        while await delete_some(self._sealed, query, DELETE_BATCH) == DELETE_BATCH:
             continue
 
     async def _figures(self, stories: Sequence[Document]) -> list[Insights]:

@@ -117,7 +117,7 @@ class MongoStories:
         engaged = [each["_id"] for each in await self._mongo[ENGAGEMENTS].find(written, {"_id": 1}).to_list(None)]
         steps = len(story_ids)
         for name, rows in rows_of(small, engaged):
-            while await delete_some(self._mongo[name], rows) == DELETE_BATCH:
+            while await delete_some(self._mongo[name], rows, DELETE_BATCH) == DELETE_BATCH:
                 steps -= 1
                 if steps < 0:
                     return set(story_ids)
@@ -145,7 +145,7 @@ class MongoStories:
             while True:
                 if not steps:
                     return False
-                if await delete_some(self._mongo[name], rows) < DELETE_BATCH:
+                if await delete_some(self._mongo[name], rows, DELETE_BATCH) < DELETE_BATCH:
                     break
                 steps -= 1
         return True

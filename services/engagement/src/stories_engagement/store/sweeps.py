@@ -9,9 +9,9 @@ DELETE_BATCH = 1_000
 """Documents that one command deletes: about thirty milliseconds of the server."""
 
 
-async def delete_some(collection: Collection, query: Document) -> int:
-    """Delete the first `DELETE_BATCH` of these documents; how many, fewer only where no more are left."""
-    found = await collection.find(query, {"_id": 1}, limit=DELETE_BATCH).to_list(None)
+async def delete_some(collection: Collection, query: Document, limit: int) -> int:
+    """Delete the first of these documents; how many, fewer than `limit` only where no more are left."""
+    found = await collection.find(query, {"_id": 1}, limit=limit).to_list(None)
     if found:
         await collection.delete_many({"_id": {"$in": [document["_id"] for document in found]}})
     return len(found)

@@ -29,7 +29,7 @@ from stories_engagement.domain.webhooks import (
 )
 from stories_engagement.store.paging import rows_after
 from stories_engagement.store.schema import DELIVERIES, STORIES, VIEWS, WEBHOOKS
-from stories_engagement.store.sweeps import delete_some
+from stories_engagement.store.sweeps import DELETE_BATCH, delete_some
 from stories_engagement.store.transactions import is_duplicate
 from stories_engagement.usecases.paging import Position
 
@@ -104,7 +104,7 @@ class MongoWebhooks:
         """Delete a batch of deliveries of deleted endpoints, then the endpoints; whether there may be more."""
         deleted = await self._webhooks.find({"deleted": True}, {"_id": 1}, limit=MAX_WEBHOOKS).to_list(None)
         for webhook in deleted:
-            if await delete_some(self._mongo[DELIVERIES], {"webhook_id": webhook["_id"]}):
+            if await delete_some(self._mongo[DELIVERIES], {"webhook_id": webhook["_id"]}, DELETE_BATCH):
                 return True
             await self._webhooks.delete_one({"_id": webhook["_id"]})
             await self._mongo[LEASES].delete_one({"_id": lease_of(webhook["_id"])})

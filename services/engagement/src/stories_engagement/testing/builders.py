@@ -1,5 +1,6 @@
 """Builders of stories, tickets, records and views, with defaults for everything."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 
 from stories_engagement.domain.views import Play, View
+from stories_engagement.usecases.access import StoryAccess
 
 E = TypeVar("E", bound=Event)
 
@@ -80,6 +82,21 @@ def a_ticket(story: StoryPosted, viewer_id: str, **changes: Any) -> Ticket:
         series_id=story.series_id,
     )
     return structs.replace(ticket, **changes)
+
+
+def an_access(story_id: str, user_id: str, author_id: str = "ann", **changes: Any) -> StoryAccess:
+    """Access to a story on which everything is allowed."""
+    access = StoryAccess(
+        story_id=story_id,
+        user_id=user_id,
+        author_id=author_id,
+        comments="everyone",
+        friend=False,
+        reactions=True,
+        sharing=True,
+        view_list=True,
+    )
+    return replace(access, **changes)
 
 
 def a_record(

@@ -151,9 +151,6 @@ class ServiceHarness:
 
         await eventually(handled)
 
-    async def publish(self, event: Event, **more: Any) -> None:
-        await self.ingest.publish(event, **more)
-
 
 @asynccontextmanager
 async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[ServiceHarness]:
