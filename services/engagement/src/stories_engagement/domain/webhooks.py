@@ -1,7 +1,6 @@
 """Webhooks: which endpoints get which events, when a delivery is retried, and which addresses are refused."""
 
 import ipaddress
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
@@ -121,23 +120,10 @@ def retry_delay(attempts: int) -> timedelta:
 def is_public(address: str) -> bool:
     """Whether a webhook may connect to an IP address: global unicast, also where it stands for an IPv4 address."""
     ip = ipaddress.ip_address(address.partition("%")[0])
-    return all(each.is_global and not each.is_multicast and not each.is_reserved for each in _meanings(ip))
-
-
-def _meanings(
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> Iterator[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """The address, or the IPv4 address that an IPv6 address leads to."""
-    if isinstance(ip, ipaddress.IPv4Address):
-        yield ip
-    elif ip.ipv4_mapped is not None:
-        yield ip.ipv4_mapped
-    elif ip.sixtofour is not None:
-        yield ip.sixtofour
-    elif ip in NAT64:
-        yield ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
-    else:
-        yield ip
+    if isinstance(ip, ipaddress.IPv6Address):
+        nat64 = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in NAT64 else None
+        ip = ip.ipv4_mapped or ip.sixtofour or nat64 or ip
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def check_url(url: str, *, allow_private: bool) -> None:

@@ -104,8 +104,8 @@ class MongoInsights:
         stories = {story["_id"]: story for story in await found.to_list(None)}
         known: list[Document] = []
         for story_id in story_ids:
-            documents = [each[story_id] for each in (stories, views, engagements) if story_id in each]
-            author_id = next((each["author_id"] for each in documents if each["author_id"] is not None), None)
+            sources = [each[story_id] for each in (stories, views, engagements) if story_id in each]
+            author_id = next((each["author_id"] for each in sources if each["author_id"] is not None), None)
             if author_id is not None:
                 since = views.get(story_id, {}).get("since", at)
                 new = {"_id": story_id, "author_id": author_id, "posted_at": since}

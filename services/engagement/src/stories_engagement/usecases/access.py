@@ -27,6 +27,12 @@ class Freshness(Protocol):
     def is_stale(self, story_id: str, *user_ids: str) -> bool: ...
 
 
+def require_fresh(freshness: Freshness, story_id: str, *user_ids: str) -> None:
+    """Raises `ReplicaStale` where this replica is not up to date about them."""
+    if freshness.is_stale(story_id, *user_ids):
+        raise ReplicaStale(story_id)
+
+
 @dataclass(frozen=True, slots=True)
 class StoryAccess:
     """What a user may do with a story now. `friend`: author and caller follow each other."""
@@ -67,11 +73,11 @@ class CheckAccess:
         now = self.now()
         known = self.access_state.story(story_id, now)
         if known is not None and known.author_id == user_id:
-            self._require_fresh(story_id, user_id)
+            require_fresh(self.freshness, story_id, user_id)
             return access_to(story_id, user_id, known, friend=True)
         if text is None:
             if known is None:
-                self._require_fresh(story_id, user_id)  # it may be the caller's own story, not consumed yet
+                require_fresh(self.freshness, story_id, user_id)  # it may be the caller's own story, not consumed yet
             raise AccessDenied("ended" if self.access_state.has_ended(story_id, now) else "missing")
         ticket = self.ticket(user_id, text, story_id)
         if await self.blocks.among(user_id, [ticket.author_id]):
@@ -79,7 +85,7 @@ class CheckAccess:
         now = self.now()  # the look-up took time, in which the story may have changed or ended
         if self.access_state.has_ended(ticket.story_id, now):
             raise AccessDenied("ended")
-        self._require_fresh(ticket.story_id, user_id, ticket.author_id)
+        require_fresh(self.freshness, ticket.story_id, user_id, ticket.author_id)
         known = self.access_state.story(story_id, now)
         if known is None:
             return access_to(story_id, user_id, ticket, friend=ticket.friend or user_id == ticket.author_id)
@@ -90,7 +96,7 @@ class CheckAccess:
     def author(self, user_id: str, story_id: str) -> StoryAccess:
         """The access to what is for the author alone; without a ticket, so that others learn nothing."""
         known = self.access_state.story(story_id, self.now())
-        self._require_fresh(story_id, user_id)
+        require_fresh(self.freshness, story_id, user_id)
         if known is None or known.author_id != user_id:
             raise AccessDenied("author")
         return access_to(story_id, user_id, known, friend=True)
@@ -110,12 +116,8 @@ class CheckAccess:
             known = self.access_state.story(ticket.story_id, now)
             revoked = known is not None and ticket.access_revision < known.access_revision
             raise AccessDenied("revision" if revoked else "expired")
-        self._require_fresh(ticket.story_id, user_id, ticket.author_id)
+        require_fresh(self.freshness, ticket.story_id, user_id, ticket.author_id)
         return ticket
-
-    def _require_fresh(self, story_id: str, *user_ids: str) -> None:
-        if self.freshness.is_stale(story_id, *user_ids):
-            raise ReplicaStale(story_id)
 
 
 def access_to(story_id: str, user_id: str, story: LiveStory | Ticket, *, friend: bool) -> StoryAccess:

@@ -8,9 +8,9 @@ from typing import Protocol
 from stories_shared.clock import Clock
 
 from stories_engagement.domain.access_state import AccessState
-from stories_engagement.domain.errors import NotFound, ReplicaStale
+from stories_engagement.domain.errors import NotFound
 from stories_engagement.domain.insights import DropOff, Insights, Totals, drop_off, totals_with
-from stories_engagement.usecases.access import Freshness
+from stories_engagement.usecases.access import Freshness, require_fresh
 from stories_engagement.usecases.paging import Position
 
 MAX_LIVE = 1_000
@@ -77,10 +77,10 @@ class ReadInsights:
         known = self.access_state.story(story_id, now)
         if known is not None and known.author_id != user_id:
             raise NotFound
-        self._require_fresh(story_id, user_id)
-        found = await (self.store.live(story_id) if known is not None else self.store.sealed(story_id))
-        if found is None:
-            found = await (self.store.sealed(story_id) if known is not None else self.store.live(story_id))
+        require_fresh(self.freshness, story_id, user_id)
+        live, sealed = self.store.live, self.store.sealed
+        first, second = (live, sealed) if known is not None else (sealed, live)
+        found = await first(story_id) or await second(story_id)
         if found is None or found.author_id != user_id or not self._may_be_read(found):
             raise NotFound
         return (await self._with_drop_off([found]))[0]
@@ -89,7 +89,7 @@ class ReadInsights:
         self, user_id: str, period: Period, after: Position | None, limit: int
     ) -> tuple[Totals, list[StoryInsights], Position | None]:
         """The totals of a period, a page of its stories, newest first, and the next page's position."""
-        self._require_fresh("", user_id)
+        require_fresh(self.freshness, "", user_id)
         live = [
             insights
             for insights in await self.store.live_of(user_id, MAX_LIVE)
@@ -111,16 +111,12 @@ class ReadInsights:
             return True
         if self.access_state.story(insights.story_id, self.now()) is None:
             return False
-        self._require_fresh(insights.story_id)
+        require_fresh(self.freshness, insights.story_id)
         return True
 
     async def _with_drop_off(self, found: Sequence[Insights]) -> list[StoryInsights]:
         series = await self.store.parts({each.series_id for each in found if each.series_id is not None})
         return [StoryInsights(each, drop_off(each, series.get(each.series_id or "", {}), self.floor)) for each in found]
-
-    def _require_fresh(self, *keys: str) -> None:
-        if self.freshness.is_stale(*keys):
-            raise ReplicaStale(keys[0])
 
 
 def sealed_insights(insights: Insights, at: datetime, floor: int) -> Insights:
