@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from stories_engagement.store.comments import REHIDE_BATCH
+from stories_engagement.store.hidden_words import REHIDE_BATCH
 from stories_engagement.store.stories import DELETE_BATCH
 from stories_engagement.testing.harness import ServiceHarness
 from stories_engagement.testing.stores import in_mongo

@@ -38,14 +38,17 @@ from stories_engagement.routes.views import view_routes
 from stories_engagement.routes.webhooks import webhook_routes
 from stories_engagement.settings import EngagementSettings
 from stories_engagement.store.answers import MongoAnswers
-from stories_engagement.store.comments import MongoComments, MongoHiddenWords
+from stories_engagement.store.blocks import MongoBlocks
+from stories_engagement.store.comments import MongoComments
 from stories_engagement.store.engagements import MongoReactions, MongoShares
+from stories_engagement.store.erasure import MongoUserErasure
+from stories_engagement.store.hidden_words import MongoHiddenWords
 from stories_engagement.store.insights import MongoInsights, insight_events
+from stories_engagement.store.privacy import MongoPrivacy
 from stories_engagement.store.reports import MongoReports
 from stories_engagement.store.schema import CLAIMS, ENGAGEMENTS, EVENTS, INSIGHTS, REPORTED, ensure_schema
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter, engagement_events, outbox_events
-from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
 from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks
 from stories_engagement.usecases.access import CheckAccess

@@ -9,13 +9,16 @@ from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
 
 from stories_engagement.store.answers import MongoAnswers
-from stories_engagement.store.comments import MongoComments, MongoHiddenWords
+from stories_engagement.store.blocks import MongoBlocks
+from stories_engagement.store.comments import MongoComments
 from stories_engagement.store.engagements import MongoReactions, MongoShares
+from stories_engagement.store.erasure import MongoUserErasure
+from stories_engagement.store.hidden_words import MongoHiddenWords
 from stories_engagement.store.insights import MongoInsights
+from stories_engagement.store.privacy import MongoPrivacy
 from stories_engagement.store.reports import MongoReports
 from stories_engagement.store.stories import MongoStories
 from stories_engagement.store.story_counters import CounterWriter
-from stories_engagement.store.users import MongoBlocks, MongoPrivacy, MongoUserErasure
 from stories_engagement.store.views import MongoViews
 from stories_engagement.store.webhooks import MongoDeliveries, MongoWebhooks
 from stories_engagement.testing.in_memory import (
