@@ -140,19 +140,13 @@ class LiveIndex:
         self._publish(Appeared(story) if current is None else Changed(story, current))
         return current is None
 
-    def end(self, story_id: str, forget_at: datetime) -> LiveStory | None:
+    def end(self, story_id: str, forget_at: datetime) -> None:
         """Drop a story and set its ended mark, so that no event restores it before it has expired.
 
-        Args:
-            story_id: the story.
-            forget_at: until when to keep the mark of a story that is not in the index.
-
-        Returns:
-            The story, if it was live.
+        ``forget_at`` is until when to keep the mark of a story that is not in the index.
         """
         story = self._drop(story_id)
         self._mark(story_id, story.expires_at + EXPIRED_KEPT if story else forget_at)
-        return story
 
     def get(self, story_id: str, now: datetime) -> LiveStory | None:
         """A live story by id."""

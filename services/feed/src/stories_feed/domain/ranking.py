@@ -52,7 +52,6 @@ class FreshnessAndEngagement:
     weights: Mapping[str, float]
 
     def score(self, story: LiveStory, engagement: Mapping[str, int]) -> float:
-        """The score."""
         engaged = sum(self.weights.get(kind, 0.0) * total for kind, total in engagement.items())
         return story.posted_at.timestamp() / self.tau_s + log2(1 + engaged)
 
@@ -70,7 +69,6 @@ class EditorialBoost:
     boosts: Mapping[str, float]
 
     def score(self, story: LiveStory, engagement: Mapping[str, int]) -> float:
-        """The score."""
         return self.ranking.score(story, engagement) + self.boosts.get(story.author_id, 0.0)
 
 

@@ -13,11 +13,7 @@ MAX_KEYS_SCANNED = 10_000
 
 
 class RecencyLists:
-    """The stories of each key.
-
-    Args:
-        keys_of: the keys of a story.
-    """
+    """The stories of each key."""
 
     def __init__(self, keys_of: Callable[[LiveStory], Iterable[str]]) -> None:
         self._keys_of = keys_of

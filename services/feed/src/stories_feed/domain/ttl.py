@@ -9,16 +9,11 @@ MIN_REMAINING = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class TtlPolicy:
-    """The maximum lifetimes of tickets and URLs.
-
-    Args:
-        ticket: of tickets.
-        restricted: of URLs and tickets of stories whose audience is not everyone.
-        url: of URLs.
-    """
+    """The maximum lifetimes of tickets and URLs."""
 
     ticket: timedelta
     restricted: timedelta
+    """Of URLs and tickets of stories whose audience is not everyone."""
     url: timedelta = URL_TTL
 
     def url_ttl(self, audience: str) -> timedelta:

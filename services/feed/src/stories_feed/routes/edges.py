@@ -93,14 +93,7 @@ class FollowOptions(Body):
 
 
 def edge_routes(change_edge: ChangeEdge, lists: EdgeRepository, cursors: Cursors, *, open_graph: bool) -> APIRouter:
-    """Routes of the caller's edges.
-
-    Args:
-        change_edge: the use case.
-        lists: the lists of edges.
-        cursors: encode positions in lists.
-        open_graph: whether users follow through this API; otherwise follows come only from the host application.
-    """
+    """Routes of the caller's edges. With an open graph users follow here, else only through the host application."""
     router = APIRouter(route_class=DeadlineRoute, tags=["Relationships"])
     for kind, name in PATHS.items():
         add_edge_routes(router, kind, name, change_edge, lists, cursors, editable=open_graph or kind is not Kind.FOLLOW)

@@ -12,13 +12,12 @@ from stories_feed.usecases.notifications import Announcement, NextBatch
 
 
 class MongoAnnouncements:
-    """The stories that are to be announced."""
+    """`AnnouncementRepository` in MongoDB."""
 
     def __init__(self, mongo: Mongo) -> None:
         self._stories = mongo[STORIES]
 
     async def unannounced(self, limit: int) -> Sequence[Announcement]:
-        """The stories that are to be announced, those that have waited longest."""
         found = self._stories.find(
             {"announce.since": {"$exists": True}},
             {"author_id": 1, "announce": 1},
@@ -30,7 +29,6 @@ class MongoAnnouncements:
     async def advance(
         self, announcement: Announcement, to: EdgeListPosition | None, now: datetime, batch: NextBatch | None = None
     ) -> bool:
-        """Save to which follower a story is announced, None for all, and the batch; False if another replica did."""
         if to is None and batch is None:
             change: Document = {"$unset": {"announce": ""}}
         else:
@@ -43,7 +41,6 @@ class MongoAnnouncements:
         return bool((await self._stories.update_one(unchanged, change)).matched_count)
 
     async def published(self, announcement: Announcement) -> None:
-        """Clear the batch; after the last one the story is announced to all."""
         if announcement.batch is not None:
             cleared = {"announce": ""} if announcement.last else {"announce.batch": ""}
             published = position_filter(announcement) | {"announce.batch.id": announcement.batch.id}

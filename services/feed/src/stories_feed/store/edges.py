@@ -69,13 +69,7 @@ async def ensure(mongo: Mongo) -> None:
 
 
 class MongoEdges:
-    """Edges, lists of them, and relations of viewers to authors.
-
-    Args:
-        mongo: the client.
-        now: the clock.
-        max_listed: the limit of follows and mutes of one user.
-    """
+    """`EdgeRepository` in MongoDB, with at most ``max_listed`` follows and mutes of one user."""
 
     def __init__(self, mongo: Mongo, now: Clock, max_listed: int = MAX_FOLLOWS_AND_MUTES) -> None:
         self._mongo = mongo
@@ -95,12 +89,6 @@ class MongoEdges:
         publish: bool,
         since: datetime | None = None,
     ) -> None:
-        """Load the edges around the keys, let ``update`` change them, and write them in one transaction.
-
-        Raises:
-            TooManyEdges: a user would exceed the limit of follows and mutes; nothing is written.
-        """
-
         async def write(session: Session) -> None:
             graph = EdgeSet(await self._latest(keys, session), await self._erasures(keys, session, since))
             update(graph)
@@ -172,10 +160,6 @@ class MongoEdges:
     async def relations(
         self, viewer_id: str, authors: Mapping[str, Collection[Kind]], follow_list: FollowList | None = None
     ) -> Mapping[str, Relation]:
-        """The viewer's relation to each author, by the given kinds of edges.
-
-        What the viewer's follow list says, if it was read for the same request, is not looked up again.
-        """
         listed = None if follow_list is None else fields_in_list(authors, follow_list)
         ids, fields = edge_ids(viewer_id, authors, listed), listed or {}
         for edge_id, document in (await self._edge_loader.get_many(ids)).items():
@@ -187,30 +171,25 @@ class MongoEdges:
         return {author: relation_of(fields.get(author, ())) for author in authors}
 
     async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes."""
         return await self._read_lists.get(viewer_id)
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
-        """A number for each viewer that changes with every edge that decides what they see; none without edges."""
         found = self._follow_lists.find({"_id": {"$in": list(viewers)}}, {"n": 1})
         return {document["_id"]: document["n"] async for document in found}
 
     async def targets(
         self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """The targets of a user's edges of this kind, newest first."""
         return await self._page({"user": user, "kind": kind.value, "on": True}, "target", after, limit)
 
     async def users(
         self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """The users who have an edge of this kind to a target, newest first."""
         return await self._page({"target": target, "kind": kind.value, "on": True}, "user", after, limit)
 
     async def notified_followers(
         self, author_id: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """The followers of an author who want to be notified, after a position, in the order of their follows."""
         query: Document = {"target": author_id, "notify": True, "on": True}
         if after is not None:
             at, user = after
@@ -223,7 +202,6 @@ class MongoEdges:
         ]
 
     async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
-        """Whether a follower is notified of the target's new stories, if the edge is in force."""
         change = {"$set": {"notify": True, "country": choice.country}} if choice.notify else {"$unset": NO_NOTIFY}
         await self._edges.update_one({"_id": str(key), "on": True}, change)
 

@@ -26,12 +26,7 @@ async def ensure(mongo: Mongo) -> None:
 
 
 class MongoSeenMarks:
-    """The seen marks of live stories.
-
-    Args:
-        mongo: the client.
-        max_lifetime: the maximum lifetime of a story, which bounds the spans to read.
-    """
+    """`SeenRepository` in MongoDB. The maximum lifetime of a story bounds the spans to read."""
 
     def __init__(self, mongo: Mongo, max_lifetime: timedelta) -> None:
         self._seen = mongo[SEEN]
@@ -41,7 +36,6 @@ class MongoSeenMarks:
         self._span_names: Sequence[str] = ()
 
     async def mark(self, marks: Collection[Seen]) -> None:
-        """Set each mark, once."""
         grouped: dict[tuple[str, datetime], list[int]] = defaultdict(list)
         for mark in marks:
             grouped[mark.viewer_id, span_end(mark.until)].append(mark.seen_key)
@@ -57,11 +51,9 @@ class MongoSeenMarks:
             await self._seen.bulk_write(writes, ordered=False)
 
     def seen(self, viewer_id: str, now: datetime) -> "KeysOf":
-        """Keys of the stories that the viewer has seen and that may still be live. The query starts now."""
         return KeysOf(self._loader.request([f"{viewer_id}/{name}" for name in self._names(now)]))
 
     async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
-        """The number of each viewer's marks of stories that may still be live; none without marks."""
         ids = [f"{viewer}/{name}" for viewer in viewers for name in self._names(now)]
         counts: Counter[str] = Counter()
         async for document in self._seen.find({"_id": {"$in": ids}}, {"marks": {"$size": {"$ifNull": ["$keys", []]}}}):

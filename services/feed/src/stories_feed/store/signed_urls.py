@@ -12,7 +12,7 @@ MAX_CACHED_URLS = 50_000
 
 
 class SignedUrlCache:
-    """Signs and caches URLs of one bucket."""
+    """`Media` of one bucket: signs and caches URLs."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
@@ -21,7 +21,6 @@ class SignedUrlCache:
     def url(
         self, key: str, ttl: timedelta, expires_at: datetime, now: datetime, download_as: str | None = None
     ) -> SignedUrl:
-        """A URL valid for whole seconds, at most ``ttl`` and not past ``expires_at``, at least a second away."""
         name = key, ttl, expires_at, download_as
         cached = self._cache.get(name)
         if cached is not None and now < cached.used_until:

@@ -59,7 +59,7 @@ async def ensure(mongo: Mongo) -> None:
 
 
 class MongoStories:
-    """Stories, ended marks, and engagement totals.
+    """`StoryRepository` in MongoDB, with ended marks and engagement totals.
 
     A document holds the event as the published bytes, because BSON interprets or refuses some content that users may
     write (a DBRef, for instance). Queried fields are stored beside it. A story that was viewed before its event was
@@ -83,14 +83,12 @@ class MongoStories:
         self._content_cache_bytes = 0
 
     async def known(self, story_ids: Collection[str]) -> KnownStories:
-        """What is stored about these stories."""
         return KnownStories(*await asyncio.gather(self._ended_among(story_ids), self._revisions_of(story_ids)))
 
     async def put(self, stories: Sequence[StoryPosted], known: KnownStories | None = None) -> None:
-        """Store each story, unless it has ended or the same or a newer revision is stored.
+        """The ended marks are read again after the write.
 
-        The ended marks are read again after the write: `end` writes its mark first and erases then, so the later of
-        the two always sees the other.
+        `end` writes its mark first and erases then, so the later of the two always sees the other.
         """
         newest: dict[str, StoryPosted] = {}
         for story in stories:
@@ -139,10 +137,7 @@ class MongoStories:
         return {story_id: each for story_id, each in stored.items() if each is not None}
 
     async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
-        """The content of the stories that have a document of at least the given revision.
-
-        Content is cached until the index drops the story: a revision never changes.
-        """
+        """Content is cached until the index drops the story: a revision never changes."""
         found: dict[str, StoredStory] = {}
         for story_id, revision in stories.items():
             cached = self._content_cache.get(story_id)
@@ -155,16 +150,12 @@ class MongoStories:
         return found | {name: each for name, each in missing.items() if each.content.revision >= stories[name]}
 
     def evict(self, story_id: str) -> None:
-        """Drop a story from the caches of this process."""
         self._poster_cache.pop(story_id, None)
         if cached := self._content_cache.pop(story_id, None):
             self._content_cache_bytes -= cached[1]
 
     async def posters(self, stories: Mapping[str, int]) -> Mapping[str, Poster]:
-        """Posters of the stories that have a document of at least the given revision.
-
-        Posters are cached until the index drops the story.
-        """
+        """Posters are cached until the index drops the story."""
         found: dict[str, Poster] = {}
         missing: list[str] = []
         for story_id, revision in stories.items():
@@ -184,21 +175,17 @@ class MongoStories:
         return found
 
     def cached_poster(self, story_id: str) -> Poster | None:
-        """The cached poster of a story."""
         return self._poster_cache.get(story_id)
 
     async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
-        """The seen keys of the stories that have one."""
         found = await self._poster_loader.get_many(story_ids)
         return {story_id: document["seen_key"] for story_id, document in found.items()}
 
     async def live(self, now: datetime) -> Sequence[LiveStory]:
-        """Every story that has not expired."""
         found = self._stories.find({"expires_at": {"$gt": now}}, LIVE_FIELDS, batch_size=LOAD_BATCH)
         return [live_story_from_document(document) async for document in found if "revision" in document]
 
     async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Ids of stories that were deleted since a time, and when their ended marks were set."""
         found = self._ended.find({"how": "deleted", "marked_at": {"$gte": since}}, {"marked_at": 1})
         return [(mark["_id"], mark["marked_at"]) async for mark in found]
 

@@ -48,12 +48,10 @@ class MemoryStories:
         self.batches: dict[str, tuple[NextBatch, bool]] = {}
 
     async def known(self, story_ids: Collection[str]) -> KnownStories:
-        """What is stored about these stories."""
         stored = {story_id: self.stories[story_id].revision for story_id in story_ids if story_id in self.stories}
         return KnownStories(self.marks.keys() & set(story_ids), stored)
 
     async def put(self, stories: Sequence[StoryPosted], _known: KnownStories | None = None) -> None:
-        """Store each, unless it has ended or is not newer."""
         for story in stories:
             known = self.stories.get(story.story_id)
             if story.story_id not in self.marks and (known is None or known.revision < story.revision):
@@ -64,7 +62,6 @@ class MemoryStories:
                 self.keys[story.story_id] = SeenKey(key.key if key else next(self.numbers), story.expires_at)
 
     async def end(self, endings: Sequence[Ending]) -> None:
-        """Set ended marks and erase."""
         for end in endings:
             self.marks.setdefault(end.story_id, (end, self.now()))
             self.stories.pop(end.story_id, None)
@@ -73,7 +70,6 @@ class MemoryStories:
             self.keys.pop(end.story_id, None)
 
     async def unannounced(self, limit: int) -> Sequence[Announcement]:
-        """Those that have waited longest."""
         waiting = list(self.unannounced_ids.items())[:limit]
         return [
             Announcement(story_id, self.stories[story_id].author_id, after, *self.batches.get(story_id, ()))
@@ -87,7 +83,6 @@ class MemoryStories:
         now: datetime,  # noqa: ARG002
         batch: NextBatch | None = None,
     ) -> bool:
-        """Save a position, if it is unchanged."""
         story_id = announcement.story_id
         is_unchanged = self.unannounced_ids.get(story_id, "") == announcement.after
         if story_id not in self.unannounced_ids or not is_unchanged or story_id in self.batches:
@@ -100,12 +95,10 @@ class MemoryStories:
         return True
 
     async def published(self, announcement: Announcement) -> None:
-        """Clear the batch."""
         if self.batches.pop(announcement.story_id, None) and announcement.last:
             self.unannounced_ids.pop(announcement.story_id, None)
 
     async def contents(self, story_ids: Collection[str]) -> Mapping[str, StoredStory]:
-        """Those that exist."""
         found = {story_id: self.stories[story_id] for story_id in story_ids if story_id in self.stories}
         return {
             story_id: StoredStory.of(msgspec.json.decode(encode(story), type=StoryContent), self.keys[story_id].key)
@@ -113,12 +106,10 @@ class MemoryStories:
         }
 
     def cached_poster(self, story_id: str) -> Poster | None:
-        """The poster of a story."""
         story = self.stories.get(story_id)
         return None if story is None else Poster(story.revision, story.media.poster_key, story.audience)
 
     async def posters(self, stories: Mapping[str, int]) -> Mapping[str, Poster]:
-        """Those of at least the given revision."""
         found = {story_id: self.stories[story_id] for story_id in stories if story_id in self.stories}
         return {
             story_id: Poster(story.revision, story.media.poster_key, story.audience)
@@ -127,7 +118,6 @@ class MemoryStories:
         }
 
     async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
-        """Those of at least the given revision."""
         found = await self.contents(stories)
         return {story_id: each for story_id, each in found.items() if each.content.revision >= stories[story_id]}
 
@@ -135,20 +125,16 @@ class MemoryStories:
         """Nothing is cached."""
 
     async def known_keys(self, story_ids: Collection[str]) -> Mapping[str, int]:
-        """Those that exist."""
         return {story_id: self.keys[story_id].key for story_id in story_ids if story_id in self.keys}
 
     async def live(self, now: datetime) -> Sequence[LiveStory]:
-        """Those that have not expired."""
         return [live_story_from_event(story) for story in self.stories.values() if story.expires_at > now]
 
     async def deleted_since(self, since: datetime) -> Sequence[tuple[str, datetime]]:
-        """Deletions since a time."""
         marks = ((story_id, at) for story_id, (end, at) in self.marks.items() if end.how == "deleted")
         return [(story_id, at) for story_id, at in marks if at >= since]
 
     async def seen_keys(self, ends: Mapping[str, datetime]) -> Mapping[str, SeenKey]:
-        """The keys of all but the ended."""
         return {
             story_id: self.keys.setdefault(story_id, SeenKey(next(self.numbers), end))
             for story_id, end in ends.items()
@@ -156,7 +142,6 @@ class MemoryStories:
         }
 
     async def save_engagement(self, engagements: Collection[Engagement]) -> None:
-        """Store the newest."""
         for each in engagements:
             known = self.engaged.get((each.story_id, each.kind))
             if each.story_id in self.stories and (known is None or known.seq < each.seq):
@@ -187,7 +172,6 @@ class MemoryEdges:
         publish: bool,
         since: datetime | None = None,  # noqa: ARG002
     ) -> None:
-        """Update the edges at once."""
         loaded = dependencies_of(keys)
         graph = EdgeSet({key: change for key, change in self.latest.items() if key in loaded}, self.erased)
         update(graph)
@@ -205,7 +189,6 @@ class MemoryEdges:
         return key.kind is Kind.FOLLOW and self.in_force(key)
 
     async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
-        """Keep the choice with the edge."""
         self.notified.pop(key, None)
         if choice.notify and self.in_force(key):
             self.notified[key] = choice.country
@@ -223,7 +206,6 @@ class MemoryEdges:
         return [each for each in ordered if after is None or each.position > after][:limit]
 
     def in_force(self, key: EdgeKey) -> bool:
-        """Whether an edge is in force."""
         return EdgeSet(self.latest).in_force(key)
 
     async def relations(
@@ -232,7 +214,6 @@ class MemoryEdges:
         authors: Mapping[str, Collection[Kind]],
         follow_list: FollowList | None = None,  # noqa: ARG002
     ) -> Mapping[str, Relation]:
-        """Relations from the edges in force."""
         return {author: self._relation(viewer_id, author) for author in authors}
 
     def _relation(self, viewer: str, author: str) -> Relation:
@@ -247,7 +228,6 @@ class MemoryEdges:
         )
 
     async def follow_list(self, viewer_id: str) -> FollowList:
-        """The users whom a viewer follows and mutes."""
         in_force = [key for key in self.latest if key.user == viewer_id and self.in_force(key)]
         return FollowList(
             [key.target for key in in_force if key.kind is Kind.FOLLOW],
@@ -260,20 +240,17 @@ class MemoryEdges:
         )
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
-        """The number of changes of each viewer's edges."""
         return {viewer: self.changes[viewer] for viewer in viewers if viewer in self.changes}
 
     async def targets(
         self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """The targets of a user's edges."""
         found = [key for key in self.latest if key.kind is kind and key.user == user and self.in_force(key)]
         return page_of([EdgeListEntry(key.target, self.latest[key].at) for key in found], after, limit)
 
     async def users(
         self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        """The users who have an edge to a target."""
         found = [key for key in self.latest if key.kind is kind and key.target == target and self.in_force(key)]
         return page_of([EdgeListEntry(key.user, self.latest[key].at) for key in found], after, limit)
 
@@ -295,17 +272,14 @@ class MemorySeen:
         self.marks: set[Seen] = set()
 
     async def mark(self, marks: Collection[Seen]) -> None:
-        """Set each."""
         self.marks |= set(marks)
 
     def seen(self, viewer_id: str, now: datetime) -> Awaitable[frozenset[int]]:
-        """Marks that have not ended."""
         found: asyncio.Future[frozenset[int]] = asyncio.get_running_loop().create_future()
         found.set_result(frozenset(m.seen_key for m in self.marks if m.viewer_id == viewer_id and m.until > now))
         return found
 
     async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
-        """The number of each viewer's marks that have not ended."""
         return Counter(mark.viewer_id for mark in self.marks if mark.viewer_id in viewers and mark.until > now)
 
 
@@ -316,11 +290,9 @@ class MemoryUserData:
         self.stories, self.edges, self.seen = stories, edges, seen
 
     async def erased(self, users: Collection[str]) -> Mapping[str, datetime]:
-        """Those who were erased."""
         return {user: self.edges.erased[user] for user in users if user in self.edges.erased}
 
     async def erase(self, user_id: str, at: datetime) -> None:
-        """Erase everything at once."""
         latest = self.edges.latest
         for key in [key for key in latest if user_id in {key.user, key.target} and latest[key].at <= at]:
             del latest[key]
@@ -337,11 +309,9 @@ class RecordingPublisher:
         self.ids: list[str | None] = []
 
     async def publish(self, event: Event) -> None:
-        """Record it."""
         self.events.append(event)
 
     async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
-        """Record them."""
         events = list(events)
         self.events += [outgoing.event for outgoing in events]
         self.ids += [outgoing.event_id for outgoing in events]
@@ -354,7 +324,6 @@ class MemoryRelay:
         self.confirmed: list[str] = []
 
     async def publish_now(self, document_id: str) -> None:
-        """Record it."""
         self.confirmed.append(document_id)
 
     def wake(self) -> None:
@@ -384,9 +353,7 @@ class FakeLogStatus:
         self.ready = True
 
     def any_stale(self) -> bool:
-        """Whether any story is stale."""
         return bool(self.stale_ids)
 
     def stale(self, key: str) -> bool:
-        """Whether the story is stale."""
         return key in self.stale_ids

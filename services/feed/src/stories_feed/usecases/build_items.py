@@ -60,17 +60,10 @@ class BuildItems:
         *,
         admin: bool = False,
     ) -> list[ItemWithAccess]:
-        """Items for the stories, in their order.
+        """Items for stories that the viewer may see according to the index, in their order. Admins may see any.
 
         A story is left out while its document is missing or older than the index, and if its newer document forbids
         the viewer to see it.
-
-        Args:
-            viewer_id: the viewer.
-            relations: the viewer's relations to the authors.
-            seen: keys of the stories that the viewer has seen.
-            live_stories: visible to the viewer according to the index.
-            admin: whether the viewer may see every live story.
 
         Raises:
             Unavailable: partitions of a story are stale, so it may have ended, or MongoDB does not answer.

@@ -61,10 +61,7 @@ class ChangeEdge:
     async def __call__(self, key: EdgeKey, *, on: bool, notify: NotifyChoice | None = None) -> None:
         """Store and publish the change. A new block returns only when Kafka has acknowledged it.
 
-        Args:
-            key: the edge.
-            on: whether it is switched on.
-            notify: of a follow, whether the user is notified of new stories; None changes nothing.
+        ``notify`` of a follow: None changes nothing.
 
         Raises:
             TooManyEdges: the user has reached the limit of follows and mutes.

@@ -31,15 +31,10 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class EndStories:
-    """Erase ended stories, known or not, and publish each erasure, also on redelivery.
-
-    Args:
-        end: sets the permanent ended mark of each, and erases its document.
-        publish_all: publishes the confirmations.
-        now: the clock.
-    """
+    """Erase ended stories, known or not, and publish each erasure, also on redelivery."""
 
     end: Callable[[Sequence[Ending]], Awaitable[None]]
+    """Sets the permanent ended mark of each, and erases its document."""
     publish_all: PublishAll
     now: Clock
 

@@ -45,16 +45,8 @@ ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.HIDE,
 class LiveUpdates:
     """Every connection of this replica.
 
-    Args:
-        visible_stories: the index, and what viewers may see.
-        edges: follow lists and their versions.
-        marks: seen marks and their versions.
-        stories: which stories have a document; one without is not announced yet.
-        erased_users: users whose connections end.
-        now: the clock.
-        max_connections: further ones are refused.
-        may_view: the rollout; nothing is announced to viewers outside.
-        wake: called when there is something to announce.
+    Stories without a document are not announced yet, viewers outside of the rollout are told nothing, and connections
+    beyond ``max_connections`` are refused. ``wake`` is called when there is something to announce.
     """
 
     def __init__(

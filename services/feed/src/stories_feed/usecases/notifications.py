@@ -55,44 +55,33 @@ class AnnouncementRepository(Protocol):
 
     async def unannounced(self, limit: int) -> Sequence[Announcement]:
         """Those that have waited longest."""
-        ...
 
     async def advance(
         self, announcement: Announcement, to: EdgeListPosition | None, now: datetime, batch: NextBatch | None = None
     ) -> bool:
-        """Save a position and the batch up to it, or that the story is announced to all.
+        """Save a position and the batch up to it; None: the story is announced to all.
 
         False if another replica did, or the story ended.
         """
-        ...
 
     async def published(self, announcement: Announcement) -> None:
         """Clear the batch; after the last one the story is announced to all."""
-        ...
 
 
 @dataclass(slots=True)
 class AnnounceStories:
-    """Announces a bounded number of users' stories in each iteration, one batch of each story in turn.
-
-    Args:
-        announcements: the stories.
-        edges: whom to announce them to, and who may see them.
-        index: stories that are not in it are not announced.
-        publish_all: publishes the events.
-        may_view: the rollout, by the country that users had when they asked to be notified.
-        per_second: how many users at most.
-        ready: whether Kafka answers.
-        now: the clock.
-    """
+    """Announces a bounded number of users' stories in each iteration, one batch of each story in turn."""
 
     announcements: AnnouncementRepository
     edges: EdgeRepository
     index: LiveIndex
     publish_all: PublishAll
     may_view: ViewPolicy
+    """The rollout, by the country that users had when they asked to be notified."""
     per_second: int
+    """How many users at most."""
     ready: Callable[[], bool]
+    """Whether Kafka answers."""
     now: Clock
 
     async def __call__(self) -> int:

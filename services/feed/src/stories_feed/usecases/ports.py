@@ -46,9 +46,7 @@ class StoryRepository(Protocol):
     async def put(self, stories: Sequence[StoryPosted], known: KnownStories | None = None) -> None:
         """Store each, unless it has ended or the same or a newer revision is stored.
 
-        Args:
-            stories: new or changed ones.
-            known: what was stored about them a moment ago; None: it is read first.
+        ``known`` is what was stored about them a moment ago; None: it is read first.
         """
 
     async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
@@ -91,6 +89,9 @@ class EdgeRepository(Protocol):
             update: may be called several times, each time with newly loaded edges.
             publish: whether the changes of these keys are to be published.
             since: the earliest of the changes, if none is later than its own time: earlier erasures do not matter then.
+
+        Raises:
+            TooManyEdges: a user would exceed the limit of follows and mutes; nothing is written.
         """
 
     async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
@@ -146,7 +147,6 @@ class SeenRepository(Protocol):
 
         The query starts with the call, so that others can run beside it before this is awaited.
         """
-        ...
 
     async def versions(self, viewers: Collection[str], now: datetime) -> Mapping[str, int]:
         """The number of each viewer's marks of stories that may still be live; none without marks."""
@@ -199,4 +199,3 @@ class Media(Protocol):
             now: the time at which that was checked.
             download_as: the file name, if the URL is to download the object.
         """
-        ...

@@ -43,21 +43,14 @@ class StoreStories:
 
 @dataclass(frozen=True, slots=True)
 class ApplyToIndex:
-    """Apply events to the live index, one at a time and without awaiting.
-
-    Args:
-        index: of this replica.
-        max_lifetime: the maximum lifetime of a story.
-        now: the clock.
-        on_new_story: called with each story that was not in the index.
-        on_engagement: called with each total of engagement: story, kind, total, ``seq``.
-    """
+    """Apply events to the live index, one at a time and without awaiting."""
 
     index: LiveIndex
     max_lifetime: timedelta
     now: Clock
     on_new_story: Callable[[LiveStory], None]
     on_engagement: Callable[[str, str, int, int], None] = lambda *_: None
+    """Called with each total of engagement: story, kind, total, ``seq``."""
 
     def __call__(self, record: ReceivedEvent[Any] | Tombstone) -> None:
         """Apply one event or tombstone. Redelivery is harmless: older revisions and ended stories are ignored."""

@@ -27,17 +27,10 @@ NONE_STALE = frozenset[str]()
 
 @dataclass(frozen=True, slots=True)
 class VisibleStories:
-    """The live index, filtered by what a viewer may see.
-
-    Args:
-        raw_index: the index, which may still be loading.
-        edges: relations of viewers to authors.
-        stories: stored seen keys.
-        log_status: how fresh the index is.
-        now: the clock.
-    """
+    """The live index, filtered by what a viewer may see."""
 
     raw_index: LiveIndex
+    """The index, which may still be loading."""
     edges: EdgeRepository
     stories: StoryRepository
     log_status: LogStatus
@@ -69,7 +62,7 @@ class VisibleStories:
 
         Args:
             viewer_id: the viewer.
-            authors: the authors.
+            authors: any.
             extra: kinds of edges to load beside those that decide who may see the stories.
             follow_list: the viewer's, if it was read for the same request.
         """
