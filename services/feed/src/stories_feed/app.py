@@ -1,6 +1,7 @@
 """The composition root of the feed: plain constructor calls."""
 
 import asyncio
+from functools import partial
 
 from fastapi import FastAPI
 from stories_shared.clock import Clock, system_now
@@ -78,10 +79,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
     def may_view(user_id: str, country: str | None) -> str | None:
         return policy_file.policy.may_view(user_id, country)
 
-    async def reload_policy() -> None:
-        await asyncio.to_thread(policy_file.reload)
-
-    runtime.periodic("rollout-file", ROLLOUT_EVERY, reload_policy)
+    runtime.periodic("rollout-file", ROLLOUT_EVERY, partial(asyncio.to_thread, policy_file.reload))
 
     outbox = Outbox(EDGES, runtime.mongo[EDGES], events_of, runtime.publisher, now)
     ranked = RankedStories(ranking_of(settings))
