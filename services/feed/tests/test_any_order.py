@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -26,31 +27,16 @@ from hypothesis.stateful import (
 from stories_embedded.testing import Servers
 from stories_feed import store
 from stories_feed.domain.edges import EdgeKey, Kind
-from stories_feed.domain.live import LiveIndex
-from stories_feed.domain.ttl import TtlPolicy
-from stories_feed.store.edges import MongoEdges
-from stories_feed.store.erasure import MongoUserData
-from stories_feed.store.seen import MongoSeenMarks
-from stories_feed.store.stories import MongoStories
-from stories_feed.testing.builders import NOON, posted, received
-from stories_feed.testing.in_memory import FakeLogStatus, FakeSigner, MemoryRelay, RecordingPublisher
-from stories_feed.usecases.build_items import BuildItems
-from stories_feed.usecases.edges import EDGE_EVENTS, ApplyEdgeEvents, ChangeEdge
-from stories_feed.usecases.endings import EndStories
-from stories_feed.usecases.reels import ReadReel, ReadStory
-from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo
-from stories_feed.usecases.stories import ApplyToIndex, StoreStories
-from stories_feed.usecases.trays import ReadRings, ReadTray
-from stories_feed.usecases.visible_stories import VisibleStories
-from stories_shared.auth.tickets import Tickets
+from stories_feed.testing.builders import DAY, posted, received
+from stories_feed.usecases.edges import EDGE_EVENTS
 from stories_shared.events import StoryDeleted, StoryPosted, StoryViewed
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.testing import FakeClock
 
-MAX_LIFETIME = timedelta(hours=24)
-SECOND = timedelta(seconds=1)
+from .stores import SECOND, mongo_stores
+from .test_usecases import UseCases
+
 AUDIENCES = ("everyone", "followers", "friends", "close_friends")
 SIDES = ("index", "store")
 VIEWERS = ("bob", "cho", "dee")
@@ -58,7 +44,7 @@ VIEWERS = ("bob", "cho", "dee")
 viewers = st.sampled_from(VIEWERS)
 audiences = st.sampled_from(AUDIENCES)
 hidden = st.sets(viewers, max_size=2)
-lifetimes = st.sampled_from([MAX_LIFETIME, timedelta(hours=1), MAX_LIFETIME, 3 * SECOND])
+lifetimes = st.sampled_from([DAY, timedelta(hours=1), DAY, 3 * SECOND])
 spans = st.sampled_from([SECOND, 50 * SECOND, timedelta(hours=1), 3 * SECOND, timedelta(hours=23)])
 at_once = st.sampled_from([True, True, False])
 
@@ -114,30 +100,6 @@ class Graph:
         return self.in_force(Kind.BLOCK, one, other) or self.in_force(Kind.BLOCK, other, one)
 
 
-class Feed:
-    """The feed's use cases over real stores, without Kafka: the test delivers every event itself."""
-
-    def __init__(self, mongo: Mongo) -> None:
-        self.now = FakeClock(NOON)
-        stories, self.edges = MongoStories(mongo, self.now), MongoEdges(mongo, self.now)
-        self.index = LiveIndex(stories.evict)
-        seen, ttl_policy = MongoSeenMarks(mongo, MAX_LIFETIME), TtlPolicy(timedelta(hours=1), timedelta(minutes=5))
-        user_data, media = MongoUserData(mongo, stories), FakeSigner()
-        visible_stories = VisibleStories(self.index, self.edges, stories, FakeLogStatus(), self.now)
-        build_items = BuildItems(visible_stories, stories, media, Tickets([("k", b"0" * 32)]), ttl_policy)
-        self.apply_to_index = ApplyToIndex(self.index, MAX_LIFETIME, self.now, lambda _: None)
-        self.store_stories = StoreStories(stories, user_data.erased, self.now)
-        self.end = EndStories(stories.end, RecordingPublisher().publish_all, self.now)
-        self.mark_seen = MarkSeen(seen, stories.seen_keys, user_data.erased, MAX_LIFETIME, self.now)
-        self.mark_seen_up_to = MarkSeenUpTo(visible_stories, stories.seen_keys, seen)
-        self.reel = ReadReel(visible_stories, build_items, seen)
-        self.story = ReadStory(visible_stories, build_items, seen)
-        self.tray = ReadTray(visible_stories, self.edges, seen, stories, media, ttl_policy)
-        self.rings = ReadRings(visible_stories, seen, stories)
-        self.change_edge = ChangeEdge(self.edges, MemoryRelay(), self.now)
-        self.apply_edge_events = ApplyEdgeEvents(self.edges)
-
-
 class OneReel(RuleBasedStateMachine):
     """One author's stories and their viewers."""
 
@@ -150,7 +112,7 @@ class OneReel(RuleBasedStateMachine):
         suffix = uuid.uuid4().hex[:8]
         self.names = {name: f"{name}-{suffix}" for name in ("ann", *VIEWERS)}
         self.ann = self.names["ann"]
-        self.feed = Feed(self.mongo)
+        self.feed = UseCases(partial(mongo_stores, self.mongo))
         self.graph = Graph()
         self.posted_stories: dict[str, Story] = {}
         self.undelivered: dict[str, list[ReceivedEvent[Any]]] = {side: [] for side in SIDES}
@@ -168,7 +130,7 @@ class OneReel(RuleBasedStateMachine):
     def begin(self, hide_from: set[str]) -> str:
         """A live story for everyone, and one follower."""
         self.request_edge(Kind.FOLLOW, "bob", by_ann=False, on=True)
-        return self.post("everyone", hide_from, MAX_LIFETIME, at_once=True)
+        return self.post("everyone", hide_from, DAY, at_once=True)
 
     @rule(target=stories, audience=audiences, hide_from=hidden, lifetime=lifetimes, at_once=at_once)
     def post(self, audience: str, hide_from: set[str], lifetime: timedelta, at_once: bool) -> str:

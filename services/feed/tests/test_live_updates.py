@@ -10,21 +10,19 @@ from stories_feed.routes.browser_tokens import BrowserTokens
 from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import (
     FakeLogStatus,
-    MemoryEdges,
     MemoryRelay,
-    MemorySeen,
-    MemoryStories,
-    MemoryUserData,
 )
 from stories_feed.usecases.edges import ChangeEdge
 from stories_feed.usecases.live_connections import MAX_UNREAD, Connection
 from stories_feed.usecases.live_updates import LiveUpdates
 from stories_feed.usecases.ports import Seen
-from stories_feed.usecases.stories import ApplyToIndex, StoreStories
+from stories_feed.usecases.stories import ApplyToIndex
 from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.tokens import Caller, Unauthenticated
 from stories_shared.errors import Unavailable
 from stories_shared.testing import FakeClock
+
+from .stores import memory_stores
 
 
 class Live:
@@ -33,12 +31,13 @@ class Live:
     def __init__(self, max_connections: int = 10) -> None:
         self.now = FakeClock(NOON)
         self.index = LiveIndex()
-        self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
-        self.users = MemoryUserData(self.stories, self.edges, self.seen)
+        stores = memory_stores(self.now)
+        self.stories, self.edges, self.seen = stores.stories, stores.edges, stores.seen
+        self.erased_users = stores.erased_users
         visible = VisibleStories(self.index, self.edges, self.stories, FakeLogStatus(), self.now)
         self.outside: set[str] = set()
         self.updates = LiveUpdates(
-            *(visible, self.edges, self.seen, self.stories, self.users.erased, self.now, max_connections),
+            *(visible, self.edges, self.seen, self.stories, stores.user_data.erased, self.now, max_connections),
             lambda user, _country: "denied" if user in self.outside else None,
         )
         self.index.subscribe(self.updates.on_change)
@@ -52,7 +51,7 @@ class Live:
     async def post(self, author: str = "ann", **fields):
         story = posted(author, self.now(), **fields)
         self.apply(received(story))
-        await StoreStories(self.stories, self.users.erased, self.now)([received(story)])
+        await self.stories.put([story])
         await self.updates.announce()
         return story
 
@@ -327,7 +326,7 @@ async def test_a_connection_ends_with_its_token(live) -> None:
 
 async def test_a_connection_ends_when_its_user_is_erased(live) -> None:
     bob = await live.updates.connect("bob", None, None, None)
-    await live.users.edges.erased_users.mark("bob", live.now(), "receipt", live.now())
+    await live.erased_users.mark("bob", live.now(), "receipt", live.now())
     await live.updates.look()
     assert bob.ended
 

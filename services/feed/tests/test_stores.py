@@ -5,8 +5,7 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -16,15 +15,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 from stories_feed import store
-from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind, TooManyEdges
+from stories_feed.domain.edges import EdgeKey, Kind, TooManyEdges
 from stories_feed.domain.visibility import Relation
 from stories_feed.store.edges import FEW, FOLLOWS_OF_ONE_USER, MongoEdges
-from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.follow_lists import LONG
-from stories_feed.store.seen import MongoSeenMarks
 from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted, received
-from stories_feed.testing.in_memory import MemoryEdges, MemorySeen, MemoryStories, MemoryUserData
 from stories_feed.usecases.contents import StoryContent
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.ports import Seen
@@ -33,13 +29,13 @@ from stories_feed.usecases.stories import live_story_from_event
 from stories_shared.events import StoryPosted, StoryViewed, UserErased
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
-from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.testing import FakeClock
 
+from .stores import SECOND, Stores, memory_stores, mongo_stores
+
 FOLLOW, BLOCK = EdgeKey(Kind.FOLLOW, "ann", "bob"), EdgeKey(Kind.BLOCK, "ann", "bob")
 MUTE = EdgeKey(Kind.MUTE, "ann", "bob")
-SECOND = timedelta(seconds=1)
 
 
 class Commands(CommandListener):
@@ -59,50 +55,17 @@ class Commands(CommandListener):
         """Count nothing."""
 
 
-@dataclass
-class Stores:
-    """All stores of the feed over one database."""
-
-    stories: Any
-    edges: Any
-    seen: Any
-    user_data: Any
-    erased_users: Any = None
-
-    async def apply(self, *changes: tuple[EdgeKey, bool, int]) -> None:
-        """Apply changes at seconds after noon, in one batch."""
-
-        def update(graph: EdgeSet) -> None:
-            for key, on, second in changes:
-                graph.apply(key, EdgeChange(on, NOON + second * SECOND))
-
-        since = NOON + min(second for _, _, second in changes) * SECOND
-        await self.edges.change([key for key, _, _ in changes], update, publish=False, since=since)
-
-    async def request(self, key: EdgeKey, *, on: bool) -> None:
-        """Request a change at noon."""
-        await self.edges.change([key], lambda graph: graph.request(key, on=on, now=NOON), publish=True)
-
-
 @pytest_asyncio.fixture(params=["memory", "pymongo", "motor"])
 async def stores(request):
     now = FakeClock(NOON)
     if request.param == "memory":
-        stories, edges, seen = MemoryStories(now), MemoryEdges(), MemorySeen()
-        yield Stores(stories, edges, seen, MemoryUserData(stories, edges, seen), edges.erased_users)
+        yield memory_stores(now)
         return
     servers = request.getfixturevalue("servers")
     name = f"t{uuid.uuid4().hex[:10]}"
     mongo = Mongo.connect(servers.mongo_url, name, request.param)
     await store.ensure(mongo)
-    documents = MongoStories(mongo, now)
-    yield Stores(
-        documents,
-        MongoEdges(mongo, now),
-        MongoSeenMarks(mongo, DAY),
-        MongoUserData(mongo, documents),
-        MongoErasedUsers(mongo, now),
-    )
+    yield mongo_stores(mongo, now)
     await mongo.client.drop_database(name)
     await mongo.close()
 
@@ -301,8 +264,7 @@ async def test_a_long_follow_list_is_current_after_every_change(stores) -> None:
     await stores.apply((keys[0], False, 2), (MUTE, True, 2), (FOLLOW, True, 2))
     assert await following() == {*(key.target for key in keys[1:]), "bob"}
     assert (await stores.edges.follow_list("ann")).muted == {"bob"}
-    while await stores.user_data.erase("ann", NOON + DAY):
-        continue
+    await stores.user_data.erase("ann", NOON + DAY)
     assert await following() == set()
 
 
@@ -311,8 +273,7 @@ async def test_a_follow_list_is_not_taken_for_that_of_an_erased_user(stores) -> 
         follows = [EdgeKey(Kind.FOLLOW, "ann", f"{year}-{n}") for n in range(LONG)]
         await stores.apply(*((key, True, year) for key in follows))
         assert set((await stores.edges.follow_list("ann")).following) == {key.target for key in follows}
-        while await stores.user_data.erase("ann", NOON + year * SECOND):
-            continue
+        await stores.user_data.erase("ann", NOON + year * SECOND)
 
 
 async def test_a_page_continues_after_the_previous_one(stores) -> None:
@@ -468,7 +429,7 @@ async def everything_in(mongo: Mongo) -> list[dict[str, Any]]:
 
 async def test_follows_and_mutes_are_limited_per_user(mongo) -> None:
     edges = MongoEdges(mongo, FakeClock(NOON), max_listed=2)
-    stores = Stores(None, edges, None, None)
+    stores = replace(mongo_stores(mongo, FakeClock(NOON)), edges=edges)
     await stores.request(FOLLOW, on=True)
     await stores.request(MUTE, on=True)
     with pytest.raises(TooManyEdges):
@@ -491,8 +452,8 @@ async def test_an_unreadable_document_is_left_out_and_counted(mongo) -> None:
 @pytest.mark.parametrize("how", ["deleted", "expired"])
 async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> None:
     now = FakeClock(NOON)
-    stories, seen = MongoStories(mongo, now), MongoSeenMarks(mongo, DAY)
-    user_data = MongoUserData(mongo, stories)
+    stores = mongo_stores(mongo, now)
+    stories, seen = stores.stories, stores.seen
     known, unknown, other = posted(), posted(), posted()
     await stories.put([known, other])
     views = [
@@ -500,7 +461,7 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
         for story in (known, unknown, other)
         for viewer in ("cho", "dee")
     ]
-    await MarkSeen(seen, stories.seen_keys, user_data.erased, DAY, now)(views)
+    await MarkSeen(seen, stories.seen_keys, stores.user_data.erased, DAY, now)(views)
     keys = await stories.known_keys([known.story_id, unknown.story_id])
     assert set(keys.values()) < await seen.seen("cho", NOON)
 
@@ -518,14 +479,14 @@ async def test_nothing_links_a_viewer_to_a_story_that_has_ended(mongo, how) -> N
 
 async def test_writes_during_an_erasure_are_erased_later(mongo) -> None:
     now = FakeClock(NOON)
-    stories, edges, seen = MongoStories(mongo, now), MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY)
+    stores = mongo_stores(mongo, now)
+    stories, edges, seen = stores.stories, stores.edges, stores.seen
     published: list[object] = []
 
     async def publish(event: object) -> None:
         published.append(event)
 
-    erased_users, user_data = MongoErasedUsers(mongo, now), MongoUserData(mongo, stories)
-    erase_user = EraseUser("feed", erased_users, user_data.erase, publish, now)
+    erase_user = EraseUser("feed", stores.erased_users, stores.user_data.erase, publish, now)
     await erase_user(received(UserErased(user_id="ann", at=NOON, receipt_id=new_id())))
     late = {"kind": "follow", "user": "bob", "target": "ann", "requested": True, "on": True, "at": NOON}
     await mongo["edges"].insert_one({"_id": "follow/bob/ann", **late})
@@ -549,11 +510,10 @@ async def test_an_erasure_writes_a_long_follow_list_once(servers, mongo) -> None
     recorder = Commands()
     watched = Mongo.connect(servers.mongo_url, mongo.database.name, listeners=[recorder])
     now = FakeClock(NOON + 2 * SECOND)
-    stores = Stores(None, MongoEdges(mongo, now), None, None)
+    stores = mongo_stores(mongo, now)
     await stores.apply(*((EdgeKey(Kind.FOLLOW, "ann", f"u{n}"), True, 1) for n in range(1_200)))
     await stores.apply((EdgeKey(Kind.FOLLOW, "ann", "late"), True, 3))
-    user_data = MongoUserData(watched, MongoStories(watched, now))
-    await user_data.erase("ann", NOON + 2 * SECOND)
+    await mongo_stores(watched, now).user_data.erase("ann", NOON + 2 * SECOND)
     assert list((await stores.edges.follow_list("ann")).following) == ["late"]
     assert await mongo["edges"].count_documents({"user": "ann"}) == 1
     assert recorder.writes["choices"] == 1

@@ -1,5 +1,6 @@
 """Use cases over in-memory ports: the order of loading, what is unavailable, what is left out."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -12,11 +13,7 @@ from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.testing.in_memory import (
     FakeLogStatus,
     FakeSigner,
-    MemoryEdges,
     MemoryRelay,
-    MemorySeen,
-    MemoryStories,
-    MemoryUserData,
     RecordingPublisher,
 )
 from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
@@ -27,12 +24,12 @@ from stories_feed.usecases.for_you import ReadForYou
 from stories_feed.usecases.items import ReelItem
 from stories_feed.usecases.ports import Seen
 from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, ReadReel, ReadReels, ReadStory
-from stories_feed.usecases.seen import MarkSeen, StoreEngagement
+from stories_feed.usecases.seen import MarkSeen, MarkSeenUpTo, StoreEngagement
 from stories_feed.usecases.stories import ApplyToIndex, LoadIndex, StoreStories
 from stories_feed.usecases.trays import ReadRings, ReadTray
 from stories_feed.usecases.visible_stories import VisibleStories
 from stories_shared.auth.tickets import Tickets
-from stories_shared.clock import rfc3339
+from stories_shared.clock import Clock, rfc3339
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import (
     Preview,
@@ -53,21 +50,23 @@ from stories_shared.events.ids import new_id
 from stories_shared.runtime.user_erasure import EraseUser
 from stories_shared.testing import FakeClock
 
-SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+from .stores import SECOND, Stores, memory_stores
+
+MINUTE = timedelta(minutes=1)
 FOLLOW = EdgeKey(Kind.FOLLOW, "bob", "ann")
 
 
 class UseCases:
-    """The feed's use cases over in-memory ports."""
+    """The feed's use cases, over stores in memory unless others are given."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_stores: Callable[[Clock], Stores] = memory_stores) -> None:
         self.now = FakeClock(NOON)
-        self.index, self.log_status = LiveIndex(), FakeLogStatus()
+        stores = make_stores(self.now)
+        self.stories, self.edges, self.seen = stores.stories, stores.edges, stores.seen
+        self.index, self.log_status = LiveIndex(self.stories.evict), FakeLogStatus()
         self.ranked = RankedStories(FreshnessAndEngagement(4 * 3600, {"reaction": 1.0}))
         self.index.subscribe(self.ranked.on_change)
         self.publisher, self.relay = RecordingPublisher(), MemoryRelay()
-        self.stories, self.edges, self.seen = MemoryStories(self.now), MemoryEdges(), MemorySeen()
-        self.user_data = MemoryUserData(self.stories, self.edges, self.seen)
         ttl_policy = TtlPolicy(ticket=timedelta(hours=1), restricted=timedelta(minutes=5))
         media, tickets = FakeSigner(), Tickets([("k1", b"0123456789abcdef")])
         visible_stories = VisibleStories(self.index, self.edges, self.stories, self.log_status, self.now)
@@ -76,9 +75,10 @@ class UseCases:
         self.apply_to_index = ApplyToIndex(
             self.index, DAY, self.now, lambda story: self.new_stories.append(story.story_id), self.ranked.engage
         )
-        self.store_stories = StoreStories(self.stories, self.user_data.erased, self.now)
+        self.store_stories = StoreStories(self.stories, stores.user_data.erased, self.now)
         self.end = EndStories(self.stories.end, self.publisher.publish_all, self.now)
-        self.mark_seen = MarkSeen(self.seen, self.stories.seen_keys, self.user_data.erased, DAY, self.now)
+        self.mark_seen = MarkSeen(self.seen, self.stories.seen_keys, stores.user_data.erased, DAY, self.now)
+        self.mark_seen_up_to = MarkSeenUpTo(visible_stories, self.stories.seen_keys, self.seen)
         self.tray = ReadTray(visible_stories, self.edges, self.seen, self.stories, media, ttl_policy)
         self.rings = ReadRings(visible_stories, self.seen, self.stories)
         self.reel = ReadReel(visible_stories, build_items, self.seen)
@@ -88,7 +88,7 @@ class UseCases:
         self.change_edge = ChangeEdge(self.edges, self.relay, self.now)
         self.apply_edge_events = ApplyEdgeEvents(self.edges)
         self.erase_user = EraseUser(
-            "feed", self.edges.erased_users, self.user_data.erase, self.publisher.publish, self.now
+            "feed", stores.erased_users, stores.user_data.erase, self.publisher.publish, self.now
         )
 
     async def live(self, *stories: StoryPosted) -> None:
