@@ -49,14 +49,8 @@ class AuthorOperations(Operations):
         if (story := self._scheduled(rng)) and story.publish_at:
             at = round(time.time() + rng.uniform(*AHEAD_S), 3)
             op = self.client.history.invoke("reschedule", story=story.id, at=moment(at))
-            change = story.publish_at.begin(at, time.time())
             path, body = f"/v1/stories/{story.id}", {"publish_at": moment(at)}
-            author = story.author
-            answer = await self.client.until_known(
-                op, lambda: self.client.once(author, "PATCH", path, json=body), change
-            )
-            if answer.conclusive and not answer.good and change.over is None:
-                story.publish_at.refuse(change)
+            await self.set_value(op, story.publish_at, at, story.author, "PATCH", path, json=body)
 
     async def unschedule(self, _user: str, rng: random.Random) -> None:
         """Cancel or delete a scheduled story of anyone."""
@@ -156,11 +150,8 @@ class AuthorOperations(Operations):
         if kept:
             story = rng.choice(kept)
             op = self.client.history.invoke("unarchive", user=story.author, story=story.id)
-            change = story.unarchived.begin(True, now)
-            path = f"/v1/me/archive/{story.id}"
-            answer = await self.client.until_known(op, lambda: self.client.once(story.author, "DELETE", path), change)
-            if answer.conclusive and not answer.good and change.over is None:  # it is not in the archive yet
-                story.unarchived.refuse(change)
+            path = f"/v1/me/archive/{story.id}"  # refused while it is not in the archive yet
+            await self.set_value(op, story.unarchived, True, story.author, "DELETE", path)
 
     async def discard_unknown_drafts(self) -> None:
         """Cancel drafts whose creation was never answered."""

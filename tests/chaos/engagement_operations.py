@@ -79,14 +79,9 @@ class EngagementOperations:
 
     async def set_reaction(self, op: int, user: str, story: Story, emoji: str | None, ticket: str | None) -> Answer:
         """PUT or DELETE until the result is known."""
-        change = story.reactions.setdefault(user, Timeline(None)).begin(emoji, time.time())
-        path = f"/v1/stories/{story.id}/reaction"
         request: dict[str, Any] = {"ticket": ticket, "json": {"emoji": emoji}} if emoji else {}
-        method = "PUT" if emoji else "DELETE"
-        answer = await self.client.until_known(op, lambda: self.client.once(user, method, path, **request), change)
-        if answer.conclusive and not answer.good and change.over is None:
-            story.reactions[user].refuse(change)
-        return answer
+        reaction, path = story.reactions.setdefault(user, Timeline(None)), f"/v1/stories/{story.id}/reaction"
+        return await self.set_value(op, reaction, emoji, user, "PUT" if emoji else "DELETE", path, **request)
 
     async def comment(self, user: str, rng: random.Random) -> None:
         """Comment on a visible story."""
@@ -128,31 +123,27 @@ class EngagementOperations:
     async def set_answer(self, user: str, story: Story, option: int, ticket: str) -> None:
         """PUT until the result is known."""
         op = self.client.history.invoke("answer", user=user, story=story.id, option=option)
-        await self._set(
-            *(op, user, story.answers.setdefault(user, Timeline(None)), option),
-            *("PUT", f"/v1/stories/{story.id}/answers/{story.poll}", ticket, {"option": option}),
-        )
+        answer, path = story.answers.setdefault(user, Timeline(None)), f"/v1/stories/{story.id}/answers/{story.poll}"
+        await self.set_value(op, answer, option, user, "PUT", path, ticket=ticket, json={"option": option})
 
     async def report(self, user: str, rng: random.Random) -> None:
         """Report a visible story, sometimes once more."""
         if found := await self._one(user, rng):
             item, story = found
             op = self.client.history.invoke("report", user=user, story=story.id)
-            await self._set(
-                *(op, user, story.reports.setdefault(user, Timeline(False)), True),
-                *("POST", f"/v1/stories/{story.id}/reports", item["ticket"], {"reason": "spam", "text": None}),
-            )
+            reported, path = story.reports.setdefault(user, Timeline(False)), f"/v1/stories/{story.id}/reports"
+            body = {"reason": "spam", "text": None}
+            await self.set_value(op, reported, True, user, "POST", path, ticket=item["ticket"], json=body)
 
-    async def _set(
-        self, op: int, user: str, value: Timeline[Any], new: Any, method: str, path: str, ticket: str, body: Any
-    ) -> None:
-        """Send until the result is known."""
+    async def set_value(
+        self, op: int, value: Timeline[Any], new: Any, user: str, method: str, path: str, **request: Any
+    ) -> Answer:
+        """Send a request that sets a value until the result is known. One that is refused has not set it."""
         change = value.begin(new, time.time())
-        answer = await self.client.until_known(
-            op, lambda: self.client.once(user, method, path, ticket=ticket, json=body), change
-        )
+        answer = await self.client.until_known(op, lambda: self.client.once(user, method, path, **request), change)
         if answer.conclusive and not answer.good and change.over is None:
             value.refuse(change)
+        return answer
 
     async def _one(self, user: str, rng: random.Random) -> tuple[Any, Story] | None:
         shown = [each for each in await self._look(user, rng) if each[1].author != user]

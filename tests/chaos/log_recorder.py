@@ -11,7 +11,8 @@ from typing import Any, TypeAlias
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from stories_engagement.domain.webhooks import WEBHOOK_EVENTS
-from stories_shared.kafka.client import Consumer
+from stories_shared.kafka.client import Consumer, Kafka
+from stories_shared.testing import records_of
 
 from .invariant_monitor import seconds
 
@@ -107,24 +108,9 @@ class LogRecorder:
 
     async def everything(self) -> list[tuple[str, bytes, bytes]]:
         """Topic, key and value of every record that the broker has now."""
-        consumer = Consumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
-        found: list[tuple[str, bytes, bytes]] = []
-        try:
-            await consumer.start()
-            cluster = await consumer._client.fetch_all_metadata()
-            partitions = [TopicPartition(t, p) for t in self.topics for p in cluster.partitions_for_topic(t) or ()]
-            consumer.assign(partitions)
-            first, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-            for each in partitions:
-                consumer.seek(each, first[each])
-            going = {each for each in partitions if first[each] < ends[each]}
-            while going:
-                for records in (await consumer.getmany(timeout_ms=300)).values():
-                    found += [(record.topic, record.key or b"", record.value or b"") for record in records]
-                going = {each for each in going if await consumer.position(each) < ends[each]}
-        finally:
-            await consumer.stop()
-        return found
+        kafka = Kafka(self.bootstrap)
+        records = [record for topic in self.topics for record in await records_of(kafka, topic)]
+        return [(record.topic, record.key or b"", record.value or b"") for record in records]
 
     def some(self, rng: random.Random) -> Any:
         """A recent record, or None."""

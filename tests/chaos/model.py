@@ -14,8 +14,8 @@ from tests.journeys.samples import Sample
 V = TypeVar("V")
 LATE_EFFECT_S = 15.0
 """How long after an abandoned attempt it may still take effect: its process may be frozen for 10 s."""
-
 KEPT_S = 600.0
+FOREVER = float("inf")
 
 Kind = Literal["following", "blocked", "muted", "close-friends"]
 Rule = tuple[str, frozenset[str]]
@@ -61,6 +61,11 @@ class Timeline(Generic[V]):
     def possible(self, since: float, until: float) -> set[V]:
         """Every value that is possible at some time from `since` to `until`."""
         return {each.value for each in self.changes if each.started <= until and not self._undone(each, since)}
+
+    @property
+    def final(self) -> set[V]:
+        """Every value that is possible in the end."""
+        return self.possible(FOREVER, FOREVER)
 
     @property
     def intended(self) -> V:
@@ -152,6 +157,11 @@ class Story:
         plays = sum(play.maybe and play.accepted is None for each in self.plays.values() for play in each.values())
         return plays + sum(comment.id is None and not comment.refused for comment in self.comments.values())
 
+    @property
+    def maybe_deleted(self) -> bool:
+        """Whether an operation deleted it or may have deleted it."""
+        return True in self.deleted.possible(0, FOREVER)
+
     def lives(self, at: float) -> bool | None:
         """Whether it is live; None while unknown."""
         if self.state != "live" or self.expires_at is None:
@@ -215,9 +225,8 @@ class Model:
             return {True, False}
         if story.author not in self.keepers or story.state != "live" or (story.expires_at or at) >= at:
             return {False}
-        deleted = story.deleted.possible(0, float("inf"))
         removed = story.unarchived.possible(at, at)
-        if deleted == {False}:
+        if not story.maybe_deleted:
             return {not each for each in removed}
         in_time = story.deleted.possible(story.expires_at or at, at) == {True}
         return {False} if in_time or removed == {True} else {True, False}

@@ -189,14 +189,8 @@ class Operations(EngagementOperations):
         op = self.client.history.invoke(
             "audience", user=story.author, story=story.id, audience=audience, hidden=sorted(hidden)
         )
-        change = story.rule.begin(rule, time.time())
         asked = {"audience": audience, "hide_from": sorted(hidden)}
-        path = f"/v1/stories/{story.id}"
-        answer = await self.client.until_known(
-            op, lambda: self.client.once(story.author, "PATCH", path, json=asked), change
-        )
-        if answer.conclusive and not answer.good and change.over is None:
-            story.rule.refuse(change)
+        await self.set_value(op, story.rule, rule, story.author, "PATCH", f"/v1/stories/{story.id}", json=asked)
 
     def provoke(self, rng: random.Random) -> None:
         """Revoke access several times in the background: deletions, narrower audiences, a block."""

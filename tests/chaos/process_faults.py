@@ -5,7 +5,6 @@ import contextlib
 import os
 import random
 import signal
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from stories_shared.events.cloudevents import SERVICES
 
 from .cluster import BACK_S, Cluster
 from .proxy import Mode
+from .timing import came_true
 
 LONG_FREEZE_S = (7.0, 10.0)
 """Longer than the consumer session timeout of 6 s: the group continues without its member."""
@@ -31,7 +31,6 @@ SILENT = 0.5
 """The probability that a replica is resumed while Kafka is unreachable."""
 READERS = ("feed", "engagement")
 """Services that answer from what they consumed."""
-POLL_S = 0.1
 
 
 @dataclass
@@ -150,16 +149,10 @@ class ProcessFaults:
             now = self.cluster.processes()[name]
             return now.pid != before[name].pid or now.state != "running"
 
-        await self._until(lambda: all(has_ended(name) for name in names), within_s)
+        await came_true(lambda: all(has_ended(name) for name in names), within_s)
 
     async def _running(self, name: str) -> None:
-        await self._until(lambda: self.cluster.processes()[name].state == "running", BACK_S)
-
-    @staticmethod
-    async def _until(condition: Callable[[], bool], within_s: float) -> None:
-        deadline = time.time() + within_s
-        while not condition() and time.time() < deadline:  # noqa: ASYNC110  (polls)
-            await asyncio.sleep(POLL_S)
+        await came_true(lambda: self.cluster.processes()[name].state == "running", BACK_S)
 
 
 def resume(pid: int) -> None:

@@ -20,6 +20,7 @@ from stories_shared.events.cloudevents import SERVICES
 
 from .cluster import Cluster
 from .invariant_monitor import InvariantMonitor, Wrong
+from .timing import came_true
 
 STAYS_S = (4.0, 12.0)
 READY_S, DRAINED_S, SEEN_S = 60.0, 12.0, 60.0
@@ -101,14 +102,13 @@ class ReplicaFaults:
 
     @staticmethod
     async def _responds(url: str, status: int, within_s: float, word: str = "") -> bool:
-        deadline = time.time() + within_s
         async with httpx.AsyncClient(timeout=2, trust_env=False) as http:
-            while time.time() < deadline:
+
+            async def responds() -> bool:
                 try:
                     answer = await http.get(f"{url}/readyz")
-                    if answer.status_code == status and word in answer.text:
-                        return True
                 except httpx.HTTPError:
-                    pass
-                await asyncio.sleep(POLL_S)
-        return False
+                    return False
+                return answer.status_code == status and word in answer.text
+
+            return await came_true(responds, within_s)

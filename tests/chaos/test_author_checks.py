@@ -6,7 +6,7 @@ import pytest
 
 from tests.journeys.samples import Sample
 
-from .checks.authors import FOREVER, AuthorChecks, wrong_archive, wrong_schedules
+from .checks.authors import AuthorChecks, wrong_archive, wrong_schedules
 from .checks.erasure import wrong_archived, wrong_archived_objects
 from .checks.stories import StoryChecks
 from .fault_timeline import FaultTimeline
@@ -151,4 +151,4 @@ async def test_repost_that_outlives_its_original_is_reported(
     }
     await AuthorChecks(Reads(model, wrong, answers), calm).reposts()
     assert wrong == reported
-    assert (repost.deleted.possible(FOREVER, FOREVER) == {True}) == (state is None)
+    assert (repost.deleted.final == {True}) == (state is None)

@@ -157,20 +157,6 @@ class Webhooks:
         op = self.client.history.invoke("webhooks", method=method, path=path)
         return await self.client.until_known(op, lambda: self.client.once(ADMIN, method, what, **request))
 
-    async def pending(self, receiver: WebhookReceiver) -> list[dict[str, Any]]:
-        """The deliveries of an endpoint that are pending."""
-        found: list[dict[str, Any]] = []
-        cursor: dict[str, str] = {}
-        while True:
-            path = f"/{receiver.webhook_id}/deliveries"
-            page = await self.ask("GET", path, params={"limit": 100, **cursor})
-            if page.status != 200:
-                return found
-            found += [each for each in page.body["items"] if each["state"] == "pending"]
-            if not page.body["next_cursor"]:
-                return found
-            cursor = {"cursor": page.body["next_cursor"]}
-
     async def retry(self, receiver: WebhookReceiver, delivery_id: str) -> None:
         """Deliver once more, now."""
         await self.ask("POST", f"/{receiver.webhook_id}/deliveries/{delivery_id}/retry")

@@ -18,7 +18,6 @@ ARCHIVED_S = 30.0
 POLL_S = 0.5
 MEDIA_READ = 3
 """Of an archive, so many objects are read."""
-FOREVER = float("inf")
 Problem = tuple[str, dict[str, Any]]
 
 
@@ -36,7 +35,7 @@ class AuthorChecks:
 
     async def reposts(self) -> None:
         """no repost outlives the deletion of its original; from here on the model knows that it is deleted"""
-        originals = [each for each in self.ask.model.stories if each.deleted.possible(FOREVER, FOREVER) == {True}]
+        originals = [each for each in self.ask.model.stories if each.deleted.final == {True}]
         for original in originals:
             reposts = [each for each in self.ask.model.reposts(original) if each.id]
             if reposts and await self._was_deleted(original):
@@ -67,7 +66,7 @@ class AuthorChecks:
     async def _archive(self, user: str) -> None:
         deadline = time.time() + ARCHIVED_S
         while True:
-            now, items = time.time(), await self._archived(user)
+            now, items = time.time(), await self.ask.pages(user, "/v1/me/archive")
             missing, forbidden = wrong_archive(self.ask.model, user, {each["id"] for each in items}, now)
             if not missing and not forbidden:
                 break
@@ -80,19 +79,6 @@ class AuthorChecks:
             media = await self.ask.client.timed(self.ask.client.person(user).media(each["media_url"]), "")
             if media.status != 200 and True in self.ask.model.archived(story, time.time()):
                 self.ask.wrong("archived media can be read", story=story.id, status=media.status)
-
-    async def _archived(self, user: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        cursor: dict[str, str] = {}
-        while True:
-            page = await self.ask.known(user, "/v1/me/archive", limit=100, **cursor)
-            if page.status != 200:
-                self.ask.wrong("authors can read their archive", user=user, status=page.status)
-                return found
-            found += page.body["items"]
-            if not page.body["next_cursor"]:
-                return found
-            cursor = {"cursor": page.body["next_cursor"]}
 
 
 def wrong_schedules(model: Model, calm: Callable[[float, float], bool]) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from pymongo import MongoClient
 
 from ..model import Story
+from ..webhook_receivers import ADMIN
 from .stories import ABOUT_TO_END_S, StoryChecks
 
 Counts: TypeAlias = Mapping[str, Any]
@@ -35,7 +36,7 @@ class CountChecks:
 
     async def _count(self, story: Story, endpoint: str) -> None:
         author, path = story.author, f"/v1/stories/{story.id}"
-        if story.id is None or story.state != "live" or True in story.deleted.possible(0, float("inf")):
+        if story.id is None or story.state != "live" or story.maybe_deleted:
             return
         counts = await self.ask.known(author, f"{path}/counts", endpoint)
         viewers = await self.ask.known(author, f"{path}/viewers", endpoint, limit=100)
@@ -72,7 +73,7 @@ class CountChecks:
             self.ask.wrong("counts equal the operations", story=story.id, endpoint=endpoint, **wrong)
 
     def _reactions(self, story: Story, found: dict[str, object], total: int) -> dict[str, object]:
-        values = [timeline.possible(float("inf"), float("inf")) for timeline in story.reactions.values()]
+        values = [timeline.final for timeline in story.reactions.values()]
         if any(len(each) > 1 for each in values):
             return {}
         due = Counter(emoji for [emoji] in values if emoji)
@@ -80,7 +81,7 @@ class CountChecks:
         return {} if right else {"reactions": (found, total, dict(due))}
 
     async def _answers(self, story: Story, endpoint: str) -> dict[str, object]:
-        values = {user: timeline.possible(float("inf"), float("inf")) for user, timeline in story.answers.items()}
+        values = {user: timeline.final for user, timeline in story.answers.items()}
         if story.poll is None or any(len(each) > 1 for each in values.values()):
             return {}
         found = await self.ask.known(
@@ -102,21 +103,9 @@ class CountChecks:
 
     async def reports(self) -> None:
         """one report for each reporter after every retry, also of ended stories"""
-        admin, cursor = "moderator", None
-        self.ask.client.person(admin, roles=["admin"])
-        found: Counter[str] = Counter()
-        while True:
-            page = await self.ask.known(
-                admin, "/v1/admin/reports", "gateway", limit=100, **({"cursor": cursor} if cursor else {})
-            )
-            if page.status != 200:
-                self.ask.wrong("admins can read reports", status=page.status)
-                return
-            found.update(item["story_id"] for item in page.body["items"])
-            if (cursor := page.body["next_cursor"]) is None:
-                break
+        found = Counter(each["story_id"] for each in await self.ask.pages(ADMIN, "/v1/admin/reports"))
         for story in self.ask.model.stories:
-            values = [each.possible(float("inf"), float("inf")) for each in story.reports.values()]
+            values = [each.final for each in story.reports.values()]
             sure, may = values.count({True}), sum(True in each for each in values)
             if story.id and not sure <= found[story.id] <= may:
                 self.ask.wrong("one report for each reporter", story=story.id, found=found[story.id], due=(sure, may))
@@ -176,8 +165,7 @@ def wrong_counts(story: Story, kept: Counts | None, calm: Callable[[float, float
     """
     if kept is None:
         return {"kept": None}
-    deleted = True in story.deleted.possible(0, float("inf"))
-    due_until = 0.0 if deleted else story.expires_at or 0.0
+    due_until = 0.0 if story.maybe_deleted else story.expires_at or 0.0
     plays = {
         viewer: [play for play in theirs.values() if play.accepted is not None or play.maybe]
         for viewer, theirs in story.plays.items()
@@ -209,8 +197,7 @@ def wrong_seal(story: Story, kept: Counts) -> dict[str, object]:
     """What differs between the sealed insights of an expired story and its counts."""
     sealed = kept.get("sealed")
     if sealed is None:
-        deleted = True in story.deleted.possible(0, float("inf"))
-        return {} if kept["how"] == "deleted" or kept["author_id"] is None or deleted else {"sealed": None}
+        return {} if kept["how"] == "deleted" or kept["author_id"] is None or story.maybe_deleted else {"sealed": None}
     figures = {"viewers": "viewers", "plays": "plays", "comments": "comment", "answered": "answer"}
     figures |= {"reactions": "reaction", "shares": "share"}
     return {name: (sealed[name], kept[kind]) for name, kind in figures.items() if sealed[name] != kept[kind]}

@@ -71,9 +71,8 @@ class ErasureChecks:
             self.ask.wrong("every ended story has a complete receipt", story=story_id, receipt=last.get(story_id))
 
     def _judge(self, story: Story, receipt: Mapping[str, Any]) -> None:
-        was_deleted = True in story.deleted.possible(0, float("inf"))
         right = set(receipt["erased"]) - {"archive"} == {"media", "feed", "engagement"} and receipt["log_clears_by"]
-        if not right or (receipt["ended"] == "deleted" and not was_deleted):
+        if not right or (receipt["ended"] == "deleted" and not story.maybe_deleted):
             self.ask.wrong("a receipt is correct", story=story.id, receipt=receipt)
         if wrong_archived(receipt, self.ask.model.archived(story, time.time()), story):
             self.ask.wrong("a receipt tells of the archive", story=story.id, receipt=receipt)
@@ -165,7 +164,7 @@ def wrong_archived(receipt: Mapping[str, Any], archived: set[bool], story: Story
     erased_at = receipt["erased"].get("archive")
     if bool(receipt["archived"]) not in archived or (receipt["archived"] and erased_at is not None):
         return True
-    removed = story.unarchived.possible(float("inf"), float("inf")) == {True} and receipt["ended"] == "expired"
+    removed = story.unarchived.final == {True} and receipt["ended"] == "expired"
     return removed and archived == {False} and erased_at is None
 
 

@@ -1,6 +1,5 @@
 """Exactly the invalid records are dead-lettered, and a reused idempotency key returns the same result."""
 
-import asyncio
 import time
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from typing import Any
 from ..http_client import Answer
 from ..log_recorder import LogRecorder
 from ..model import Comment, Story
+from ..timing import came_true
 from .stories import StoryChecks
 
 DEAD_LETTERED_S = 20.0
-POLL_S = 0.5
 
 
 @dataclass
@@ -24,11 +23,11 @@ class LeftoverChecks:
 
     async def dead_letter(self, invalid: Mapping[str, Set[bytes]]) -> None:
         """dead-letter topics contain exactly the invalid records"""
-        deadline = time.time() + DEAD_LETTERED_S
-        while any(not keys <= self.recorder.dead_letter.get(topic, {}).keys() for topic, keys in invalid.items()):
-            if time.time() > deadline:
-                break
-            await asyncio.sleep(POLL_S)
+
+        def all_of_them() -> bool:
+            return all(keys <= self.recorder.dead_letter.get(topic, {}).keys() for topic, keys in invalid.items())
+
+        await came_true(all_of_them, DEAD_LETTERED_S)
         for topic in sorted({*invalid, *self.recorder.dead_letter}):
             found, due = self.recorder.dead_letter.get(topic, {}), invalid.get(topic, frozenset())
             if missing := due - found.keys():
@@ -52,7 +51,7 @@ class LeftoverChecks:
                         await self._comment(story, key, comment)
 
     async def _story(self, story: Story) -> None:
-        answer = await self._repeat(story.author, "/v1/stories", story.key, json=story.request)
+        answer = await self._repeated(story.author, "/v1/stories", story.key, json=story.request)
         same = answer.status == 201 and answer.body["id"] == story.id
         gone = answer.status == 404 and (story.state != "live" or story.lives(time.time()) is not True)
         if not (same or gone):
@@ -67,7 +66,7 @@ class LeftoverChecks:
             return
         body = {"text": comment.text}
         ticket = item.body["ticket"]
-        answer = await self._repeat(comment.viewer, f"{path}/comments", key, json=body, ticket=ticket)
+        answer = await self._repeated(comment.viewer, f"{path}/comments", key, json=body, ticket=ticket)
         same = answer.status == 201 and answer.body["id"] == comment.id
         over = answer.status in {404, 403} and story.lives(time.time()) is not True
         if not (same or over):
@@ -75,10 +74,5 @@ class LeftoverChecks:
                 "a reused key returns the same result", comment=comment.id, status=answer.status, body=answer.body
             )
 
-    async def _repeat(self, user: str, path: str, key: str, **request: Any) -> Answer:
-        for _ in range(20):
-            answer = await self.ask.client.once(user, "POST", path, key=key, **request)
-            if answer.conclusive:
-                break
-            await asyncio.sleep(POLL_S)
-        return answer
+    async def _repeated(self, user: str, path: str, key: str, **request: Any) -> Answer:
+        return await self.ask.conclusive(lambda: self.ask.client.once(user, "POST", path, key=key, **request))

@@ -4,9 +4,11 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from ..live_clients import LiveClient, LiveClients
 from ..operations import Operations
+from ..timing import came_true
 from .stories import StoryChecks
 
 CURRENT_S = 20.0
@@ -60,9 +62,10 @@ class LiveChecks:
         author = max(authors, key=lambda each: len(authors[each]))
         story = await self.operations.posted(author, random.Random(0), rule=("everyone", frozenset()))
         due = ("ring", {"author_id": author, "ring": "unseen"})
+
+        def arrived(client: LiveClient) -> bool:
+            return any(at >= now and event == due for at, event in client.arrivals)
+
         for client in authors[author]:
-            while not any(at >= now and event == due for at, event in client.arrivals):
-                if time.time() > (story.live_at or now) + TOLD_S:
-                    self.ask.wrong("a new story is announced", viewer=client.viewer, story=story.id)
-                    break
-                await asyncio.sleep(POLL_S)
+            if not await came_true(partial(arrived, client), (story.live_at or now) + TOLD_S - time.time()):
+                self.ask.wrong("a new story is announced", viewer=client.viewer, story=story.id)

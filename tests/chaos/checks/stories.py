@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -36,7 +38,7 @@ class StoryChecks:
                 right = found == "refused"
             elif story.lives(now):
                 right = found == "live"
-            elif story.state == "gone" and True in story.deleted.possible(0, float("inf")):
+            elif story.state == "gone" and story.maybe_deleted:
                 right = found in {"404/404", "deleted", "expired"}  # cancelled, or a repost's original was deleted
             else:
                 right = found in {"expired", "deleted"}
@@ -109,9 +111,29 @@ class StoryChecks:
 
     async def known(self, user: str, path: str, endpoint: str = "gateway", **params: object) -> Answer:
         """A conclusive response, retried until there is one."""
+        return await self.conclusive(
+            lambda: self.client.once(user, "GET", path, self.endpoints.get(endpoint), params=params)
+        )
+
+    async def conclusive(self, attempt: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The first conclusive response; the last response if there is none."""
         for _ in range(RETRIES):
-            answer = await self.client.once(user, "GET", path, self.endpoints.get(endpoint), params=params)
+            answer = await attempt()
             if answer.conclusive:
                 break
             await asyncio.sleep(RETRY_S)
         return answer
+
+    async def pages(self, user: str, path: str) -> list[dict[str, Any]]:
+        """All items of a list; a list that cannot be read is a violation."""
+        found: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = await self.known(user, path, limit=100, **cursor)
+            if page.status != 200:
+                self.wrong("lists can be read", user=user, path=path, status=page.status)
+                return found
+            found += page.body["items"]
+            if not page.body["next_cursor"]:
+                return found
+            cursor = {"cursor": page.body["next_cursor"]}

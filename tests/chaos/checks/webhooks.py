@@ -1,6 +1,5 @@
 """Webhooks say everything that was published, nothing else, and an endpoint that fails delays no other."""
 
-import asyncio
 import random
 import re
 import time
@@ -15,7 +14,8 @@ from stories_engagement.domain.webhooks import WEBHOOK_EVENTS
 from ..log_recorder import Published
 from ..model import Model, Story
 from ..operations import Operations
-from ..webhook_receivers import Received, WebhookReceiver, Webhooks
+from ..timing import came_true
+from ..webhook_receivers import ADMIN, Received, WebhookReceiver, Webhooks
 from .stories import StoryChecks
 
 ISOLATED_S = 15.0
@@ -23,9 +23,7 @@ ISOLATED_S = 15.0
 DELIVERED_S = 60.0
 OVERDUE_S = 12.0
 """Deliveries whose next attempt is later are sent by an admin; the backoff grows to an hour."""
-POLL_S = 0.5
 LEFT_OUT = re.compile(rb"(caption|layer|poll|comment) word[0-9a-f]{16}")
-FOREVER = float("inf")
 Problem = tuple[str, dict[str, Any]]
 
 
@@ -48,7 +46,7 @@ class WebhookChecks:
         def arrived() -> bool:
             return due <= {(each.topic, each.story_id) for each in healthy.received}
 
-        if not await self._until(arrived, ISOLATED_S):
+        if not await came_true(arrived, ISOLATED_S):
             self.ask.wrong("an endpoint that hangs delays no other", story=story.id)
         self.webhooks.faulty.behave()
 
@@ -58,13 +56,13 @@ class WebhookChecks:
         overdue = time.time() + OVERDUE_S
         late = [
             each["id"]
-            for each in await self.webhooks.pending(faulty)
-            if datetime.fromisoformat(each["next_attempt_at"]).timestamp() > overdue
+            for each in await self.ask.pages(ADMIN, f"/v1/admin/webhooks/{faulty.webhook_id}/deliveries")
+            if each["state"] == "pending" and datetime.fromisoformat(each["next_attempt_at"]).timestamp() > overdue
         ]
         for delivery_id in {*late, *faulty.forgotten()}:
             await self.webhooks.retry(faulty, delivery_id)
         both = (self.webhooks.healthy, faulty)
-        await self._until(lambda: not any(self._missing(each) for each in both), DELIVERED_S)
+        await came_true(lambda: not any(self._missing(each) for each in both), DELIVERED_S)
         for receiver in both:
             if missing := self._missing(receiver):
                 self.ask.wrong("every event is delivered", endpoint=receiver.name, missing=missing)
@@ -75,13 +73,6 @@ class WebhookChecks:
         accepted = receiver.accepted()
         arrived = [each for each in receiver.received if each.id in accepted]
         return missing(arrived, self.published, self.ask.model, time.time())
-
-    @staticmethod
-    async def _until(condition: Any, within_s: float) -> bool:
-        deadline = time.time() + within_s
-        while not (met := condition()) and time.time() < deadline:  # noqa: ASYNC110  (polls)
-            await asyncio.sleep(POLL_S)
-        return bool(met)
 
 
 def missing(received: Sequence[Received], published: Collection[Published], model: Model, now: float) -> list[Any]:
@@ -111,8 +102,7 @@ def due(model: Model, now: float) -> Iterator[tuple[str, str]]:
         if not story.id or story.live_at is None or story.expires_at is None:
             continue
         yield "story-posted", story.id
-        deleted = story.deleted.possible(0, FOREVER)
-        if deleted == {False} and story.expires_at < now - DELIVERED_S:
+        if not story.maybe_deleted and story.expires_at < now - DELIVERED_S:
             yield "story-expired", story.id
         if story.deleted.possible(story.expires_at - ISOLATED_S, story.expires_at) == {True}:
             yield "story-deleted", story.id

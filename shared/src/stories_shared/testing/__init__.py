@@ -117,7 +117,7 @@ class FakeClock:
 
 async def records_of(kafka: Kafka, topic: str) -> list[ConsumerRecord]:
     """Every record that a topic has now, each partition in order."""
-    name, reader = kafka.topic(topic), kafka.reader()
+    name, reader = kafka.topic(topic), kafka.reader(auto_offset_reset="earliest")
     await reader.start()
     try:
         cluster = await reader._client.fetch_all_metadata()  # noqa: SLF001  (partitions are added without notice)
