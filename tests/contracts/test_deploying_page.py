@@ -9,7 +9,7 @@ from stories_embedded.paths import CHECKOUT
 
 from ..journeys.samples import Samples
 from ..journeys.stack import Stack
-from .documented import Reader
+from .page_examples import Reader
 from .test_readme import with_new_users
 
 PAGE = (CHECKOUT / "docs" / "deploying.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ import pytest
 from stories_embedded.paths import CHECKOUT
 
 from ..journeys.world import World
-from .documented import Reader, differences, steps
+from .page_examples import Reader, differences, steps
 
 TUTORIAL = (CHECKOUT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ async def prober(person: Person, story: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("random_requests", [3, pytest.param(30, marks=pytest.mark.nightly)])
 async def test_every_response_is_documented(world: World, tmp_path: Path, random_requests: int) -> None:
-    """Examples, boundary values and some random requests of each operation; chains are in test_chains.py."""
+    """Examples, boundary values and some random requests of each operation; chains are in test_links.py."""
     author = world.person("author", roles=["admin"])
     own, others = await author.post_and_wait(caption="probed"), await world.person("ann").post_and_wait()
     people = [await prober(author, own)]

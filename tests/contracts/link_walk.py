@@ -20,9 +20,9 @@ from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 
 from ..journeys.people import Person
 from ..journeys.waiting import POLL
-from .beyond import is_failure, spare_others
-from .clients import SUCCESS, Client
-from .link_walker import Guide, Walked, found_by, is_complete, outgoing, sent_by, was_followed
+from .expected_failures import is_failure, spare_others
+from .link_client import SUCCESS, Client
+from .link_guide import Guide, Walked, found_by, is_complete, outgoing, sent_by, was_followed
 
 ROUND = 12
 """Scenarios that Hypothesis plans at a time; the first of each is its simplest."""

@@ -10,9 +10,9 @@ from stories_shared.testing import eventually
 from ..journeys.people import Person
 from ..journeys.waiting import SOON
 from ..journeys.world import World
-from .clients import Client
-from .link_walker import Walked
-from .walking import walk
+from .link_client import Client
+from .link_guide import Walked
+from .link_walk import walk
 
 PEOPLE = 8
 SEED = 1

@@ -9,7 +9,7 @@ from typing import Any
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
-from tests.contracts.beyond import is_failure, spare_others
+from tests.contracts.expected_failures import is_failure, spare_others
 
 PROBE: dict[str, Any] = json.loads(Path(os.environ["STORIES_PROBE"]).read_text(encoding="utf-8"))
 TURN = count()
