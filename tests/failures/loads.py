@@ -17,6 +17,7 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.log_tail import committed_offsets
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Collection, Mongo
+from stories_shared.testing import records_of
 
 from .fleet import Fleet
 
@@ -134,28 +135,12 @@ class OfIngest(Load):
         return [StoryDeleted(story_id=new_id(), deleted_at=system_now(), by="admin") for _ in range(self.count)]
 
     async def done(self) -> set[str]:
-        found = await self.published_keys(StoryErased)
+        found = [record.key.decode() for record in await records_of(self.kafka, StoryErased.topic)]
         assert len(found) == len(set(found)), "a story's media were erased twice"
         return set(found)
 
     async def traces(self) -> int:
         return sum((await self.ends(StoryErased)).values())
-
-    async def published_keys(self, event: type[Event]) -> list[str]:
-        """The keys of all records of a topic."""
-        ends = await self.ends(event)
-        reader = self.kafka.reader()
-        await reader.start()
-        keys: list[str] = []
-        try:
-            reader.assign(list(ends))
-            await reader.seek_to_beginning()
-            while len(keys) < sum(ends.values()):
-                for records in (await reader.getmany(timeout_ms=500)).values():
-                    keys += [record.key.decode() for record in records]
-        finally:
-            await reader.stop()
-        return keys
 
     async def write(self, fleet: Fleet, user: str, http: httpx.AsyncClient) -> httpx.Response:
         draft = {"media": {"content_type": "image/jpeg", "size": 100}}
