@@ -37,22 +37,20 @@ up: install
 demo: install
 	@$(STORIES) demo
 
-# Modules in parallel on one set of servers; then those that freeze or kill servers, with a set for each worker; then the
-# timing-sensitive system tests, alone on the machine. WORKERS=0 runs sequentially in this process. All parts run, even if
-# the first fails.
+# Modules in parallel on one set of servers; then those that need their own, with a set for each worker. Both parts run,
+# even if the first fails. WORKERS=0 runs sequentially in this process.
 WORKERS ?= logical
-side_by_side = -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
-per_push = not needs_minio and not needs_docker and not needs_api_tools and not nightly
+pytest = .venv/bin/python -m pytest -p tests.side_by_side -n $(WORKERS) --maxprocesses 4
+in_two_parts = $(pytest) -m "$(1) and not own_servers" || status=$$?; \
+	STORIES_TEST_OWN_SERVERS=1 $(pytest) -m "$(1) and own_servers" || status=$$?
 test: install
 	@status=0; set -x; \
-	.venv/bin/python -m pytest -m "$(per_push) and not alone and not breaks_servers" $(side_by_side) || status=$$?; \
-	STORIES_TEST_OWN_SERVERS=1 .venv/bin/python -m pytest -m "$(per_push) and not alone and breaks_servers" $(side_by_side) || status=$$?; \
-	.venv/bin/python -m pytest -m "$(per_push) and alone" tests || status=$$?; \
+	$(call in_two_parts,not needs_minio and not needs_docker and not needs_api_tools and not nightly); \
 	exit $$status
 
-# Every test without servers, tools and media encoding: under a minute, in this process.
+# Every test without servers, tools and media encoding: under a minute.
 test/unit: install
-	STORIES_TEST_WITHOUT_SERVERS=1 .venv/bin/python -m pytest -q -m "not servers and not slow and not needs_deploy_tools and not needs_go and not needs_prometheus and not needs_docker and not needs_api_tools"
+	STORIES_TEST_WITHOUT_SERVERS=1 $(pytest) -q -m "not servers and not slow and not nightly and not needs_deploy_tools and not needs_go and not needs_prometheus and not needs_docker and not needs_api_tools"
 
 # The media tests on another supported Python: make test/python PYTHON=python3.13 [TESTS=…]
 test/python: install
@@ -61,7 +59,7 @@ test/python: install
 # The first run builds MinIO, before any test.
 test/minio: install
 	@.venv/bin/python -c 'from stories_embedded import minio; minio.program()'
-	STORIES_TEST_S3=minio .venv/bin/python -m pytest -m "objects or needs_minio" $(side_by_side)
+	STORIES_TEST_S3=minio $(pytest) -m "objects or needs_minio"
 
 # Slow and random tests: store suites on Motor, everything on MinIO, and chaos with new seeds,
 # once on three brokers and three mongods with users and TLS. All parts run.
@@ -70,7 +68,7 @@ NIGHTLY_MINUTES ?= 10
 NIGHTLY_REPLICATED_MINUTES ?= 5
 test/nightly: install
 	@status=0; set -x; \
-	.venv/bin/python -m pytest -m nightly $(side_by_side) || status=$$?; \
+	$(call in_two_parts,nightly); \
 	$(MAKE) test/minio || status=$$?; \
 	for number in $$(seq $(NIGHTLY_SEEDS)); do $(STORIES) chaos --minutes $(NIGHTLY_MINUTES) || status=$$?; done; \
 	$(STORIES) chaos --replicated --secured --minutes $(NIGHTLY_REPLICATED_MINUTES) || status=$$?; \

@@ -37,13 +37,13 @@ TOOLS = {
 }
 
 
-SERVER_FIXTURES = frozenset({"servers", "stack", "pair", "own_world", "watched"})
-"""Tests with one of these fixtures use real servers."""
+SERVER_FIXTURES = frozenset({"servers", "make_stack"})
+"""Tests with one of these fixtures use real servers; every other such fixture requests one of these."""
 
 DRIVERS = frozenset({"pymongo", "motor"})
 """Parameters of store suites that run on a real MongoDB."""
 
-BREAKS_SERVERS = (
+OWN_SERVERS = (
     "shared/tests/test_log_tail.py",
     "shared/tests/test_watchdog.py",
     "services/expiry/tests/test_service.py",
@@ -51,12 +51,12 @@ BREAKS_SERVERS = (
     "services/engagement/tests/test_replicas.py",
     "services/feed/tests/test_faults.py",
     "deploy/embedded/tests/test_servers.py",
+    "tests/failures/",
+    "tests/journeys/",
     "tests/sabotage/",
 )
-"""Modules that freeze or kill servers and so cannot share them. Lent servers refuse both, so a missing entry fails."""
-
-JUDGES_SECONDS = ("tests/failures/", "tests/journeys/")
-"""Timing-sensitive tests of the whole system, which run alone on the machine."""
+"""Modules that freeze or kill servers, or judge the seconds of a whole stack, and so share neither servers nor the
+machine with the many others. Lent servers refuse to be frozen or killed, so a missing entry fails."""
 
 SLOW = (
     "services/ingest/tests/media/",
@@ -65,8 +65,6 @@ SLOW = (
     "tools/tests/test_release.py",
 )
 """Tests that encode media, start gateways or supervisors, build images, or clone the repository."""
-
-BESIDE_OTHERS = ("tests/journeys/test_restore.py",)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -82,10 +80,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.nightly)
         if path.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
-        if path.startswith(BREAKS_SERVERS) and item.get_closest_marker("servers"):
-            item.add_marker(pytest.mark.breaks_servers)
-        if path.startswith(JUDGES_SECONDS) and path not in BESIDE_OTHERS and item.get_closest_marker("servers"):
-            item.add_marker(pytest.mark.alone)
+        if path.startswith(OWN_SERVERS) and item.get_closest_marker("servers"):
+            item.add_marker(pytest.mark.own_servers)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,8 +1,7 @@
 """Runs test modules in parallel: `pytest -n 2 -p tests.side_by_side`.
 
-`make test` does so for all but the timing-sensitive tests. Most of the time of a test is waiting. The workers of
-pytest-xdist share one set of servers, except in a run of tests that break them (`STORIES_TEST_OWN_SERVERS=1`). Tests
-that share a stack run on one worker.
+Most of the time of a test is waiting. The workers of pytest-xdist share one set of servers, except in a run of tests
+that need their own (`STORIES_TEST_OWN_SERVERS=1`), or none. Tests that share a stack run on one worker.
 """
 
 import contextlib
@@ -38,13 +37,13 @@ lending = contextlib.ExitStack()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the shared servers before the workers."""
-    from stories_embedded.testing import lend, running_servers  # a plugin, which pytest has to import itself
+    from stories_embedded.testing import WITHOUT, lend, running_servers  # a plugin, which pytest has to import itself
 
     workers = getattr(config.option, "numprocesses", 0)
     if (
         not hasattr(config, "workerinput")
         and workers
-        and not os.environ.get(OWN_SERVERS)
+        and not (os.environ.get(OWN_SERVERS) or os.environ.get(WITHOUT))
         and not config.option.collectonly
     ):
         os.environ.update(lend(lending.enter_context(running_servers()), breakable=False))

@@ -5,7 +5,8 @@ core.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
 
 import httpx
 import pytest
@@ -27,43 +28,34 @@ TEST_LIMITS = {
     "ARCHIVE": "on",
 }
 
+MakeStack = Callable[..., AbstractContextManager[Stack]]
+"""Runs a stack with these options of `Stack` inside the block."""
+
 
 @pytest.fixture(scope="package")
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+def stack(make_stack: MakeStack) -> Iterator[Stack]:
     """The stack; `STORIES_JOURNEYS_REPLICAS=feed=2,…` runs every journey with so many replicas."""
-    yield from _running(
-        Stack.make(settings=TEST_LIMITS, replicas=os.environ.get("STORIES_JOURNEYS_REPLICAS", "")), request
-    )
-
-
-@pytest.fixture(scope="module")
-def pair(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """A stack with two replicas of every service."""
-    yield from _running(Stack.make(settings=TEST_LIMITS, replicas=TWO_OF_EACH), request)
+    with make_stack(settings=TEST_LIMITS, replicas=os.environ.get("STORIES_JOURNEYS_REPLICAS", "")) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="package")
 async def world(stack: Stack, samples: Samples) -> AsyncIterator[World]:
     """The stack with users."""
-    async with _http(stack) as http:
-        yield World(stack, http, samples)
+    async with users_of(stack, samples) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(scope="module")
-async def paired_world(pair: Stack, samples: Samples) -> AsyncIterator[World]:
-    """The stack of two replicas with users."""
-    async with _http(pair) as http:
-        yield World(pair, http, samples)
+async def paired_world(make_stack: MakeStack, samples: Samples) -> AsyncIterator[World]:
+    """A stack with two replicas of every service, and users."""
+    with make_stack(settings=TEST_LIMITS, replicas=TWO_OF_EACH) as pair:
+        async with users_of(pair, samples) as made:
+            yield made
 
 
-def _running(stack: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    failed_before = request.session.testsfailed
-    try:
-        stack.start()
-        yield stack
-    finally:
-        stack.remove(keep_logs=request.session.testsfailed > failed_before)
-
-
-def _http(stack: Stack) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False)
+@asynccontextmanager
+async def users_of(stack: Stack, samples: Samples) -> AsyncIterator[World]:
+    """Users of a running stack."""
+    async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
+        yield World(stack, http, samples)

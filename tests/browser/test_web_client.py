@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from stories_embedded.paths import CHECKOUT
+from stories_embedded.ports import free_port
 
 from ..journeys.stack import Stack
+from ..stacks import MakeStack
 
 BROWSER = CHECKOUT / "web" / "tests" / "browser"
 CHROMIUM = shutil.which("chromium")
@@ -102,16 +103,11 @@ def test_main_journey_in_webkit(stack: Stack, scenes: Path, display: str) -> Non
 
 
 @chromium
-def test_sign_in_at_an_openid_provider() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        issuer = f"http://127.0.0.1:{free.getsockname()[1]}"
-    stack = Stack.make(settings={"AUTH_ISSUER": issuer, "AUTH_AUDIENCE": "stories", "OIDC_CLIENT_ID": "stories-web"})
-    try:
-        stack.start()
+def test_sign_in_at_an_openid_provider(make_stack: MakeStack) -> None:
+    issuer = f"http://127.0.0.1:{free_port(set())}"
+    settings = {"AUTH_ISSUER": issuer, "AUTH_AUDIENCE": "stories", "OIDC_CLIENT_ID": "stories-web"}
+    with make_stack(settings=settings) as stack:
         run("oidc", STORIES_URL=stack.url, AUTH_ISSUER=issuer)
-    finally:
-        stack.remove(keep_logs=False)
 
 
 def run(journey: str, script: str = "journeys.mjs", **given: str) -> None:

@@ -1,5 +1,5 @@
 """The stack and its users."""
 
-from ..stacks import pair, paired_world, stack, world
+from ..stacks import paired_world, stack, world
 
-__all__ = ["pair", "paired_world", "stack", "world"]
+__all__ = ["paired_world", "stack", "world"]

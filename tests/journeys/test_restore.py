@@ -5,32 +5,26 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 import pytest_asyncio
 from stories_shared.testing import eventually
 
+from ..stacks import TEST_LIMITS, MakeStack, users_of
 from .people import Item
 from .samples import Samples
-from .stack import Stack
 from .waiting import ERASED, SOON, end_of
 from .world import World
 
 BACKED_UP = ("mongod", "s3")
-TEST_LIMITS = {"LIMIT_READS": "100000", "LIMIT_EDGES": "10000"}
 A_WHILE = 60.0
 
 
 @pytest_asyncio.fixture
-async def own_world(samples: Samples) -> AsyncIterator[World]:
+async def own_world(make_stack: MakeStack, samples: Samples) -> AsyncIterator[World]:
     """A stack that may be stopped and restored."""
-    stack = Stack.make(settings=TEST_LIMITS, short="30s")
-    try:
-        stack.start()
-        async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
-            yield World(stack, http, samples)
-    finally:
-        stack.remove(keep_logs=True)
+    with make_stack(settings=TEST_LIMITS, short="30s") as stack:
+        async with users_of(stack, samples) as world:
+            yield world
 
 
 def copy(source: Path, target: Path) -> None:

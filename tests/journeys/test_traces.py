@@ -1,6 +1,5 @@
 """One trace leads from the request through Kafka to the trays; its id is in the events and in the log."""
 
-import asyncio
 import json
 import secrets
 import threading
@@ -9,12 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
-from stories_shared.testing import eventually
+from stories_shared.kafka.client import Kafka
+from stories_shared.testing import eventually, records_of
 
-from ..stacks import TEST_LIMITS, _http
+from ..stacks import TEST_LIMITS, MakeStack, users_of
 from .samples import Samples
-from .stack import Stack
 from .waiting import ERASED, SOON
 from .world import World
 
@@ -26,15 +24,9 @@ def new_traceparent() -> str:
 
 async def records(world: World, topic: str, story_id: str) -> list[dict[str, bytes]]:
     """The headers of a story's records."""
-    bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
-    try:
-        batches = await consumer.getmany(timeout_ms=3000, max_records=100_000)
-        found = [record for batch in batches.values() for record in batch if record.key == story_id.encode()]
-        return [dict(record.headers) for record in found if record.value is not None]
-    finally:
-        await consumer.stop()
+    kafka = Kafka((await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"])
+    found = [record for record in await records_of(kafka, topic) if record.key == story_id.encode()]
+    return [dict(record.headers) for record in found if record.value is not None]
 
 
 def states(world: World, story_id: str) -> dict[str, list[dict[str, Any]]]:
@@ -108,16 +100,12 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture
-async def traced_stack(collector: Collector, samples: Samples) -> AsyncIterator[World]:
+async def traced_world(make_stack: MakeStack, collector: Collector, samples: Samples) -> AsyncIterator[World]:
     """A stack that sends its spans to the collector, without gzip and soon."""
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
-    stack = Stack.make(settings=TEST_LIMITS | settings)
-    try:
-        await asyncio.to_thread(stack.start)
-        async with _http(stack) as http:
-            yield World(stack, http, samples)
-    finally:
-        stack.remove(keep_logs=False)
+    with make_stack(settings=TEST_LIMITS | settings) as stack:
+        async with users_of(stack, samples) as world:
+            yield world
 
 
 EXPECTED = {
@@ -135,12 +123,9 @@ EXPECTED = {
 
 
 @pytest.mark.nightly
-async def test_one_trace_has_spans_from_the_post_to_the_tray(traced_stack: World, collector: Collector) -> None:
-    ann, bob = traced_stack.people("ann", "bob")
-    given = new_traceparent()
-    for person in (ann, bob):
-        object.__setattr__(person, "http", _http(traced_stack.stack))
-        person.http.headers["traceparent"] = given
+async def test_one_trace_has_spans_from_the_post_to_the_tray(traced_world: World, collector: Collector) -> None:
+    ann, bob = traced_world.people("ann", "bob")
+    given = traced_world.http.headers["traceparent"] = new_traceparent()
     await bob.follow(ann)
     story = await ann.post()
     await eventually(lambda: bob.item(story), SOON * 5)

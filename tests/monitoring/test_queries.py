@@ -22,9 +22,9 @@ from stories_shared.kafka.topics import Topics
 from stories_shared.testing import eventually
 
 from ..journeys.samples import Samples
-from ..journeys.stack import Stack
 from ..journeys.waiting import end_of
 from ..journeys.world import World
+from ..stacks import MakeStack, users_of
 from .prometheus_api import Prometheus
 from .sources import PROMETHEUS, LocatedQuery, panel_queries, rule_queries
 
@@ -38,16 +38,11 @@ ALL_ANSWERED = 150.0
 
 
 @pytest_asyncio.fixture
-async def watched(samples: Samples, request: pytest.FixtureRequest) -> AsyncIterator[World]:
+async def watched(make_stack: MakeStack, samples: Samples) -> AsyncIterator[World]:
     """A stack with a Prometheus."""
-    failed_before = request.session.testsfailed
-    stack = Stack.make(short="6s", observe=True)
-    try:
-        stack.start()
-        async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
-            yield World(stack, http, samples)
-    finally:
-        stack.remove(keep_logs=request.session.testsfailed > failed_before)
+    with make_stack(short="6s", observe=True) as stack:
+        async with users_of(stack, samples) as world:
+            yield world
 
 
 async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watched: World) -> None:

@@ -111,6 +111,7 @@ async def test_highlight_is_shown_blocked_changed_and_removed(start):
 
 
 @pytest.mark.nightly
+@pytest.mark.own_servers
 async def test_highlights_are_503_for_others_while_kafka_is_frozen(start, servers):
     async with start(archive="on", story_lifetimes="4s") as ingest:
         ann, bob = ingest.author(f"ann-{new_id()}"), ingest.author(f"bob-{new_id()}")

@@ -191,12 +191,12 @@ class BorrowedServers(Servers):
 
     def process(self, server: Server) -> Any:
         """The process of a server; fails if other runs use it too."""
-        assert self._breakable, f"others use {server.name} too: name this module in BREAKS_SERVERS (conftest.py)"
+        assert self._breakable, f"others use {server.name} too: name this module in OWN_SERVERS (conftest.py)"
         return self._lent[server.name]
 
     def kill(self, server: Server) -> None:
         """Always fails: this run did not start the server."""
-        raise AssertionError(f"{server.name} is lent: name this module in BREAKS_SERVERS (conftest.py)")
+        raise AssertionError(f"{server.name} is lent: name this module in OWN_SERVERS (conftest.py)")
 
 
 def _is_stopped(pid: int) -> bool:
