@@ -58,7 +58,7 @@ class Env:
         self.repeat = RepeatErasure(
             self.stories, EraseArchived(self.archive, self.bucket, self.publisher, self.now), self.now
         )
-        erase = EraseMedia(unless_held, self.stories, self.archive, self.publisher, self.now)
+        erase = EraseMedia(unless_held, self.stories, self.archive, self.publisher, self.publisher, self.now)
         self.erase_archived = EraseArchived(self.archive, self.bucket, self.publisher, self.now)
         self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
         self.missed_expiries = EraseMissedExpiries(self.stories, end, erase, self.now)

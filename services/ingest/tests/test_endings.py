@@ -50,14 +50,14 @@ class Env:
         unless_held = EraseUnlessHeld(self.bucket, self.holds, self.now)
         self.let_go = LetGo(self.bucket, self.holds, self.publisher, self.now)
         self.hold = HoldMedia(self.holds, self.let_go, self.now)
-        erase = EraseMedia(unless_held, self.stories, archive, self.publisher, self.now)
+        erase = EraseMedia(unless_held, self.stories, archive, self.publisher, self.publisher, self.now)
         end = ExpireStory(self.stories, archive, self.bucket, self.now, is_on=self.archive_is_on)
         self.erase_archived = EraseArchived(archive, self.bucket, self.publisher, self.now)
         self.end_expired = EndExpired(end, erase, self.now, self.now.sleep)
         self.end_deleted = EndDeleted(self.stories, self.bucket, self.endings, erase, self.now, self.erase_archived)
         self.delete = DeleteStory(self.stories, unless_held, self.endings, self.now, archive, self.erase_archived)
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
-        self.republish = RepublishIfStale(self.stories, self.publisher)
+        self.republish = RepublishIfStale(self.stories, self.publisher, self.publisher)
         account = EraseAccount(
             self.stories, self.stories, self.bucket, self.endings, self.let_go, self.now, self.erase_archived
         )

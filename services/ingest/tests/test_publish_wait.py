@@ -10,12 +10,13 @@ from stories_ingest.domain.story import Requester, State
 from stories_ingest.store.documents import STORIES, story_document
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, processing
-from stories_ingest.testing.in_memory import FixedPolicy, MemoryBucket
+from stories_ingest.testing.in_memory import MemoryBucket
 from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.clock import system_now
 from stories_shared.mongo.client import Mongo
+from stories_shared.rollout import Policy
 from stories_shared.testing import eventually
 
 pytestmark = pytest.mark.servers
@@ -50,7 +51,7 @@ async def publishing(realm):
     await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
     wakeups = Wakeups()
     publish = PublishStory(
-        MongoStories(mongo, system_now), MemoryBucket(), wakeups, BOUNDS, Rollout(FixedPolicy()), system_now
+        MongoStories(mongo, system_now), MemoryBucket(), wakeups, BOUNDS, Rollout(Policy), system_now
     )
     yield stories, publish, wakeups, finds.counted, mongo
     await mongo.close()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from stories_ingest.domain.errors import NotInRollout
 from stories_ingest.testing.builders import NOW
-from stories_ingest.testing.in_memory import FixedPolicy, MemorySignals
+from stories_ingest.testing.in_memory import MemorySignals
 from stories_ingest.usecases.rollout import Rollout, WatchPause
 from stories_shared.rollout import Pause, Policy, Switch
 from stories_shared.testing import FakeClock
@@ -15,7 +15,7 @@ POLICY = Policy(pause=Pause(publish_failures=0.2, expiry_lateness_s=60, for_s=12
 
 def watching(policy: Policy = POLICY) -> tuple[WatchPause, MemorySignals, FakeClock]:
     clock, signals = FakeClock(NOW), MemorySignals()
-    return WatchPause(Rollout(FixedPolicy(policy)), signals, clock), signals, clock
+    return WatchPause(Rollout(lambda: policy), signals, clock), signals, clock
 
 
 @pytest.mark.parametrize(("ended", "failed", "paused"), [(10, 1, False), (10, 2, True), (4, 4, False)])
@@ -48,7 +48,7 @@ async def test_another_replica_keeps_the_pause_after_a_restart():
     signals.overdue = clock() - timedelta(hours=1)
     await watch()
     signals.overdue = None
-    restarted = WatchPause(Rollout(FixedPolicy(POLICY)), signals, clock)
+    restarted = WatchPause(Rollout(lambda: POLICY), signals, clock)
     await restarted()
     assert restarted.rollout.paused
 
@@ -62,7 +62,8 @@ async def test_without_a_pause_policy_nothing_pauses():
 
 
 def test_eligibility_names_why_not():
-    rollout = Rollout(FixedPolicy(Policy(create=Switch(deny=frozenset({"bob"})), view=Switch(percentage=0))))
+    policy = Policy(create=Switch(deny=frozenset({"bob"})), view=Switch(percentage=0))
+    rollout = Rollout(lambda: policy)
     ann, bob = rollout.eligibility("ann", None), rollout.eligibility("bob", None)
     assert (ann.create, ann.view, ann.reason) == (True, False, "percentage")
     assert (bob.create, bob.view, bob.reason) == (False, False, "denied")

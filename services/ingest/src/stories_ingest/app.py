@@ -74,7 +74,7 @@ from stories_ingest.usecases.rollout import Rollout, WatchPause
 from stories_ingest.usecases.run_media_job import RunMediaJob
 from stories_ingest.usecases.suspension import SuspendUser
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
-from stories_ingest.usecases.tombstones import TombstonePublisher
+from stories_ingest.usecases.tombstones import Tombstones
 from stories_ingest.usecases.wakeups import Wakeups
 
 TITLE = "Stories: ingest"
@@ -140,11 +140,12 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     claims = IdempotencyStore(mongo[CLAIMS], now)
     leases = Leases(mongo, now, lease_for=SWEEP_LEASE)
     retention = max(settings.story_lifetimes) + RETENTION_AFTER_LIFETIME
-    publisher = TombstonePublisher(runtime.publisher, MongoPartitionCounts(mongo), retention, now)
+    publisher = runtime.publisher
+    tombstones = Tombstones(publisher, MongoPartitionCounts(mongo), retention, now)
     quota_limits, upload_policy = settings.quota_limits, settings.upload_policy
     cursors = Cursors(settings.ticket_secrets)
 
-    rollout = Rollout(policy_file)
+    rollout = Rollout(lambda: policy_file.policy)
     recent_edges = RecentEdges()
     access_reader = AccessReader(runtime.kafka, recent_edges, timedelta(milliseconds=settings.stale_after_ms), now)
     find_hidden = FindHidden(recent_edges, access_edges, access_reader)
@@ -156,9 +157,9 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     erase_archived = EraseArchived(archive, bucket, publisher, now)
     unless_held = EraseUnlessHeld(bucket, holds, now)
     let_go = LetGo(bucket, holds, publisher, now)
-    erase = EraseMedia(unless_held, cleanup, archive, publisher, now)
+    erase = EraseMedia(unless_held, cleanup, archive, publisher, tombstones, now)
     erase_account = EraseAccount(cleanup, stories, bucket, endings, let_go, now, erase_archived)
-    erase_user = EraseUser(SERVICE, MongoErasedUsers(mongo, now), erase_account, runtime.publisher.publish, now)
+    erase_user = EraseUser(SERVICE, MongoErasedUsers(mongo, now), erase_account, publisher.publish, now)
 
     async def reload_policy() -> None:
         await asyncio.to_thread(policy_file.reload)
@@ -193,7 +194,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     periodic("release-holds", A_SECOND, exclusive("release-holds", let_go))
     periodic("erase-users", RESUME_EVERY, erase_user.resume)
     periodic("recheck-erasures", A_SECOND * 5, exclusive("recheck-erasures", recheck))
-    periodic("partition-counts", PARTITION_COUNTS_EVERY, partial(publisher.record_partition_count, StoryPosted))
+    periodic("partition-counts", PARTITION_COUNTS_EVERY, partial(tombstones.record_partition_count, StoryPosted))
     periodic("count-jobs", A_SECOND * 5, set_gauges)
     periodic("rollout-file", ROLLOUT_EVERY, reload_policy)
     periodic("rollout-pause", ROLLOUT_EVERY, partial(watch_pause, watch, metrics))
@@ -246,7 +247,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
         event_handlers(
             EndExpired(expire, erase, now),
             EndDeleted(stories, bucket, endings, erase, now, erase_archived),
-            RepublishIfStale(stories, publisher),
+            RepublishIfStale(stories, publisher, tombstones),
             erase_user,
             SuspendUser(cleanup.suspend, now),
             access_edges,
@@ -307,7 +308,7 @@ def start_workers(
             now=now,
         )
         runtime.background_task("renditions", partial(run_renditions, add, metrics))
-    runtime.periodic("left-behind", timedelta(minutes=10), remove_abandoned)
+    runtime.periodic("left-behind", timedelta(minutes=10), partial(asyncio.to_thread, remove_abandoned))
 
 
 def media_limits(settings: IngestSettings) -> media.MediaLimits:

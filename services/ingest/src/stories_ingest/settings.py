@@ -13,14 +13,6 @@ from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
 
 
-def on_or_off(value: object) -> object:
-    """Accept `on` and `off` besides the other spellings of a boolean."""
-    return {"on": True, "off": False}.get(value.lower(), value) if isinstance(value, str) else value
-
-
-OnOff = Annotated[bool, BeforeValidator(on_or_off)]
-
-
 def policy_file(path: Path) -> Path:
     """The path of a rollout policy. Raises ValueError for a file that is none."""
     try:
@@ -63,8 +55,8 @@ class IngestSettings(ObjectStoreSettings, Settings):
         (720, 1080), description="shorter sides of the clips that are encoded, in pixels: `720,1080`, or `off`"
     )
     media_timeout: Duration = Field(timedelta(seconds=120), description="how long the work on one upload may take")
-    still_images: OnOff = Field(True, description="whether photos are taken: `on` or `off`")
-    archive: OnOff = Field(
+    still_images: bool = Field(True, description="whether photos are taken: `on` or `off`")
+    archive: bool = Field(
         False, description="whether authors may keep expired stories and make highlights of them: `on` or `off`"
     )
     rollout_file: Annotated[Path, AfterValidator(policy_file)] | None = Field(

@@ -1,16 +1,15 @@
 """Media workers: one loop per concurrent job of this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
 
 from stories_shared.runtime.logging import logger
 
 from stories_ingest.domain.errors import MachineFault
 from stories_ingest.metrics import IngestMetrics
-from stories_ingest.store.scratch_folders import work_folder
+from stories_ingest.store.scratch_folders import Scratch, work_folder
 from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.publish import JOBS_TOPIC
 from stories_ingest.usecases.run_media_job import RunMediaJob
@@ -26,23 +25,6 @@ DISK_RETRY_S = 5.0
 """Interval between checks of the disk after a machine fault."""
 
 
-class ScratchDisk(Protocol):
-    """The disk of the jobs' temporary folders."""
-
-    def failed(self, fault: MachineFault) -> None:
-        """Record that a job failed because of the disk."""
-
-    async def is_usable(self) -> bool:
-        """Whether there is enough free space."""
-
-
-class CountJob(Protocol):
-    """Counts media jobs for all replicas."""
-
-    async def __call__(self, *, failed: bool) -> None:
-        """Count one media job that ended."""
-
-
 @asynccontextmanager
 async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
     """A job's folder; the gauge counts the job as running while the folder exists."""
@@ -53,11 +35,11 @@ async def counted_scratch_folder(metrics: IngestMetrics) -> AsyncIterator[Path]:
 
 async def run_worker(
     run_job: RunMediaJob,
-    scratch: ScratchDisk,
+    scratch: Scratch,
     wakeups: Wakeups,
     metrics: IngestMetrics,
     disk_retry_s: float = DISK_RETRY_S,
-    count_job: CountJob | None = None,
+    count_job: Callable[[bool], Awaitable[None]] | None = None,
 ) -> None:
     """Run jobs one after another; wait for notifications in between, and for the disk when it is full."""
     while True:
@@ -74,7 +56,7 @@ async def run_worker(
         metrics.publishes.labels(outcome.result, outcome.reason).inc()
         with suppress(Exception):  # the counts only pause a rollout; the job has ended
             if count_job is not None:
-                await count_job(failed=outcome.result == "failed" or outcome.reason == "timed_out")
+                await count_job(outcome.result == "failed" or outcome.reason == "timed_out")
         if outcome.error is not None:
             log.error("media_job_failed", exc_info=outcome.error)
         if outcome.result in {"posted", "refused"}:
@@ -91,7 +73,7 @@ async def run_renditions(add: AddRenditions, metrics: IngestMetrics) -> None:
             metrics.renditions.labels(result).inc()
 
 
-async def _wait_for_disk(scratch: ScratchDisk, disk_retry_s: float) -> None:
+async def _wait_for_disk(scratch: Scratch, disk_retry_s: float) -> None:
     """Return when the disk is usable, after one interval at the earliest."""
     while True:
         await asyncio.sleep(disk_retry_s)

@@ -1,4 +1,4 @@
-"""MongoDB and S3: documents, indexes, and adapters of the use cases' ports.
+"""MongoDB and S3: documents, indexes, and adapters of the use cases' ports, where their methods are described.
 
 The planner uses a partial index only where the query implies its filter. It supports equality, comparison and
 `$exists` there, but not `$type`: no query uses an index whose filter has `$type`.

@@ -12,7 +12,7 @@ from stories_ingest.store.documents import ACCESS_EDGES
 
 @dataclass(frozen=True, slots=True)
 class MongoAccessEdges:
-    """Who blocks whom, and who hides all stories from whom. User ids hold no spaces.
+    """The `AccessEdgeRepository`. User ids hold no spaces.
 
     The end of an edge stays 30 days, longer than any record that could restore the edge.
     """
@@ -20,7 +20,6 @@ class MongoAccessEdges:
     mongo: Mongo
 
     async def put(self, edge: Edge, state: EdgeState) -> None:
-        """Store a state unless a newer one is stored, or one of the two users was erased since."""
         at, on = state
         erased = {"_id": {"$in": [edge.user_id, edge.target_id]}, "at": {"$gte": at}}
         if await self.mongo[ERASED_USERS].find_one(erased, {"_id": 1}):
@@ -32,13 +31,11 @@ class MongoAccessEdges:
         await self.mongo[ACCESS_EDGES].update_one({"_id": " ".join(edge)}, [{"$set": whom | changed}], upsert=True)
 
     async def states(self, edges: Collection[Edge]) -> dict[Edge, EdgeState]:
-        """The states of these edges. Absent: never on, or off and forgotten."""
         by_id = {" ".join(edge): edge for edge in edges}
         found = self.mongo[ACCESS_EDGES].find({"_id": {"$in": list(by_id)}}, {"at": 1, "on": 1})
         return {by_id[each["_id"]]: EdgeState(each["at"], each["on"]) for each in await found.to_list(None)}
 
     async def outdated(self, states: Mapping[Edge, EdgeState]) -> set[Edge]:
-        """Which of these states are stored, or superseded by a stored state or an erasure."""
         stored = await self.states(states.keys())
         users = {user_id for edge in states for user_id in (edge.user_id, edge.target_id)}
         found = await self.mongo[ERASED_USERS].find({"_id": {"$in": list(users)}}, {"at": 1}).to_list(None)

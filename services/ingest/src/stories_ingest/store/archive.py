@@ -35,12 +35,11 @@ def archive_document(story: Story, at: datetime) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class MongoArchive:
-    """Archived stories. A removed one leaves its id and author's id until its objects are erased twice."""
+    """The `ArchiveRepository`. A removed story leaves its id and author's id until its objects are erased twice."""
 
     mongo: Mongo
 
     async def keeping(self, story_ids: Collection[str]) -> set[str]:
-        """Those of the live stories whose authors keep expired stories."""
         posted = {"_id": {"$in": list(story_ids)}, "state": str(State.LIVE)}
         found = await self.mongo[STORIES].find(posted, {"author_id": 1}).to_list(None)
         authors = list({story["author_id"] for story in found})
@@ -49,27 +48,22 @@ class MongoArchive:
         return {story["_id"] for story in found if story["author_id"] in on}
 
     async def enabled(self, user_id: str) -> bool:
-        """Whether the user keeps expired stories."""
         return await self.mongo[ARCHIVE_SETTINGS].find_one({"_id": user_id}, {"_id": 1}) is not None
 
     async def set_enabled(self, user_id: str, at: datetime, *, enabled: bool) -> None:
-        """Keep the user's expired stories from now on, or no longer."""
         if enabled:
             await self.mongo[ARCHIVE_SETTINGS].update_one({"_id": user_id}, {"$set": {"at": at}}, upsert=True)
         else:
             await self.mongo[ARCHIVE_SETTINGS].delete_one({"_id": user_id})
 
     async def owner(self, story_id: str) -> str | None:
-        """The author of an archived story, also of one that is being erased."""
         found = await self.mongo[ARCHIVE].find_one({"_id": story_id}, {"author_id": 1})
         return found["author_id"] if found else None
 
     async def kept(self, story_ids: Collection[str]) -> set[str]:
-        """Those of the stories that are in the archive."""
         return set(await self._ids({"_id": {"$in": list(story_ids)}, **KEPT}, 0))
 
     async def archive_page(self, author_id: str, before: str | None, limit: int) -> list[ArchivedStory]:
-        """An author's archived stories, newest first, older than the id `before`."""
         query: Document = {"author_id": author_id, **KEPT}
         if before is not None:
             query["_id"] = {"$lt": before}
@@ -77,19 +71,16 @@ class MongoArchive:
         return [archived_of(document) for document in await found.to_list(None)]
 
     async def copies_of(self, story_ids: Collection[str], limit: int) -> list[str]:
-        """The stories and their reposts, as far as they are in the archive."""
         ids = {"$in": list(story_ids)}
         query = {"$or": [{"_id": ids}, {"reposted_from.story_id": ids}], **KEPT}
         return await self._ids(query, limit)
 
     async def of_author(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Archived stories of a user, created no later than `at`, whose objects are not yet erased."""
         kept = {**KEPT, "created_at": {"$lte": at}}
         unerased = {**REMOVED, "erased_at": None}
         return await self._ids({"author_id": user_id, "$or": [kept, unerased]}, limit)
 
     async def remove(self, story_ids: Collection[str], at: datetime, erase_at: datetime) -> list[RemovedStory]:
-        """Remove stories from the archive and from highlights; those whose objects are to be erased."""
         ids = {"_id": {"$in": list(story_ids)}}
 
         async def write(session: Session) -> None:
@@ -106,21 +97,17 @@ class MongoArchive:
         return [removed_of(document) for document in await left.to_list(None)]
 
     async def due_erasures(self, now: datetime, limit: int) -> list[RemovedStory]:
-        """Removed stories whose objects are to be erased, for the first or the second time."""
         found = self.mongo[ARCHIVE].find({"erase_at": {"$lte": now}}, limit=limit)
         return [removed_of(document) for document in await found.to_list(None)]
 
     async def count_due(self, before: datetime) -> int:
-        """How many erasures have been due since a time, at most 1,000."""
         return await self.mongo[ARCHIVE].count_documents({"erase_at": {"$lte": before}}, limit=MOST_COUNTED)
 
     async def record_archive_erasure(self, story_id: str, at: datetime, recheck_at: datetime) -> None:
-        """Record when the objects were erased, and when to erase again."""
         update = {"$set": {"erased_at": at, "erase_at": recheck_at}}
         await self.mongo[ARCHIVE].update_one({"_id": story_id, **REMOVED}, update)
 
     async def forget_archived(self, story_id: str) -> None:
-        """Delete the record of a removed story."""
         await self.mongo[ARCHIVE].delete_one({"_id": story_id, **REMOVED})
 
     async def referenced_archived(self, story_keys: Collection[str]) -> set[str]:
@@ -137,7 +124,6 @@ class MongoArchive:
         return {key for key in story_keys if key in kept or keys.story_of(key) in moving}
 
     async def off_since(self, now: datetime) -> datetime:
-        """Since when the installation's archive is off; from now on if it was on."""
         since = {"$setOnInsert": {"at": now}}
         await self.mongo[PAUSES].update_one({"_id": OFF}, since, upsert=True)
         found = await self.mongo[PAUSES].find_one({"_id": OFF})
@@ -145,15 +131,12 @@ class MongoArchive:
         return at
 
     async def record_on(self) -> None:
-        """Record that it is on."""
         await self.mongo[PAUSES].delete_one({"_id": OFF})
 
     async def any_archived(self, limit: int) -> list[str]:
-        """Ids of archived stories of anyone."""
         return await self._ids(KEPT, limit)
 
     async def forget_settings(self) -> None:
-        """Delete the settings of all authors."""
         await self.mongo[ARCHIVE_SETTINGS].delete_many({})
 
     async def _ids(self, query: Document, limit: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""S3 adapter of the use cases' ports."""
+"""The bucket in object storage."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -22,13 +22,12 @@ ERASED_AT_ONCE = 12
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Staged uploads and final keys in object storage. Every call may raise Unavailable("s3")."""
+    """The `MediaBucket`."""
 
     objects: Objects
     erasing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(ERASED_AT_ONCE))
 
     def form(self, key: str, content_type: str, size: int, until: datetime) -> PresignedPost:
-        """A form for exactly this key, type and size."""
         url, fields = self.objects.presign_post(key, content_type, size, until)
         return PresignedPost(url, fields, until)
 
@@ -40,12 +39,10 @@ class Bucket:
         return self.objects.presign_get(key, seconds, now, cache_control=f"private, max-age={seconds}")
 
     async def etag(self, key: str) -> str | None:
-        """The ETag of the object, None when it does not exist."""
         found = await self.objects.stat(key)
         return found.etag if found else None
 
     async def fetch(self, key: str, etag: str, path: Path, most: int) -> None:
-        """Download the published upload. Raises MediaRefused when it is missing, changed, or larger than declared."""
         try:
             found = await self.objects.get_file(key, path, most)
         except TooLarge as error:
@@ -54,15 +51,12 @@ class Bucket:
             raise MediaRefused("changed")
 
     async def read(self, key: str, path: Path, most: int) -> bool:
-        """Download an object of at most so many bytes; False when it does not exist."""
         return await self.objects.get_file(key, path, most) is not None
 
     async def put(self, key: str, path: Path, content_type: str) -> None:
-        """Write one object atomically."""
         await self.objects.put_file(key, path, content_type)
 
     async def copy_to_staging(self, key: str, story_id: str) -> None:
-        """Copy finished media to where a story's upload is expected. Raises NoSuchStory when it is gone."""
         if not await self.objects.copy(key, staging_key(story_id)):
             raise NoSuchStory(story_id)
 
@@ -72,17 +66,14 @@ class Bucket:
         return self.objects.presign_get(key, seconds, now, cache_control=f"private, max-age={seconds}")
 
     async def copy_to_archive(self, media: Media, author_id: str, story_id: str) -> bool:
-        """Copy all objects of a story to the archive; False when one is gone."""
         copies = [self.objects.copy(key, archive_key(key, author_id, story_id)) for key in media.keys]
         return all(await asyncio.gather(*copies))
 
     async def erase_archived(self, author_id: str, story_id: str) -> None:
-        """Remove the objects of an archived story."""
         async with self.erasing:
             await self.objects.remove_prefix(archive_prefix(author_id, story_id))
 
     async def remove(self, *keys: str) -> None:
-        """Remove objects; missing ones are ignored."""
         if keys:
             await self.objects.remove(*keys)
 
@@ -97,18 +88,15 @@ class Bucket:
             return [staging_key(story_id), *[each.key async for each in self.objects.walk(final_prefix(story_id))]]
 
     async def copy_to_held(self, story_id: str) -> bool:
-        """Copy a story's media out of everyone's reach; whether there is any."""
         final, held = final_prefix(story_id), held_prefix(story_id)
         found = [each.key async for each in self.objects.walk(final)]
         await asyncio.gather(*(self.objects.copy(key, held + key.removeprefix(final)) for key in found))
         return bool(found)
 
     async def erase_held(self, story_id: str) -> None:
-        """Remove what is kept of a reported story."""
         await self.objects.remove_prefix(held_prefix(story_id))
 
     async def page(self, prefix: str, after: str, limit: int) -> list[str]:
-        """The first keys with this prefix after `after`, in order."""
         return [found.key for found in await self.objects.page(prefix, after, limit)]
 
     async def abort_uploads(self) -> None:

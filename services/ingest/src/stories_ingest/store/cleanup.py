@@ -28,59 +28,47 @@ from stories_ingest.store.jobs import SCHEDULED
 
 @dataclass(frozen=True, slots=True)
 class MongoCleanup:
-    """Cleanup of drafts, ended stories, accounts and unreferenced keys."""
+    """The `CleanupRepository`, and the keys that are still referenced."""
 
     mongo: Mongo
 
     async def discardable(self, now: datetime, limit: int) -> list[str]:
-        """Ids of drafts and refused stories whose `vanishes_at` has passed."""
         return await self._ids(STORIES, {"vanishes_at": {"$lte": now}}, limit)
 
     async def missed_expiries(self, before: datetime, limit: int) -> list[str]:
-        """Ids of live stories that should have expired before `before`."""
         return await self._ids(STORIES, {"posted.expires_at": {"$lte": before}}, limit)
 
     async def record_erasure(self, story_ids: Keys[str], at: datetime, recheck_at: datetime) -> None:
-        """Record when ended stories' media were erased, and when to erase again."""
         update = {"$set": {"erased_at": at, "erase_at": recheck_at}}
         await self.mongo[ENDED].update_many({"_id": {"$in": list(story_ids)}}, update)
 
     async def due_rechecks(self, now: datetime, limit: int) -> list[str]:
-        """Ids of ended stories whose second erasure is due."""
         return await self._ids(ENDED, {"erase_at": {"$lte": now}}, limit)
 
     async def clear_recheck(self, story_id: str) -> None:
-        """Record that the second erasure is done."""
         await self.mongo[ENDED].update_one({"_id": story_id}, {"$unset": {"erase_at": ""}})
 
     async def created_until(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Ids of a user's stories created no later than `at`."""
         return await self._ids(STORIES, {"author_id": user_id, "created_at": {"$lte": at}}, limit)
 
     async def request_deletion(self, user_id: str, until: datetime) -> int:
-        """Record that a user's stories posted until then are to be deleted; returns how many those are."""
         await self.mongo[DELETIONS].update_one({"_id": user_id}, {"$max": {"until": until}}, upsert=True)
         return await self.mongo[STORIES].count_documents(_live_until(user_id, until))
 
     async def requested_deletions(self, limit: int) -> list[tuple[str, datetime]]:
-        """Users whose stories are to be deleted, and until when those were posted."""
         found = await self.mongo[DELETIONS].find({}, limit=limit).to_list(None)
         return [(document["_id"], document["until"]) for document in found]
 
     async def live_until(self, user_id: str, until: datetime, limit: int) -> list[str]:
-        """Ids of a user's live stories that were posted until then."""
         return await self._ids(STORIES, _live_until(user_id, until), limit)
 
     async def finish_deletion(self, user_id: str, until: datetime) -> None:
-        """Record that no such story is left, unless a later deletion was requested."""
         await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": until}})
 
     async def unerased(self, user_id: str, at: datetime, limit: int) -> list[str]:
-        """Ids of a user's ended stories whose media are not yet erased."""
         return await self._ids(ENDED, {**_ended_until(user_id, at), "erased_at": None}, limit)
 
     async def delete_user_records(self, user_id: str, at: datetime) -> None:
-        """Delete a user's records until `at`, and the author id of ended stories that are published."""
         await self.mongo[CLAIMS].delete_many({"user_id": user_id})
         await self.mongo[DELETIONS].delete_one({"_id": user_id, "until": {"$lte": at}})
         await self.mongo[ARCHIVE_SETTINGS].delete_one({"_id": user_id, "at": {"$lte": at}})
@@ -142,12 +130,11 @@ class MongoCleanup:
             "state": str(State.PROCESSING),
             "$or": [{"_id": {"$in": folders}}, {"job.parts": {"$in": folders}}],
         }
-        running: set[str] = set()
-        async for document in self.mongo[STORIES].find(jobs, {"job.parts": 1}):
-            running |= {document["_id"], *document["job"]["parts"]}
         scheduled = {**SCHEDULED, "$or": [{"_id": {"$in": folders}}, {**SCHEDULED, "job.parts": {"$in": folders}}]}
-        async for document in self.mongo[STORIES].find(scheduled, {"job.parts": 1}):
-            running |= {document["_id"], *document["job"]["parts"]}
+        running: set[str] = set()
+        for query in (jobs, scheduled):
+            async for document in self.mongo[STORIES].find(query, {"job.parts": 1}):
+                running |= {document["_id"], *document["job"]["parts"]}
         return running
 
     async def due_scheduled(self, now: datetime, limit: int) -> list[str]:

@@ -15,17 +15,15 @@ from stories_ingest.store.documents import ARCHIVE, HIGHLIGHTS, highlight_docume
 
 @dataclass(frozen=True, slots=True)
 class MongoHighlights:
-    """Highlights, and the archived stories that they show."""
+    """The `HighlightRepository`."""
 
     mongo: Mongo
 
     async def find(self, highlight_id: str) -> Highlight | None:
-        """The highlight."""
         document = await self.mongo[HIGHLIGHTS].find_one({"_id": highlight_id})
         return highlight_of(document) if document else None
 
     async def page(self, author_id: str, before: str | None, limit: int) -> list[Highlight]:
-        """An author's highlights, newest first, older than the id `before`."""
         query: Document = {"author_id": author_id}
         if before is not None:
             query["_id"] = {"$lt": before}
@@ -52,7 +50,6 @@ class MongoHighlights:
         await self.mongo.transaction(write)
 
     async def delete(self, author_id: str, highlight_id: str) -> bool:
-        """Delete an author's highlight; False if there is none."""
         deleted = await self.mongo[HIGHLIGHTS].delete_one({"_id": highlight_id, "author_id": author_id})
         return bool(deleted.deleted_count)
 
@@ -69,6 +66,5 @@ class MongoHighlights:
         return {each["_id"]: each["posted"]["media"]["poster_key"] for each in await found.to_list(None)}
 
     async def archived(self, story_ids: Collection[str]) -> dict[str, ArchivedStory]:
-        """These archived stories."""
         found = self.mongo[ARCHIVE].find({"_id": {"$in": list(story_ids)}, **KEPT})
         return {document["_id"]: archived_of(document) for document in await found.to_list(None)}

@@ -15,12 +15,11 @@ from stories_ingest.usecases.holds import Hold
 
 @dataclass(frozen=True, slots=True)
 class MongoHolds:
-    """Holds in MongoDB."""
+    """The `HoldRepository`."""
 
     mongo: Mongo
 
     async def put(self, event: StoryHeld) -> None:
-        """Begin a hold or change its time; the latest event counts, and none once it was let go."""
         if await self.mongo[ERASED_USERS].find_one({"_id": event.author_id, "at": {"$gte": event.at}}, {"_id": 1}):
             return
         until = max(event.until, event.at)
@@ -33,27 +32,22 @@ class MongoHolds:
             return  # a later event or none is to be kept any more
 
     async def find(self, *story_ids: str) -> list[Hold]:
-        """The holds of these stories."""
         found = await self.mongo[HOLDS].find({"_id": {"$in": list(story_ids)}}).to_list(None)
         return [hold_of(document) for document in found]
 
     async def keep(self, story_id: str, now: datetime) -> bool:
-        """Record that media are kept; False if the hold is over."""
         lasting = {"_id": story_id, "until": {"$gt": now}}
         return (await self.mongo[HOLDS].update_one(lasting, {"$set": {"kept_at": now}})).matched_count > 0
 
     async def due(self, now: datetime, limit: int) -> Sequence[Hold]:
-        """Holds that are over and were not let go."""
         found = self.mongo[HOLDS].find({"until": {"$lte": now}}, sort=[("until", 1)], limit=limit)
         return [hold_of(document) for document in await found.to_list(None)]
 
     async def end_all_of(self, author_id: str, at: datetime, now: datetime) -> None:
-        """End the holds on an author's stories that began until `at`."""
         lasting = {"author_id": author_id, "at": {"$lte": at}, "until": {"$gt": now}}
         await self.mongo[HOLDS].update_many(lasting, {"$set": {"until": now}})
 
     async def let_go(self, hold: Hold, now: datetime) -> None:
-        """Record that nothing is kept any more, unless something has been kept since the hold was read."""
         unchanged = {"_id": hold.story_id, "until": {"$lte": now}, "kept_at": {"$exists": hold.kept}}
         await self.mongo[HOLDS].update_one(unchanged, {"$unset": {"until": "", "author_id": ""}})
 

@@ -18,12 +18,11 @@ SCHEDULED = {"state": str(State.SCHEDULED)}
 
 @dataclass(frozen=True, slots=True)
 class MongoJobs:
-    """The queue of media jobs."""
+    """The `MediaQueue`."""
 
     mongo: Mongo
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The oldest job without an active lease, leased to this worker."""
         document = await self.mongo[STORIES].find_one_and_update(
             _waiting(now),
             {"$set": {"job.worker": worker, "job.lease_until": until}, "$inc": {"job.attempts": 1}},
@@ -33,7 +32,6 @@ class MongoJobs:
         return story_of(document) if document else None
 
     async def renew(self, story_id: str, worker: str, until: datetime, progress: float, parts: Sequence[str]) -> bool:
-        """Renew the lease; False when this worker no longer holds it."""
         fields = {"job.lease_until": until, "job.progress": progress, "job.parts": list(parts)}
         return await self._update(story_id, worker, {"$set": fields})
 
@@ -55,12 +53,11 @@ class MongoJobs:
 
 @dataclass(frozen=True, slots=True)
 class MongoRenditionJobs:
-    """The queue of live stories that lack smaller renditions."""
+    """The `RenditionQueue`."""
 
     mongo: Mongo
 
     async def claim(self, worker: str, now: datetime, until: datetime) -> Story | None:
-        """The oldest job without an active lease, leased to this worker."""
         document = await self.mongo[STORIES].find_one_and_update(
             {f"{RENDITIONS}.since": {"$lte": now}, f"{RENDITIONS}.lease_until": {"$lte": now}},
             {"$set": {f"{RENDITIONS}.worker": worker, f"{RENDITIONS}.lease_until": until}, "$inc": _attempts(1)},
@@ -70,7 +67,6 @@ class MongoRenditionJobs:
         return story_of(document) if document else None
 
     async def renew(self, story_id: str, worker: str, until: datetime) -> bool:
-        """Renew the lease; False when this worker no longer holds it."""
         own = {"_id": story_id, f"{RENDITIONS}.worker": worker}
         update = {"$set": {f"{RENDITIONS}.lease_until": until}}
         return (await self.mongo[STORIES].update_one(own, update)).matched_count > 0

@@ -11,15 +11,13 @@ from stories_ingest.store.documents import PARTITION_COUNTS
 
 @dataclass(frozen=True, slots=True)
 class MongoPartitionCounts:
-    """Partition counts in MongoDB."""
+    """The `PartitionCounts`."""
 
     mongo: Mongo
 
     async def record(self, topic: str, count: int, at: datetime) -> None:
-        """Record the current partition count."""
         await self.mongo[PARTITION_COUNTS].update_one({"_id": topic}, {"$max": {f"last.{count}": at}}, upsert=True)
 
     async def since(self, topic: str, at: datetime) -> Collection[int]:
-        """All recorded partition counts since `at`."""
         found = await self.mongo[PARTITION_COUNTS].find_one({"_id": topic}) or {}
         return {int(count) for count, last in found.get("last", {}).items() if last >= at}

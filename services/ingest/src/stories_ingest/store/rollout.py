@@ -14,12 +14,12 @@ CREATE = "create"
 
 @dataclass(frozen=True, slots=True)
 class MongoSignals:
-    """Counts that all replicas and workers share; they hold no ids."""
+    """The `Signals`: counts that all replicas and workers share; they hold no ids."""
 
     mongo: Mongo
     now: Clock
 
-    async def count_job(self, *, failed: bool) -> None:
+    async def count_job(self, failed: bool) -> None:
         """Count one media job that ended."""
         at = self.now()
         begins = at - timedelta(seconds=at.timestamp() % INTERVAL.total_seconds())
@@ -27,12 +27,10 @@ class MongoSignals:
         await self.mongo[PUBLISH_OUTCOMES].update_one({"_id": begins.replace(microsecond=0)}, counted, upsert=True)
 
     async def media_jobs(self, since: datetime) -> tuple[int, int]:
-        """How many media jobs ended since a time, and how many of them failed."""
         found = await self.mongo[PUBLISH_OUTCOMES].find({"_id": {"$gte": since - INTERVAL}}).to_list(None)
         return sum(each["ended"] for each in found), sum(each["failed"] for each in found)
 
     async def oldest_overdue(self, now: datetime) -> datetime | None:
-        """The earliest end of a live story that has passed but was not handled yet."""
         found = await self.mongo[STORIES].find_one(
             {"posted.expires_at": {"$lte": now}}, {"posted.expires_at": 1}, sort=[("posted.expires_at", 1)]
         )
@@ -40,11 +38,9 @@ class MongoSignals:
         return at
 
     async def record_cause(self, at: datetime) -> None:
-        """Record that there is a cause to pause."""
         await self.mongo[PAUSES].update_one({"_id": CREATE}, {"$max": {"at": at}}, upsert=True)
 
     async def last_cause(self) -> datetime | None:
-        """When there was a cause the last time."""
         found = await self.mongo[PAUSES].find_one({"_id": CREATE})
         at: datetime | None = found["at"] if found else None
         return at

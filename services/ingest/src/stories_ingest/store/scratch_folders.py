@@ -55,13 +55,8 @@ async def work_folder() -> AsyncIterator[Path]:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-async def remove_abandoned() -> int:
-    """Remove folders of killed processes; return their number."""
-    return await asyncio.to_thread(_remove_abandoned)
-
-
-def _remove_abandoned() -> int:
-    removed = 0
+def remove_abandoned() -> None:
+    """Remove folders of killed processes."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
             old = time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S
@@ -69,5 +64,3 @@ def _remove_abandoned() -> int:
             continue
         if old:
             shutil.rmtree(folder, ignore_errors=True)
-            removed += 1
-    return removed

@@ -54,7 +54,7 @@ class KeyedLock:
 
 @dataclass(frozen=True, slots=True)
 class MongoStories:
-    """Story repository. Transactions on stories of one author are serialized."""
+    """The `StoryRepository`. Transactions on stories of one author are serialized."""
 
     mongo: Mongo
     now: Clock
@@ -66,27 +66,22 @@ class MongoStories:
         object.__setattr__(self, "_states", states)
 
     async def find(self, story_id: str) -> Story | None:
-        """The story, unless it has ended."""
         document = await self.mongo[STORIES].find_one({"_id": story_id})
         return story_of(document) if document else None
 
     async def state(self, story_id: str) -> State | None:
-        """Only its state, None when it has ended."""
         document = await self._states.get(story_id)
         return State(document["state"]) if document else None
 
     async def revision(self, story_id: str) -> int | None:
-        """The revision of a live story."""
         posted = (await self._states.get(story_id) or {}).get("posted")
         return posted["revision"] if posted else None
 
     async def ended(self, story_id: str) -> Ended | None:
-        """The record of an ended story."""
         document = await self.mongo[ENDED].find_one({"_id": story_id})
         return ended_of(document) if document else None
 
     async def part_ids(self, series_ids: Ids[str]) -> dict[str, list[str]]:
-        """The ids of the live parts of each series, in order."""
         query = {"posted.series_id": {"$in": list(series_ids)}}
         in_order = [("posted.series_id", 1), ("posted.part", 1)]
         found: dict[str, list[str]] = {}
@@ -95,12 +90,10 @@ class MongoStories:
         return found
 
     async def ended_parts(self, series_id: str) -> list[Ended]:
-        """The records of a series' ended parts."""
         found = self.mongo[ENDED].find({"series_id": series_id})
         return [ended_of(document) for document in await found.to_list(None)]
 
     async def delete_expired(self, deleted: Ended) -> None:
-        """Turn the record of an expired story into that of a deleted one, to be published; no change otherwise."""
         document = ended_document(deleted)
         fields = {name: document[name] for name in ("how", "by", "event_id", "at")}
         fields["pending"] = pending_mark(1, truncate_to_ms(self.now()))
@@ -110,7 +103,6 @@ class MongoStories:
     async def page(
         self, author_id: str, state: State | None, before: str | None, now: datetime, limit: int
     ) -> list[Story]:
-        """An author's stories, newest first, older than the id `before`, without expired ones."""
         query: Document = {
             "author_id": author_id,
             "posted.expires_at": {"$not": {"$lte": now}},
@@ -128,7 +120,6 @@ class MongoStories:
         return [story_of(document) for document in await found.to_list(None)]
 
     async def quota(self, author_id: str) -> Quota:
-        """The author's quota, including expired slots."""
         return quota_of(await self.mongo[QUOTAS].find_one({"_id": author_id}))
 
     async def create(self, draft: Story, admit: Callable[[Quota], Quota]) -> None:
@@ -163,8 +154,6 @@ class MongoStories:
         return changes[story_id]
 
     async def transact_all(self, transitions: Mapping[str, Transition]) -> dict[str, StoryChange]:
-        """The same for several stories in one transaction; those that do not exist are passed over."""
-
         async def write(session: Session) -> dict[str, StoryChange]:
             stories, quotas = await self._load(list(transitions), session)
             changes: dict[str, StoryChange] = {}
@@ -202,7 +191,6 @@ class MongoStories:
             raise NoSuchStory(story_id)
 
     async def reposts(self, story_ids: Ids[str], limit: int) -> list[str]:
-        """Ids of the stories in any state that copy one of these."""
         query = {"reposted_from.story_id": {"$in": list(story_ids)}}
         found = self.mongo[STORIES].find(query, {"_id": 1}, limit=limit)
         return [document["_id"] for document in await found.to_list(None)]

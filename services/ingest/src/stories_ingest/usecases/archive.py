@@ -5,10 +5,11 @@ story and keeps it in the archive, and its public objects are erased. A copy wit
 and the sweep removes it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
@@ -18,8 +19,9 @@ from stories_shared.events import StoryErased
 from stories_ingest.domain import transitions
 from stories_ingest.domain.archive import ArchivedStory, RemovedStory
 from stories_ingest.domain.errors import MediaChanged, NoSuchStory
+from stories_ingest.domain.media import Media
 from stories_ingest.domain.story import Story
-from stories_ingest.domain.transitions import StoryChange, StorySnapshot
+from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transition
 from stories_ingest.usecases.ports import EventPublisher, MediaBucket, StoryRepository
 
 COPIES = 5
@@ -35,7 +37,6 @@ OFF_GRACE = timedelta(days=1)
 RECHECK_AFTER = timedelta(seconds=60)
 """Delay of the second erasure: longer than any copy that was under way."""
 
-Expire = Callable[[StorySnapshot], StoryChange]
 OVERDUE_AFTER = timedelta(minutes=5)
 """An erasure that is due for so long needs an operator."""
 
@@ -113,7 +114,7 @@ class ExpireStory:
     now: Clock
     is_on: bool
 
-    async def __call__(self, story_id: str, expire: Expire = transitions.expire) -> Outcome | None:
+    async def __call__(self, story_id: str, expire: Transition = transitions.expire) -> Outcome | None:
         """The outcome for the archive, None for a story that nobody keeps.
 
         Raises NoSuchStory, Unavailable, and what the transition `expire` raises.
@@ -121,16 +122,19 @@ class ExpireStory:
         is_kept = False
         for _ in range(COPIES):
             story = await self.stories.find(story_id) if self.is_on else None
-            is_kept = story is not None and await self._is_kept(story)
-            if story is None or not is_kept or not await self._copy(story):
+            if story is None or story.posted is None or not story.is_over(self.now()):
+                break
+            is_kept = await self.archive.enabled(story.author_id)
+            media = story.posted.media
+            if not is_kept or not await self.bucket.copy_to_archive(media, story.author_id, story_id):
                 break
             with suppress(MediaChanged):
-                await self._move(story)
-                return Outcome("archived", len(story.posted.media.keys) if story.posted else 0)
+                await self._move(story, media)
+                return Outcome("archived", len(media.keys))
         await self.stories.transact(story_id, expire)
         return Outcome("lost") if is_kept else None
 
-    async def all(self, story_ids: Collection[str], expire: Expire) -> list[Outcome]:
+    async def all(self, story_ids: Collection[str], expire: Transition) -> list[Outcome]:
         """The same for several stories, in one transaction where nobody keeps them; the outcomes of the others."""
         kept = await self.archive.keeping(story_ids) if self.is_on else set[str]()
         await self.stories.transact_all({each: expire for each in story_ids if each not in kept})
@@ -142,30 +146,13 @@ class ExpireStory:
 
         return [outcome for outcome in await gather_limited(one, kept, CONCURRENCY) if outcome is not None]
 
-    async def _move(self, story: Story) -> None:
+    async def _move(self, story: Story, media: Media) -> None:
         try:
-            await self.stories.transact(story.id, _archive(story))
+            await self.stories.transact(story.id, partial(transitions.archive, copied=media))
         except NoSuchStory:  # deleted meanwhile, or moved by another replica
             if not await self.archive.kept([story.id]):
                 await self.bucket.erase_archived(story.author_id, story.id)
             raise
-
-    async def _is_kept(self, story: Story) -> bool:
-        is_expired = story.posted is not None and story.is_over(self.now())
-        return is_expired and await self.archive.enabled(story.author_id)
-
-    async def _copy(self, story: Story) -> bool:
-        return story.posted is not None and await self.bucket.copy_to_archive(
-            story.posted.media, story.author_id, story.id
-        )
-
-
-def _archive(story: Story) -> Expire:
-    def transition(snapshot: StorySnapshot) -> StoryChange:
-        assert story.posted is not None, "only a posted story is copied"
-        return transitions.archive(snapshot, story.posted.media)
-
-    return transition
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import Event, StoryDeleted, StoryErased, StoryExpired, StoryPosted
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.ids import new_id
+from stories_shared.events.outgoing import OutgoingEvent
 
 from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
@@ -20,6 +21,7 @@ from stories_ingest.domain.transitions import StoryChange, StorySnapshot, Transi
 from stories_ingest.usecases.archive import ArchiveRepository, EraseArchived, ExpireStory, Outcome
 from stories_ingest.usecases.holds import EraseUnlessHeld
 from stories_ingest.usecases.ports import CleanupRepository, EventPublisher, OutboxRelay, StoryObjects, StoryRepository
+from stories_ingest.usecases.tombstones import Tombstones
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 """An event further ahead than any tolerated clock skew is rejected."""
@@ -39,6 +41,7 @@ class EraseMedia:
     cleanup: CleanupRepository
     archive: ArchiveRepository
     publisher: EventPublisher
+    tombstones: Tombstones
     now: Clock
 
     async def __call__(self, story_ids: Sequence[str]) -> None:
@@ -83,8 +86,8 @@ class EraseMedia:
         ]
         let_go = (hold for hold in holds.values() if hold.until is None)  # its confirmation may have been lost
         events += (StoryErased(story_id=hold.story_id, store="moderation", erased_at=at) for hold in let_go)
-        await self.publisher.publish_all(events)
-        await self.publisher.publish_tombstones(StoryPosted, once)
+        await self.publisher.publish_all(map(OutgoingEvent, events))
+        await self.tombstones.publish_tombstones(StoryPosted, once)
 
 
 @dataclass(frozen=True, slots=True)

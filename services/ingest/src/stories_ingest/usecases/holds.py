@@ -63,20 +63,16 @@ class EraseUnlessHeld:
 
     async def erase(self, *story_ids: str) -> None:
         """Remove the uploads and media of these stories; keep a copy of what is held."""
-        await self._erase(*story_ids)
+        await self.erase_and_find(*story_ids)
 
     async def erase_and_find(self, *story_ids: str) -> Mapping[str, Hold]:
         """The same; the holds by story where media were kept."""
-        if not await self._erase(*story_ids):
-            return {}
-        return {hold.story_id: hold for hold in await self.holds.find(*story_ids) if hold.kept}
-
-    async def _erase(self, *story_ids: str) -> bool:
         holds = await self.holds.find(*story_ids)
         for hold in holds:
             await self._keep(hold)
         await self.bucket.erase(*story_ids)
-        return bool(holds)
+        after = await self.holds.find(*story_ids) if holds else ()
+        return {hold.story_id: hold for hold in after if hold.kept}
 
     async def _keep(self, hold: Hold) -> None:
         now = self.now()

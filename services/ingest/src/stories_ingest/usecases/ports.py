@@ -1,11 +1,12 @@
 """Ports that several use cases share; the others are next to their use case."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from stories_shared.events import Event
+from stories_shared.events.outgoing import OutgoingEvent
 
 from stories_ingest.domain.media import Media
 from stories_ingest.domain.quota import Quota
@@ -160,13 +161,18 @@ class OutboxRelay(Protocol):
 
 
 class EventPublisher(Protocol):
-    """Publishes events that are not in the outbox."""
+    """Publishes what is not in the outbox. Raises Unavailable("kafka")."""
 
     async def publish(self, event: Event) -> None:
-        """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
+        """Return when Kafka has acknowledged it."""
 
-    async def publish_all(self, events: Collection[Event]) -> None:
-        """Return when Kafka has acknowledged all of them. Raises Unavailable("kafka")."""
+    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
+        """Return when Kafka has acknowledged all of them."""
 
-    async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
-        """Publish tombstones for the keys. Raises Unavailable("kafka")."""
+    async def publish_tombstones(
+        self, event: type[Event], keys: Collection[str], partition_counts: Collection[int] = ()
+    ) -> None:
+        """Publish tombstones, also where the keys were when the topic had so many partitions."""
+
+    async def partition_count(self, event: type[Event]) -> int:
+        """How many partitions the event's topic has."""

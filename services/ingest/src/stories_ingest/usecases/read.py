@@ -64,18 +64,15 @@ async def with_parts(
     series_ids = {story.posted.series_id for story in stories if story.posted and story.posted.series_id}
     parts = await repository.part_ids(series_ids) if series_ids else {}
 
-    def page(story: Story) -> Sequence[str]:
+    def own(story: Story) -> StoryWithParts:
         if story.posted is None:
-            return ()
-        return parts.get(story.posted.series_id, ()) if story.posted.series_id else (story.id,)
+            return StoryWithParts(story, ())
+        media, ends, series_id = story.posted.media, story.posted.expires_at, story.posted.series_id
+        part_ids = parts.get(series_id, ()) if series_id else (story.id,)
+        urls = sign_url(media.key, ends, now), sign_url(media.poster_key, ends, now)
+        return StoryWithParts(story, tuple(part_ids), *urls)
 
-    def signed(story: Story) -> tuple[str | None, str | None]:
-        if story.posted is None:
-            return None, None
-        media, ends = story.posted.media, story.posted.expires_at
-        return sign_url(media.key, ends, now), sign_url(media.poster_key, ends, now)
-
-    return [StoryWithParts(story, tuple(page(story)), *signed(story)) for story in stories]
+    return [own(story) for story in stories]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from stories_shared.events import StoryPosted
 
 from stories_ingest.usecases.event_mapping import story_posted
 from stories_ingest.usecases.ports import EventPublisher, StoryRepository
+from stories_ingest.usecases.tombstones import Tombstones
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +15,7 @@ class RepublishIfStale:
 
     stories: StoryRepository
     publisher: EventPublisher
+    tombstones: Tombstones
 
     async def __call__(self, event: StoryPosted) -> None:
         """Publish the current version after a lower revision; publish a tombstone when the media are erased.
@@ -29,4 +31,4 @@ class RepublishIfStale:
             return
         ended = await self.stories.ended(event.story_id)
         if ended is None or ended.erased_at is not None:
-            await self.publisher.publish_tombstones(StoryPosted, [event.story_id])
+            await self.tombstones.publish_tombstones(StoryPosted, [event.story_id])

@@ -1,6 +1,7 @@
 """Who may create stories: the rollout policy, and its switch that pauses by itself."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -22,24 +23,16 @@ class Eligibility:
     reason: Reason | None
 
 
-class PolicySource(Protocol):
-    """The rollout policy, which may change."""
-
-    @property
-    def policy(self) -> Policy:
-        """The policy in force."""
-
-
 @dataclass(slots=True)
 class Rollout:
     """The policy in force and whether `create` is paused."""
 
-    source: PolicySource
+    policy: Callable[[], Policy]
     paused: bool = False
 
     def eligibility(self, user_id: str, country: str | None) -> Eligibility:
         """What the user may do now."""
-        policy = self.source.policy
+        policy = self.policy()
         against_create = policy.may_create(user_id, country) or ("paused" if self.paused else None)
         against_view = policy.may_view(user_id, country)
         return Eligibility(against_create is None, against_view is None, against_create or against_view)
@@ -74,11 +67,11 @@ class WatchPause:
     rollout: Rollout
     signals: Signals
     now: Clock
-    causes: tuple[str, ...] = field(default=())
+    causes: tuple[str, ...] = ()
 
     async def __call__(self) -> None:
         """Look once. Without a pause policy nothing is read."""
-        pause, now = self.rollout.source.policy.pause, truncate_to_ms(self.now())
+        pause, now = self.rollout.policy().pause, truncate_to_ms(self.now())
         if pause.publish_failures is None and pause.expiry_lateness_s is None:
             self.rollout.paused, self.causes = False, ()
             return

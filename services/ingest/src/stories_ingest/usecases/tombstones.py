@@ -1,36 +1,19 @@
-"""Publish events and tombstones; tombstones go to every partition that may hold the key.
+"""Publish tombstones, to every partition that may hold the key.
 
 A key maps to another partition after its topic gets more. A tombstone in the new partition would not compact the old
 records, and since compaction merges old segments into young ones, retention would not delete them either while the
 topic is written to. So a tombstone is sent to each partition that the key mapped to within a story's lifetime.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.events import Event
-from stories_shared.events.outgoing import OutgoingEvent
 
-
-class Publisher(Protocol):
-    """Kafka producer."""
-
-    async def publish(self, event: Event) -> None:
-        """Return when Kafka has acknowledged it. Raises Unavailable("kafka")."""
-
-    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
-        """Return when Kafka has acknowledged all of them. Raises Unavailable("kafka")."""
-
-    async def publish_tombstones(
-        self, event: type[Event], keys: Collection[str], partition_counts: Collection[int] = ()
-    ) -> None:
-        """Publish tombstones. Raises Unavailable("kafka")."""
-
-    async def partition_count(self, event: type[Event]) -> int:
-        """How many partitions the event's topic has. Raises Unavailable("kafka")."""
+from stories_ingest.usecases.ports import EventPublisher
 
 
 class PartitionCounts(Protocol):
@@ -44,21 +27,13 @@ class PartitionCounts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TombstonePublisher:
-    """Publishes events and tombstones. `retention`: the maximum age of a record that a tombstone must remove."""
+class Tombstones:
+    """Publishes tombstones. `retention`: the maximum age of a record that a tombstone must remove."""
 
-    publisher: Publisher
+    publisher: EventPublisher
     partition_counts: PartitionCounts
     retention: timedelta
     now: Clock
-
-    async def publish(self, event: Event) -> None:
-        """Return when Kafka has acknowledged it. Raises Unavailable."""
-        await self.publisher.publish(event)
-
-    async def publish_all(self, events: Collection[Event]) -> None:
-        """Return when Kafka has acknowledged all of them. Raises Unavailable."""
-        await self.publisher.publish_all(map(OutgoingEvent, events))
 
     async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
         """Publish tombstones in each partition that may hold one of the keys. Raises Unavailable."""

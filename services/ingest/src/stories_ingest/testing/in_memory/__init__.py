@@ -8,12 +8,11 @@ from stories_ingest.testing.in_memory.holds import MemoryHolds
 from stories_ingest.testing.in_memory.jobs import MemoryRenditionJobs
 from stories_ingest.testing.in_memory.media import FakeTranscoder, folder
 from stories_ingest.testing.in_memory.publishing import MemoryRelay, RecordingPublisher
-from stories_ingest.testing.in_memory.rollout import FixedPolicy, MemorySignals
+from stories_ingest.testing.in_memory.rollout import MemorySignals
 from stories_ingest.testing.in_memory.stories import MemoryStories
 
 __all__ = [
     "FakeTranscoder",
-    "FixedPolicy",
     "MemoryAccessEdges",
     "MemoryArchive",
     "MemoryBucket",

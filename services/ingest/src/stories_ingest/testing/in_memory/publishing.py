@@ -1,10 +1,11 @@
 """A publisher and a relay that record what they publish."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from stories_shared.errors import Unavailable
 from stories_shared.events import Event
+from stories_shared.events.outgoing import OutgoingEvent
 
 from stories_ingest.testing.in_memory.stories import MemoryStories
 
@@ -22,9 +23,9 @@ class RecordingPublisher:
             raise Unavailable("kafka")
         self.published.append(event)
 
-    async def publish_all(self, events: Collection[Event]) -> None:
-        for event in events:
-            await self.publish(event)
+    async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
+        for outgoing in events:
+            await self.publish(outgoing.event)
 
     async def publish_tombstones(self, event: type[Event], keys: Collection[str]) -> None:
         if self.down:

@@ -1,18 +1,9 @@
-"""A rollout policy without a file, and what may pause `create`."""
+"""What may pause `create`."""
 
 # ruff: noqa: ARG002  (the port has parameters that the fake does not need)
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-
-from stories_shared.rollout import Policy
-
-
-@dataclass(slots=True)
-class FixedPolicy:
-    """A rollout policy without a file."""
-
-    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(slots=True)
