@@ -26,6 +26,8 @@ from stories_shared.runtime.settings import load
 from stories_shared.s3.objects import Objects
 from stories_shared.testing import eventually, resumed
 
+from .use_cases import UseCases
+
 DAY = timedelta(hours=24)
 
 
@@ -174,6 +176,12 @@ class Feed:
     def tickets(self) -> Any:
         """Reads its tickets."""
         return self.app.state.runtime.tickets
+
+
+@pytest.fixture
+def use_cases() -> UseCases:
+    """The use cases over stores in memory."""
+    return UseCases()
 
 
 @dataclass(frozen=True)

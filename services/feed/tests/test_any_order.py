@@ -35,7 +35,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 
 from .stores import SECOND, mongo_stores
-from .test_usecases import UseCases
+from .use_cases import UseCases
 
 AUDIENCES = ("everyone", "followers", "friends", "close_friends")
 SIDES = ("index", "store")

@@ -11,7 +11,7 @@ from stories_feed.testing.builders import NOON, posted, received
 from stories_feed.usecases.explain import ExplainStory
 from stories_shared.errors import Unavailable
 
-from .test_usecases import UseCases
+from .use_cases import UseCases
 
 AUDIENCES = ["everyone", "followers", "friends", "close_friends"]
 PAIRS = [EdgeKey(kind, *pair) for kind in Kind for pair in (("bob", "ann"), ("ann", "bob"))]

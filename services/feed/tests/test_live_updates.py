@@ -62,7 +62,7 @@ class Live:
     async def see(self, viewer: str, story) -> None:
         key = self.stories.keys[story.story_id]
         await self.seen.mark([Seen(viewer, key.key, key.until)])
-        await self.updates.look()
+        await self.updates.poll()
 
 
 def events(connection: Connection) -> list[tuple[str, dict]]:
@@ -135,7 +135,7 @@ async def test_nothing_is_told_of_a_muted_or_blocked_author(live, kind) -> None:
     bob = await live.updates.connect("bob", None, None, None)
     await live.edge(kind, "bob", "ann")
     await live.end(await live.post())
-    await live.updates.look()
+    await live.updates.poll()
     await live.end(await live.post())
     assert events(bob) == []
 
@@ -144,7 +144,7 @@ async def test_a_block_takes_the_ring_away(live) -> None:
     await live.post()
     bob = await live.updates.connect("bob", None, None, None)
     await live.edge(Kind.BLOCK, "ann", "bob")
-    await live.updates.look()
+    await live.updates.poll()
     assert events(bob) == [ring("ann", "none")]
 
 
@@ -160,13 +160,13 @@ async def test_viewers_outside_of_the_rollout_are_told_nothing(live) -> None:
     story = await live.post()
     bob, ann = await live.updates.connect("bob", None, None, None), await live.updates.connect("ann", None, None, None)
     live.outside = {"bob", "ann"}
-    await live.updates.look()
+    await live.updates.poll()
     assert (events(bob), events(ann)) == ([ring("ann", "none")], [])
     await live.end(story)
     await live.post()
     assert (events(bob), events(ann)) == ([], [])
     live.outside = set()
-    await live.updates.look()
+    await live.updates.poll()
     assert events(bob) == [ring("ann", "unseen")]
 
 
@@ -181,7 +181,7 @@ async def test_a_new_follow_counts_at_the_next_look(live) -> None:
     bob = await live.updates.connect("bob", None, None, None)
     await live.post("cho")
     await live.edge(Kind.FOLLOW, "bob", "cho")
-    await live.updates.look()
+    await live.updates.poll()
     assert events(bob) == [ring("cho", "unseen")]
 
 
@@ -263,7 +263,7 @@ async def test_a_connection_that_breaks_within_new_follows_loses_nothing(live) -
     await live.edge(Kind.FOLLOW, "bob", "cy")
     await live.edge(Kind.FOLLOW, "bob", "dee")
     events(bob)
-    await live.updates.look()
+    await live.updates.poll()
     [(first, at), (both, _)] = prefixes(bob)
     again = await live.updates.connect("bob", None, None, at)
     assert (len(first), len(both), events(again)) == (1, 2, [("reset", {})])
@@ -317,17 +317,17 @@ async def test_a_client_with_too_many_unread_messages_is_dropped(live) -> None:
 
 async def test_a_connection_ends_with_its_token(live) -> None:
     bob = await live.updates.connect("bob", None, NOON + timedelta(minutes=1), None)
-    await live.updates.look()
+    await live.updates.poll()
     assert not bob.ended
     live.now.forward(minutes=1)
-    await live.updates.look()
+    await live.updates.poll()
     assert bob.ended
 
 
 async def test_a_connection_ends_when_its_user_is_erased(live) -> None:
     bob = await live.updates.connect("bob", None, None, None)
     await live.erased_users.mark("bob", live.now(), "receipt", live.now())
-    await live.updates.look()
+    await live.updates.poll()
     assert bob.ended
 
 

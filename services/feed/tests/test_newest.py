@@ -12,7 +12,7 @@ from stories_feed.routes.hashtags import folded_prefix
 from stories_feed.testing.builders import NOON, posted
 from stories_feed.usecases.newest import ReadNewest
 
-from .test_usecases import UseCases
+from .use_cases import UseCases
 
 TAGS = st.lists(st.sampled_from(["sea", "see", "sun", "rain"]), unique=True, max_size=3).map(tuple)
 STEPS = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 3), TAGS, st.booleans(), st.booleans()), max_size=40)
@@ -42,11 +42,6 @@ def test_lists_hold_exactly_the_public_live_stories(steps) -> None:
     counted = [(tag, len(found)) for tag, found in expected.items() if found]
     assert lists.with_prefix("", 20) == sorted(counted, key=lambda each: (-each[1], each[0]))
     assert {tag for tag, _ in lists.with_prefix("se", 20)} == {tag for tag in ("sea", "see") if expected[tag]}
-
-
-@pytest.fixture
-def use_cases() -> UseCases:
-    return UseCases()
 
 
 def reader(use_cases: UseCases, keys_of) -> ReadNewest:

@@ -9,7 +9,7 @@ from stories_feed.usecases.notifications import MAX_USERS, AnnounceStories, Next
 from stories_shared.events import StoryNotified
 from stories_shared.testing import eventually
 
-from .test_usecases import UseCases
+from .use_cases import UseCases
 
 
 class Announcing(UseCases):

@@ -20,7 +20,7 @@ from stories_feed.domain.ranking import (
 from stories_feed.testing.builders import NOON, posted, received
 from stories_shared.events import StoryEngaged
 
-from .test_usecases import UseCases
+from .use_cases import UseCases
 
 HOUR = timedelta(hours=1)
 RANKING = FreshnessAndEngagement(4 * 3600, {"reaction": 1.0, "share": 3.0})
@@ -119,11 +119,6 @@ def test_an_earlier_order_stays_while_scores_move(before, after) -> None:
     apply(after)
     live = {key[-1] for key in ranked.ranked.snapshot(0).after(None)}
     assert ranked.order(since=snapshot.time) == [each for each in expected if each in live]
-
-
-@pytest.fixture
-def use_cases() -> UseCases:
-    return UseCases()
 
 
 async def pages(use_cases: UseCases, limit: int = 20, between=lambda: None) -> list[list[str]]:

@@ -28,7 +28,7 @@ from stories_feed.jobs import (
     ANNOUNCE_EVERY,
     EXPIRE_EVERY,
     HEARTBEAT_EVERY,
-    LOOK_EVERY,
+    POLL_EVERY,
     ROLLOUT_EVERY,
     LiveIndexConsumer,
     LiveUpdatesJob,
@@ -109,7 +109,7 @@ def build_app(settings: FeedSettings, now: Clock = system_now) -> FastAPI:
         index_consumer.index.subscribe(on_change)
     live_job = LiveUpdatesJob(live_updates, wakeup, metrics)
     runtime.background_task("live-announcements", live_job.announce, lambda: live_job.iterations)
-    runtime.periodic("live-look", LOOK_EVERY, live_job.look)
+    runtime.periodic("live-look", POLL_EVERY, live_job.poll)
     runtime.periodic("live-heartbeat", HEARTBEAT_EVERY, live_job.heartbeat)
     runtime.on_stop(live_updates.close)
     announce_stories = AnnounceStories(

@@ -23,7 +23,7 @@ EXPIRE_EVERY = timedelta(seconds=1)
 MAX_EXPIRED_PER_RUN = 10_000
 ANNOUNCE_EVERY = timedelta(seconds=1)
 ROLLOUT_EVERY = timedelta(seconds=2)  # contract: reloaded within 5 s
-LOOK_EVERY = timedelta(seconds=1)
+POLL_EVERY = timedelta(seconds=1)
 HEARTBEAT_EVERY = timedelta(seconds=10)  # contract: at most 15
 # How soon a story is announced whose document another replica is about to store.
 ANNOUNCE_AGAIN_S, IDLE_S = 0.05, 5.0
@@ -93,10 +93,10 @@ class LiveUpdatesJob:
             await self.updates.announce()
             self.iterations += 1
 
-    async def look(self) -> None:
-        """Look for changes that the index does not tell."""
+    async def poll(self) -> None:
+        """Poll for changes that the index does not tell."""
         self.metrics.live_connections.set(self.updates.connections)
-        await self.updates.look()
+        await self.updates.poll()
 
     async def heartbeat(self) -> None:
         """Send a comment to every client."""

@@ -36,7 +36,6 @@ class Ranking(Protocol):
             story: a public live story.
             engagement: totals by kind (``reaction``, ``comment``, ``share``, ``answer``); kinds without are omitted.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

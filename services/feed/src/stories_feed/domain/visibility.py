@@ -14,12 +14,10 @@ class Access(Protocol):
     @property
     def audience(self) -> Audience:
         """The audience."""
-        ...
 
     @property
     def hide_from(self) -> Collection[str]:
         """Users who may not see it although the audience includes them."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,10 +42,10 @@ from stories_feed.store.edge_documents import (
     edge_update,
     follow_list_writes,
 )
-from stories_feed.store.follow_lists import FollowLists
+from stories_feed.store.follow_lists import FOLLOW_LISTS, FollowLists
 from stories_feed.store.relations import FIELD_OF_EDGE, edge_ids, fields_in_list, relation_of
 
-EDGES, CHOICES = "edges", "choices"
+EDGES = "edges"
 FEW = 250
 """Blocks, followers, erasures since a time: up to so many are read whole instead of looked up one by one."""
 FOLLOWS_OF_ONE_USER = 4
@@ -65,7 +65,7 @@ async def ensure(mongo: Mongo) -> None:
         IndexModel([("gone", 1)], name="ttl", sparse=True, expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
         outbox.outbox_index(),
     )
-    await mongo.ensure(CHOICES)
+    await mongo.ensure(FOLLOW_LISTS)
 
 
 class MongoEdges:
@@ -75,7 +75,7 @@ class MongoEdges:
         self._mongo = mongo
         self._max_listed = max_listed
         self._edges = mongo[EDGES]
-        self._follow_lists = mongo[CHOICES]
+        self._follow_lists = mongo[FOLLOW_LISTS]
         self._erased = mongo[ERASED_USERS]
         self._now = now
         self._edge_loader = DataLoader(self._edges, {"on": 1}, at_most=MAX_EDGES_PER_QUERY)

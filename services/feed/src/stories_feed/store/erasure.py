@@ -8,8 +8,8 @@ from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 
 from stories_feed.domain.edges import AppliedChange, EdgeChange, EdgeKey, Kind
 from stories_feed.store.edge_documents import KINDS_IN_LISTS, LISTED_KINDS, follow_list_writes
-from stories_feed.store.edges import CHOICES, EDGES
-from stories_feed.store.follow_lists import HIDDEN_BY
+from stories_feed.store.edges import EDGES
+from stories_feed.store.follow_lists import FOLLOW_LISTS, HIDDEN_BY
 from stories_feed.store.seen import SEEN
 from stories_feed.store.stories import MongoStories
 from stories_feed.store.story_documents import STORIES
@@ -25,7 +25,7 @@ class MongoUserData:
         self._mongo = mongo
         self._erased = mongo[ERASED_USERS]
         self._edges = mongo[EDGES]
-        self._follow_lists = mongo[CHOICES]
+        self._follow_lists = mongo[FOLLOW_LISTS]
         self._seen = mongo[SEEN]
         self._documents = mongo[STORIES]
         self._stories = stories

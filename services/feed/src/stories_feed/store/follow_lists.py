@@ -8,6 +8,8 @@ from stories_shared.mongo.data_loader import DataLoader
 
 from stories_feed.domain.edges import FollowList
 
+FOLLOW_LISTS = "choices"
+"""The collection."""
 HIDDEN_BY = "hidden_by"
 LISTS = ("following", "muted", HIDDEN_BY)
 VERSION = ("n", "list_id")

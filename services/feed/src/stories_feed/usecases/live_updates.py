@@ -37,7 +37,7 @@ from stories_feed.usecases.visible_stories import VisibleStories
 
 # A story that has no document by then gets none: its author was erased.
 DOCUMENT_WITHIN = timedelta(minutes=10)
-# So many viewers are looked at in one round of queries.
+# So many viewers share one round of queries.
 VIEWERS_AT_ONCE = 200
 ANNOUNCED_BY = frozenset((Kind.BLOCK, Kind.FOLLOW, Kind.CLOSE_FRIEND, Kind.HIDE, Kind.MUTE))
 
@@ -272,8 +272,8 @@ class LiveUpdates:
         rings = {author: ring.state for author, reel in reels.items() if (ring := ring_of(author, reel, seen))}
         return rings, relations
 
-    async def look(self) -> None:
-        """Look for what the index does not tell: edges, stories seen elsewhere, erased users, ends of tokens."""
+    async def poll(self) -> None:
+        """Poll for what the index does not tell: edges, stories seen elsewhere, erased users, ends of tokens."""
         now = self._now()
         for viewer in list(self._viewers.values()):
             for connection in viewer.connections:
@@ -281,9 +281,9 @@ class LiveUpdates:
                     connection.end()
         viewers = [viewer for viewer in self._viewers.values() if viewer.loaded]
         for number in range(0, len(viewers), VIEWERS_AT_ONCE):
-            await self._look_at(viewers[number : number + VIEWERS_AT_ONCE])
+            await self._poll_viewers(viewers[number : number + VIEWERS_AT_ONCE])
 
-    async def _look_at(self, viewers: Sequence[Viewer]) -> None:
+    async def _poll_viewers(self, viewers: Sequence[Viewer]) -> None:
         names = [viewer.viewer_id for viewer in viewers]
         versions, erased = await asyncio.gather(self._versions(names), self._erased_users(names))
         changed = []
