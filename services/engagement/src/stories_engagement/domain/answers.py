@@ -1,9 +1,8 @@
 """Answers to a story's stickers: poll, quiz, question, promo code."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 AnswerableKind = Literal["poll", "quiz", "question", "promo_code"]
 
@@ -47,8 +46,3 @@ class GivenAnswer:
 
 Tallies = tuple[int, ...]
 """How many answers each option has; of a question or promo code one number."""
-
-
-def layers_from(stored: Iterable[Mapping[str, Any]]) -> tuple[AnswerableLayer, ...]:
-    """The layers in a stored document."""
-    return tuple(AnswerableLayer(**layer) for layer in stored)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import msgspec
 from pymongo import ASCENDING, DESCENDING
 from stories_shared.mongo.client import Document
 
@@ -114,13 +115,4 @@ class PutComment(Write[Comment]):
 
 def comment_of(document: Document) -> Comment:
     """The comment in a document."""
-    return Comment(
-        id=document["_id"],
-        story_id=document["story_id"],
-        writer_id=document["writer_id"],
-        text=document["text"],
-        created_at=document["at"],
-        reply_to=document["reply_to"],
-        replies=document["replies"],
-        hidden=document["hidden"],
-    )
+    return msgspec.convert(document | {"id": document["_id"], "created_at": document["at"]}, Comment)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+import msgspec
 from pymongo import ASCENDING
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Document
@@ -56,15 +57,7 @@ class MongoHiddenWords:
     async def claim(self, now: datetime, until: datetime) -> Rehiding | None:
         """Lease the oldest unapplied change until `until`."""
         claimed = await claim_oldest(self._words, "rehide", now, until)
-        if claimed is None:
-            return None
-        return Rehiding(
-            author_id=claimed["_id"],
-            change=claimed["change"],
-            words=tuple(claimed["words"]),
-            story_id=claimed.get("story_id"),
-            comment_id=claimed.get("comment_id"),
-        )
+        return msgspec.convert(claimed | {"author_id": claimed["_id"]}, Rehiding) if claimed else None
 
     async def apply_some(self, work: Rehiding, until: datetime) -> Rehiding | None:
         """One step: a batch of comments of the current story, or the next story; None: applied or outdated."""

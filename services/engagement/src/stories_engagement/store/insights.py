@@ -3,8 +3,10 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
+import msgspec
 from pymongo import DESCENDING
 from stories_shared.events import LayerTallies, PartViewers, Reach, StoryInsightsSealed, TapSums
 from stories_shared.events.ids import deterministic_id
@@ -13,7 +15,7 @@ from stories_shared.mongo.client import Document, Mongo, Session
 from stories_shared.mongo.erased_users import COLLECTION as ERASED_USERS
 from stories_shared.mongo.outbox import pending_mark
 
-from stories_engagement.domain.answers import layers_from
+from stories_engagement.domain.answers import AnswerableLayer
 from stories_engagement.domain.insights import (
     TOTALLED,
     DropOff,
@@ -154,7 +156,8 @@ class MongoInsights:
 
 def insights_of(story: Document, views: Document, engagements: Document) -> Insights:
     """The figures in a story's counter documents."""
-    layers, sums = layers_from(story.get("layers", ())), views.get("sums", {})
+    layers = msgspec.convert(story.get("layers", ()), tuple[AnswerableLayer, ...])
+    sums = views.get("sums", {})
     tallies = tallies_in(engagements, layers)
     return Insights(
         story_id=story["_id"],
@@ -183,9 +186,7 @@ def document_of(insights: Insights) -> Document:
     emoji = insights.emoji
     document: Document = {"_id": insights.story_id, **{name: getattr(insights, name) for name in SCALARS}}
     document["emoji"] = None if emoji is None else [{"emoji": name, "count": n} for name, n in emoji.items()]
-    document["layers"] = [
-        {"layer_id": layer.layer_id, "kind": layer.kind, "tallies": layer.tallies} for layer in insights.layers
-    ]
+    document["layers"] = [asdict(layer) for layer in insights.layers]
     if insights.series_id is not None:
         document["series_id"] = insights.series_id
     return document
@@ -193,17 +194,8 @@ def document_of(insights: Insights) -> Document:
 
 def insights_from(document: Document) -> Insights:
     """The sealed figures in a document."""
-    emoji = document["emoji"]
-    return Insights(
-        story_id=document["_id"],
-        series_id=document.get("series_id"),
-        **{name: document[name] for name in SCALARS},
-        emoji=None if emoji is None else {each["emoji"]: each["count"] for each in emoji},
-        layers=tuple(
-            LayerFigures(layer["layer_id"], layer["kind"], tuple(layer["tallies"]) if layer["tallies"] else None)
-            for layer in document["layers"]
-        ),
-    )
+    emoji = None if document["emoji"] is None else {each["emoji"]: each["count"] for each in document["emoji"]}
+    return msgspec.convert(document | {"story_id": document["_id"], "emoji": emoji}, Insights)
 
 
 def of_period(author_id: str, period: Period, without: Collection[str]) -> Document:

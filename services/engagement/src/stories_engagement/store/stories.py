@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mappi
 from dataclasses import asdict
 from datetime import datetime
 
+import msgspec
 from pymongo import ASCENDING
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.concurrency import gather_limited
@@ -12,7 +13,6 @@ from stories_shared.events import StoryPosted, encode
 from stories_shared.mongo.client import Document, Mongo, Session
 
 from stories_engagement.domain.access_state import LiveStory
-from stories_engagement.domain.answers import layers_from
 from stories_engagement.domain.views import increments_of
 from stories_engagement.store.insights import MongoInsights
 from stories_engagement.store.kinds import BREAKDOWNS, NO_ENGAGEMENTS, ROW_KINDS, of_stories
@@ -171,7 +171,7 @@ class MongoStories:
     async def live(self) -> AsyncIterator[tuple[str, LiveStory]]:
         """All stored stories."""
         async for story in self._mongo[STORIES].find({}, {"event": 0}, batch_size=SNAPSHOT_BATCH):
-            yield story["_id"], live_story_from(story)
+            yield story["_id"], msgspec.convert(story, LiveStory)
 
     async def ended_since(self, since: datetime) -> AsyncIterator[tuple[str, datetime]]:
         """Stories that ended since a time, and when that was recorded, the oldest first."""
@@ -207,18 +207,3 @@ def grouped(story_ids: Iterable[str], rows: Mapping[str, int]) -> Iterator[list[
 
 
 NO_VIEWS: Document = {"author_id": None, "expires_at": None, "viewers": 0, "plays": 0}
-
-
-def live_story_from(document: Document) -> LiveStory:
-    """The story in a document."""
-    return LiveStory(
-        author_id=document["author_id"],
-        expires_at=document["expires_at"],
-        revision=document["revision"],
-        access_revision=document["access_revision"],
-        comments=document["comments"],
-        reactions=document["reactions"],
-        sharing=document["sharing"],
-        view_list=document["view_list"],
-        layers=layers_from(document.get("layers", ())),
-    )

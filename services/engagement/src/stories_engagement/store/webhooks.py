@@ -6,11 +6,12 @@ delivers to an endpoint (a lease of its own), so nothing else claims a delivery.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
+import msgspec
 from pymongo import ASCENDING, DESCENDING, InsertOne, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.mongo.client import Document, Mongo
@@ -245,14 +246,7 @@ def document_of(webhook: Webhook) -> Document:
 
 def webhook_of(document: Document) -> Webhook:
     """The endpoint in a document."""
-    return Webhook(
-        id=document["_id"],
-        url=document["url"],
-        events=tuple(document["events"]),
-        secret=document["secret"],
-        created_at=document["created_at"],
-        enabled=document["enabled"],
-    )
+    return msgspec.convert(document | {"id": document["_id"]}, Webhook)
 
 
 def delivery_document(delivery: Delivery) -> Document:
@@ -262,10 +256,6 @@ def delivery_document(delivery: Delivery) -> Document:
     return {"_id": document.pop("id"), **document}
 
 
-NAMES = tuple(field.name for field in fields(Delivery) if field.name not in {"id", "user_ids"})
-
-
 def delivery_from(document: Document) -> Delivery:
     """The delivery in a document."""
-    named: dict[str, Any] = {name: document.get(name) for name in NAMES}
-    return Delivery(id=document["_id"], user_ids=tuple(document["user_ids"]), **named)
+    return msgspec.convert(document | {"id": document["_id"]}, Delivery)

@@ -1,6 +1,6 @@
 """The erasure of a user's account: the services that must confirm, and the receipt."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -31,7 +31,7 @@ class AccountReceipt:
     user_id: str
     at: datetime
     erased: Mapping[Service, datetime] = field(default_factory=dict)
-    expected: Sequence[Service] = SERVICES
+    expected: tuple[Service, ...] = SERVICES
     """The services that had to confirm at the time of the request."""
 
     @property

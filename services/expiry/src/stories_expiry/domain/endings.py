@@ -1,6 +1,6 @@
 """Endings of stories, confirmations of stores, and receipts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -73,7 +73,7 @@ class Receipt:
     ended_at: datetime
     erased: Mapping[Store, datetime] = field(default_factory=dict)
     completed_at: datetime | None = None
-    expected: Sequence[Store] = STORES
+    expected: tuple[Store, ...] = STORES
     """The stores that had to confirm when the story ended."""
     was_archived: bool = False
     """Whether its author's archive kept it when it ended."""
@@ -87,7 +87,7 @@ class Receipt:
     def stores(self) -> tuple[Store, ...]:
         """The stores that had the story after its end."""
         in_archive = self.was_archived or ARCHIVE in self.erased
-        return (*self.expected, ARCHIVE) if in_archive else tuple(self.expected)
+        return (*self.expected, ARCHIVE) if in_archive else self.expected
 
     @property
     def held(self) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 from pymongo import IndexModel
 from stories_shared.events import UserErased
 from stories_shared.events.outgoing import OutgoingEvent
@@ -76,13 +77,7 @@ class MongoAccounts(Resending):
 
 def receipt_of(document: Document) -> AccountReceipt:
     """The receipt in a document."""
-    return AccountReceipt(
-        receipt_id=document["_id"],
-        user_id=document["user_id"],
-        at=document["at"],
-        expected=tuple(document.get("expected", SERVICES)),
-        erased=document.get("erased", {}),
-    )
+    return msgspec.convert(document | {"receipt_id": document["_id"]}, AccountReceipt)
 
 
 def user_erased_events(document: Document) -> list[OutgoingEvent]:
