@@ -17,7 +17,7 @@ from stories_shared.http.problems import invalid
 from stories_shared.http.rate_limits import rate_limited
 
 from stories_engagement.domain.answers import AnswerableKind
-from stories_engagement.domain.insights import Insights, Totals, completion_rate, mean_watch_ms
+from stories_engagement.domain.insights import Totals, completion_rate, mean_watch_ms
 from stories_engagement.usecases.insights import Period, ReadInsights, StoryInsights
 
 
@@ -125,19 +125,12 @@ def insights_response(found: StoryInsights) -> InsightsResponse:
         plays=figures.plays,
         completion_rate=completion_rate(figures),
         mean_watch_ms=mean_watch_ms(figures),
-        taps=taps_of(figures),
+        taps=TapSumsResponse.model_validate(figures, from_attributes=True),
         drop_off=None if parts is None else [PartViewersResponse(part=p, viewers=n) for p, n in parts.items()],
         reactions=None if figures.emoji is None else dict(figures.emoji),
         comments=figures.comments,
         shares=figures.shares,
-        answers=[
-            LayerTalliesResponse(
-                layer_id=layer.layer_id,
-                kind=layer.kind,
-                tallies=None if layer.tallies is None else list(layer.tallies),
-            )
-            for layer in figures.layers
-        ],
+        answers=[LayerTalliesResponse.model_validate(layer, from_attributes=True) for layer in figures.layers],
     )
 
 
@@ -149,17 +142,12 @@ def totals_response(totals: Totals) -> InsightsTotals:
         plays=totals.plays,
         completion_rate=completion_rate(totals),
         mean_watch_ms=mean_watch_ms(totals),
-        taps=taps_of(totals),
+        taps=TapSumsResponse.model_validate(totals, from_attributes=True),
         reactions=totals.reactions,
         comments=totals.comments,
         shares=totals.shares,
         answers=totals.answered,
     )
-
-
-def taps_of(figures: Insights | Totals) -> TapSumsResponse:
-    """The sums of taps."""
-    return TapSumsResponse(forward=figures.forward, back=figures.back, exit=figures.exit)
 
 
 def insight_routes(read: ReadInsights, cursors: Cursors, now: Clock) -> APIRouter:

@@ -221,9 +221,7 @@ def insight_events(document: Document) -> list[OutgoingEvent]:
         reactions=None if insights.emoji is None else dict(insights.emoji),
         comments=insights.comments,
         shares=insights.shares,
-        answers=tuple(
-            LayerTallies(layer_id=layer.layer_id, kind=layer.kind, tallies=layer.tallies) for layer in insights.layers
-        ),
+        answers=tuple(LayerTallies(**asdict(layer)) for layer in insights.layers),
     )
     return [OutgoingEvent(event, deterministic_id(f"{event.topic}/{event.story_id}"), event.sealed_at)]
 
