@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from starlette.requests import Request
 
 from stories_shared.events.ids import new_id
-from stories_shared.http.problems import Problem, problem
+from stories_shared.http.problems import Problem, invalid, problem
 from stories_shared.mongo.idempotency import IdempotencyRequest, IdempotencyStore, KeyReused, KeyRunning, Replay
 
 T = TypeVar("T")
@@ -31,8 +31,7 @@ def idempotency_request(
         return None
     keys = request.headers.getlist("idempotency-key")
     if len(keys) != 1 or not PRINTABLE.fullmatch(keys[0]):
-        fault = "must be once 1 to 255 printable ASCII characters"
-        raise problem("invalid", fault, errors=[{"loc": ["header", "Idempotency-Key"], "msg": fault}])
+        raise invalid("must be once 1 to 255 printable ASCII characters", "header", "Idempotency-Key")
     return IdempotencyRequest(request.method, request.url.path, keys[0], hash_of(request.scope.get("stories.document")))
 
 

@@ -11,10 +11,12 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic_core import PydanticCustomError
 
 from stories_shared.auth.signed_text import MAX_SIGNED_CHARACTERS, BadSignature, Key, Signer
-from stories_shared.http.problems import Problem, problem
+from stories_shared.http.problems import Problem
+from stories_shared.http.queries import bad_query
 
 DEFAULT_LIMIT = 20  # contract
 MAX_LIMIT = 100  # contract
+NOT_A_LIMIT = "must be a whole number from 1 to 100"
 
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ T = TypeVar("T")
 def digits_only(value: object) -> object:
     """Reject ``limit=1_0``, ``+5`` and `` 5``, which Python's ``int`` accepts."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 3):
-        raise PydanticCustomError("limit", "must be a whole number from 1 to 100")
+        raise PydanticCustomError("limit", NOT_A_LIMIT)
     return value
 
 
@@ -34,15 +36,11 @@ CursorText = Annotated[str | None, Query(max_length=MAX_SIGNED_CHARACTERS)]
 class PageParams:
     """The requested part of a list."""
 
-    limit: int = DEFAULT_LIMIT
-    cursor: str | None = None
+    limit: Limit = DEFAULT_LIMIT
+    cursor: CursorText = None
 
 
-def page_params(limit: Limit = DEFAULT_LIMIT, cursor: CursorText = None) -> PageParams:
-    return PageParams(limit, cursor)
-
-
-Paged = Annotated[PageParams, Depends(page_params)]
+Paged = Annotated[PageParams, Depends()]
 """``async def route(page: Paged)``."""
 
 
@@ -50,8 +48,7 @@ def read_page(query: dict[str, str]) -> PageParams:
     """The same for raw routes, from ``queries.query(request, "limit", "cursor", …)``; 422."""
     text = query.get("limit", str(DEFAULT_LIMIT))
     if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT):
-        msg = "must be a whole number from 1 to 100"
-        raise problem("invalid", "bad query", errors=[{"loc": ["query", "limit"], "msg": msg}])
+        raise bad_query("limit", NOT_A_LIMIT)
     cursor = query.get("cursor")
     if cursor is not None and len(cursor) > MAX_SIGNED_CHARACTERS:
         raise bad_cursor()
@@ -128,4 +125,4 @@ def bound_to(route: str, user_id: str) -> bytes:
 
 
 def bad_cursor() -> Problem:
-    return problem("invalid", "bad query", errors=[{"loc": ["query", "cursor"], "msg": "not a cursor of this list"}])
+    return bad_query("cursor", "not a cursor of this list")

@@ -50,7 +50,7 @@ class ProblemMiddleware:
             inner = dict(scope) | {
                 "method": "GET",
                 "stories.head": True,
-            }  # the server goes by its own scope and sends no body
+            }  # the server sends no body: it has its own scope
             await self(inner, receive, send)
             scope.update((name, inner[name]) for name in ("route", "path_params") if name in inner)
             return

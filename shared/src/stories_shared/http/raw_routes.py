@@ -4,7 +4,8 @@ They authenticate, count against a rate limit and parse the query as the other r
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, cast
 
 from fastapi import APIRouter
@@ -19,6 +20,7 @@ from stories_shared.timeouts import SharedTimeout
 
 Endpoint = Callable[[Request, Caller, dict[str, str]], Awaitable[Response]]
 Schema = Mapping[str, Any]
+NONE: Mapping[Any, Any] = MappingProxyType({})
 
 PAGING: Mapping[str, Schema] = {"limit": {}, "cursor": {}}
 """The query parameters of a list: ``paging.read_page`` parses them, ``openapi_terms`` describes them."""
@@ -30,15 +32,15 @@ class OperationDoc:
 
     method: str
     summary: str
-    path: Mapping[str, Schema] = field(default_factory=dict)
-    query: Mapping[str, Schema] = field(default_factory=dict)
-    required: frozenset[str] = frozenset()
-    headers: Mapping[str, Schema] = field(default_factory=dict)
-    body: Any = None
-    answers: Mapping[int, Any] = field(default_factory=dict)
-    limit: str | None = None
-    tags: tuple[str, ...] = ()
-    refusals: tuple[str, ...] = ()
+    path: Mapping[str, Schema]
+    query: Mapping[str, Schema]
+    required: frozenset[str]
+    headers: Mapping[str, Schema]
+    body: Any
+    answers: Mapping[int, Any]
+    limit: str | None
+    tags: tuple[str, ...]
+    refusals: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,12 @@ def raw_route(  # noqa: PLR0913, RUF100
     path: str,
     *,
     summary: str,
-    parameters: Mapping[str, Schema] | None = None,
-    query: Mapping[str, Schema] | None = None,
+    parameters: Mapping[str, Schema] = NONE,
+    query: Mapping[str, Schema] = NONE,
     required: frozenset[str] = frozenset(),
-    headers: Mapping[str, Schema] | None = None,
+    headers: Mapping[str, Schema] = NONE,
     body: Any = None,
-    answers: Mapping[int, Any] | None = None,
+    answers: Mapping[int, Any] = NONE,
     limit: str | None = None,
     tags: tuple[str, ...] = (),
     deadline_s: float | None = None,
@@ -76,28 +78,18 @@ def raw_route(  # noqa: PLR0913, RUF100
     endpoint must not await anything that swallows a cancellation then. ``authenticate`` finds the caller, by the bearer
     token if nothing else is given.
     """
-    if any(status >= 400 for status in answers or {}):
+    if any(status >= 400 for status in answers):
         raise ValueError(f"{method} {path}: declare problems with refusals=, not answers=")
+    tags = tags or tuple(map(str, router.tags))
     operation = OperationDoc(
-        method,
-        summary,
-        parameters or {},
-        query or {},
-        required,
-        headers or {},
-        body,
-        answers or {},
-        limit,
-        tags or tuple(map(str, router.tags)),
-        refusals,
+        method, summary, parameters, query, required, headers, body, answers, limit, tags, refusals
     )
 
     def add(endpoint: Endpoint) -> Endpoint:
         router.add_route(
             path,
-            cast(
-                "Any", RawEndpoint(path, endpoint, operation, deadline_s, authenticate)
-            ),  # Starlette takes an ASGI application too
+            # Starlette takes an ASGI application too
+            cast("Any", RawEndpoint(path, endpoint, operation, deadline_s, authenticate)),
             methods=[method],
             name=endpoint.__name__,
         )

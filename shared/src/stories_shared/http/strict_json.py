@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from stories_shared.http.problems import InputError, Problem, problem
+from stories_shared.http.problems import InputError, Problem, invalid, problem
 
 MAX_BODY_BYTES = 256 * 1024  # contract, errors
 BODY_S = 20  # 256 KiB from a slow phone
@@ -111,14 +111,14 @@ def no_constant(name: str) -> Any:
 
 def integer(text: str) -> int:
     if len(text) > 20 or abs(value := int(text)) > MAX_INTEGER:
-        raise problem("invalid", "a number is out of range", errors=[{"loc": ["body"], "msg": "number out of range"}])
+        raise out_of_range()
     return value
 
 
 def real(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise problem("invalid", "a number is out of range", errors=[{"loc": ["body"], "msg": "number out of range"}])
+        raise out_of_range()
     return value
 
 
@@ -173,5 +173,8 @@ def is_clean(text: str) -> bool:
 
 
 def too_deep() -> Problem:
-    detail = f"nested deeper than {MAX_DEPTH} levels"
-    return problem("invalid", detail, errors=[{"loc": ["body"], "msg": detail}])
+    return invalid(f"nested deeper than {MAX_DEPTH} levels", "body")
+
+
+def out_of_range() -> Problem:
+    return problem("invalid", "a number is out of range", errors=[{"loc": ["body"], "msg": "number out of range"}])

@@ -57,21 +57,17 @@ class Topic:
 
     def config(self, replication: int) -> dict[str, str]:
         """The topic's configuration by Kafka's names."""
-        milliseconds = {name: str(int(value.total_seconds() * 1000)) for name, value in self.durations().items()}
-        return milliseconds | {
+        compacted = "compact" in self.cleanup
+        times = {"retention.ms": self.retention, "segment.ms": self.segment}
+        if compacted:
+            times |= {"max.compaction.lag.ms": self.segment, "delete.retention.ms": self.retention}
+        return {name: str(int(value.total_seconds() * 1000)) for name, value in times.items()} | {
             "cleanup.policy": ",".join(self.cleanup),
             "max.message.bytes": str(self.max_message_bytes),
             "message.timestamp.type": "LogAppendTime",
             "min.insync.replicas": "2" if replication >= 3 else "1",
-            **({"min.cleanable.dirty.ratio": "0.01"} if "compact" in self.cleanup else {}),
+            **({"min.cleanable.dirty.ratio": "0.01"} if compacted else {}),
         }
-
-    def durations(self) -> Mapping[str, timedelta]:
-        """The topic's times by configuration name."""
-        times = {"retention.ms": self.retention, "segment.ms": self.segment}
-        if "compact" in self.cleanup:
-            times |= {"max.compaction.lag.ms": self.segment, "delete.retention.ms": self.retention}
-        return times
 
 
 class Topics(dict[str, Topic]):

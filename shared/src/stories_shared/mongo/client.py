@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
@@ -99,6 +100,11 @@ if sys.version_info < (3, 12):
         setattr(waiting, "_async_cond_wait", _cond_wait_same_task)  # noqa: B010  (a name that types do not know)
 
 
+async def awaited(value: Any) -> Any:
+    """The value of a call that one driver makes a coroutine and the other does not."""
+    return await value if isawaitable(value) else value
+
+
 class Mongo:
     """One service's database."""
 
@@ -177,9 +183,7 @@ class Mongo:
 
     async def close(self) -> None:
         """Close every connection."""
-        closing = self.client.close()
-        if closing is not None:
-            await closing
+        await awaited(self.client.close())
 
     async def transaction(self, callback: Callable[[Session], Awaitable[T]]) -> T:
         """Run a callback in a transaction (snapshot reads, majority writes) and return its result.
@@ -187,8 +191,7 @@ class Mongo:
         The callback is retried after transient errors: it must build its state anew each time. Every call in it takes
         ``session=``. After two seconds of retries the last error is raised.
         """
-        started = self.client.start_session()
-        session: Any = await started if hasattr(started, "__await__") else started
+        session = await awaited(self.client.start_session())
         until, pause = time.monotonic() + TRANSACTION_TIMEOUT_S, FIRST_PAUSE_S
         async with session:
             while True:
@@ -207,8 +210,7 @@ class Mongo:
             write_concern=WriteConcern(w="majority", j=True),
             read_preference=ReadPreference.PRIMARY,
         )
-        if hasattr(begun, "__await__"):
-            await begun
+        await awaited(begun)
         try:
             result = await callback(session)
         except BaseException:
@@ -228,9 +230,7 @@ class Mongo:
         self, collection: Collection, pipeline: Sequence[Mapping[str, Any]], session: Session | None = None
     ) -> list[Document]:
         """All results of a pipeline; keep it bounded with ``$limit``."""
-        cursor: Any = collection.aggregate(list(pipeline), session=session)
-        if hasattr(cursor, "__await__"):
-            cursor = await cursor
+        cursor = await awaited(collection.aggregate(list(pipeline), session=session))
         found: list[Document] = await cursor.to_list(None)
         return found
 

@@ -49,7 +49,13 @@ class TaskSupervisor:
     def background_task(
         self, name: str, run: Callable[[], Awaitable[object]], iterations: Callable[[], int] | None = None
     ) -> None:
-        """Add a task that loops for ever; one that counts its iterations is checked for stalls."""
+        """Add a task that loops for ever; it is restarted with backoff when it fails.
+
+        Args:
+            name: for logs.
+            run: the loop.
+            iterations: how many iterations it has finished; a task without one for two minutes is stalled.
+        """
         self.background_tasks.append(BackgroundTask(name, run, watched=iterations is not None, iterations=iterations))
 
     def periodic(self, name: str, every: timedelta, iteration: Callable[[], Awaitable[object]]) -> None:

@@ -38,7 +38,7 @@ class Health:
         self.readiness_checks[name] = check
 
     def degraded_check(self, name: str, check: Check) -> None:
-        """Add a check that is reported, but does not make the process unready."""
+        """Add a check of a dependency that most requests do not need: reported by a process that stays ready."""
         self.degraded_checks[name] = check
 
     async def check(self) -> None:

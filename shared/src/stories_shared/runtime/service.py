@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -104,7 +104,9 @@ class ServiceRuntime:
         )
         self.tickets = Tickets(settings.ticket_secrets)
         self.system_tasks, self.guarded_tasks = TaskSupervisor(), TaskSupervisor()
+        self.background_task, self.periodic = self.guarded_tasks.background_task, self.guarded_tasks.periodic
         self.health = health.Health(self.mongo, self.metrics)
+        self.readiness_check, self.degraded_check = self.health.readiness_check, self.health.degraded_check
         self.clock_guard = ClockGuard(self.health, self.guarded_tasks, self._leave_groups)
         self.consumer_monitor = consumer_monitor.ConsumerMonitor(self.kafka, self.consumer_context, self.metrics, now)
         self.watchdog = Watchdog()
@@ -115,41 +117,17 @@ class ServiceRuntime:
         self._stop_callbacks: list[Callable[[], None]] = []
         self._close_callbacks: list[Callable[[], Coroutine[Any, Any, None]]] = []
 
-    def background_task(
-        self, name: str, run: Callable[[], Awaitable[object]], iterations: Callable[[], int] | None = None
-    ) -> None:
-        """Add a task that loops for ever; it is restarted with backoff when it fails.
-
-        Args:
-            name: for logs.
-            run: the loop.
-            iterations: how many iterations it has finished; a task without one for two minutes is stalled.
-        """
-        self.guarded_tasks.background_task(name, run, iterations)
-
-    def periodic(self, name: str, every: timedelta, iteration: Callable[[], Awaitable[object]]) -> None:
-        """Add a bounded iteration that runs periodically; one that returns True runs again at once."""
-        self.guarded_tasks.periodic(name, every, iteration)
-
-    def readiness_check(self, name: str, check: health.Check) -> None:
-        """Add a readiness check."""
-        self.health.readiness_check(name, check)
-
-    def degraded_check(self, name: str, check: health.Check) -> None:
-        """Add a check of a dependency that most requests do not need: reported by a replica that stays ready."""
-        self.health.degraded_check(name, check)
-
     def outbox(self, outbox: Outbox) -> None:
         """Run the relay of an outbox and measure its backlog."""
         self.outboxes.append(outbox)
-        self.guarded_tasks.background_task(f"relay-{outbox.name}", outbox.run, lambda: outbox.iterations)
+        self.background_task(f"relay-{outbox.name}", outbox.run, lambda: outbox.iterations)
 
     def tail(self, tail: LogTail) -> None:
         """Run a log tail, measure its lag, and be unready until it has caught up."""
         self.consumer_monitor.tails.append(tail)
         if self.tracer.makes_spans:
             tail.apply = self._with_span(tail.apply, tail.name)
-        self.guarded_tasks.background_task(f"tail-{tail.name}", tail.run, lambda: tail.iterations)
+        self.background_task(f"tail-{tail.name}", tail.run, lambda: tail.iterations)
         self.readiness_check(tail.name, lambda: None if tail.ready else "still loading")
 
     def on_stop(self, begin: Callable[[], None]) -> None:

@@ -27,12 +27,6 @@ from stories_shared.runtime.mongo_metrics import QUIET_COMMANDS
 from stories_shared.tracing import continue_trace, current_traceparent, valid_traceparent
 from stories_shared.tracing.tracer import Kind, Tracer
 
-KINDS: Mapping[Kind, SpanKind] = {
-    "server": SpanKind.SERVER,
-    "client": SpanKind.CLIENT,
-    "producer": SpanKind.PRODUCER,
-    "consumer": SpanKind.CONSUMER,
-}
 SYSTEMS = {
     KAFKA: ("messaging.system", "kafka"),
     MONGODB: ("db.system.name", "mongodb"),
@@ -83,7 +77,7 @@ class SpanTracer(Tracer):
         several = len(distinct) > 1
         links = [Link(context) for given in distinct if several and (context := span_context_of(given))]
         parent = None if several else next(iter(distinct), current_traceparent())
-        span = self.tracer.start_span(name, within(parent), KINDS[kind], attributes=attributes, links=links)
+        span = self.tracer.start_span(name, within(parent), SpanKind[kind.upper()], attributes=attributes, links=links)
         with continue_trace(traceparent_of(span)):
             try:
                 yield span
