@@ -1,7 +1,6 @@
 """A configured application: problems, rate limits, raw routes and their OpenAPI document."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 
 import httpx
 import msgspec
@@ -22,6 +21,7 @@ from stories_shared.http.rate_limits import RateLimits, consume, rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
 from stories_shared.http.strict_json import read_document
 from stories_shared.runtime.log_throttle import INTERVAL_S, LogThrottle
+from stories_shared.testing import FakeClock
 
 
 class ByName:
@@ -108,20 +108,9 @@ async def post_views(request: Request, caller: Caller, query: dict[str, str]) ->
     return Response(status_code=202)
 
 
-class Watch:
-    def __init__(self) -> None:
-        self.time = datetime(2026, 11, 22, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def wait(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
-
-
 @pytest.fixture
-def watch():
-    return Watch()
+def clock():
+    return FakeClock()
 
 
 @pytest.fixture
@@ -130,10 +119,10 @@ def refused():
 
 
 @pytest.fixture
-def app(watch, refused):
+def app(clock, refused):
     app = FastAPI(title="Stories", docs_url=None, redoc_url=None)
     app.include_router(router)
-    configure_app(app, ByName(), limits=RateLimits({"shares": 3, "reads": 1000, "views": 100}, refused.append, watch))
+    configure_app(app, ByName(), limits=RateLimits({"shares": 3, "reads": 1000, "views": 100}, refused.append, clock))
     return app
 
 
@@ -199,20 +188,20 @@ async def test_unlisted_problem_type_cannot_be_raised():
         problems.Problem(409, "made-up")
 
 
-async def test_rate_limit_headers_show_remaining_quota_and_reset(client, watch, refused):
+async def test_rate_limit_headers_show_remaining_quota_and_reset(client, clock, refused):
     for left in (2, 1, 0):
         answer = await client.post("/v1/shares", json={"text": "a"}, headers=ann())
         assert answer.status_code == 201
         assert answer.headers["ratelimit-policy"] == '"shares";q=3;w=60'
         assert answer.headers["ratelimit"] == f'"shares";r={left};t=60'
-    watch.wait(22.5)
+    clock.forward(seconds=22.5)
     answer = await client.post("/v1/shares", json={"text": "a"}, headers=ann())
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "38")
     assert answer.headers["ratelimit"] == '"shares";r=0;t=38'
     assert answer.json()["type"] == "urn:stories:rate-limited"
     assert refused == ["shares"]
     assert (await client.post("/v1/shares", json={"text": "a"}, headers=ann("bob"))).status_code == 201
-    watch.wait(38)
+    clock.forward(seconds=38)
     assert (await client.post("/v1/shares", json={"text": "a"}, headers=ann())).status_code == 201
 
 

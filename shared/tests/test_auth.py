@@ -7,7 +7,7 @@ import json
 import re
 import time
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jwt
@@ -18,20 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from stories_shared.auth import jwks as key_sets
 from stories_shared.auth.tokens import Authenticator, Caller, Unauthenticated
 from stories_shared.errors import Unavailable
+from stories_shared.testing import FakeClock
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ISSUER, AUDIENCE = "https://app.example", "stories"
-
-
-class Watch:
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def wait(self, **units: float) -> None:
-        self.time += timedelta(**units)
 
 
 class Signer:
@@ -64,8 +54,8 @@ ED = SIGNERS["EdDSA"]
 
 
 @pytest.fixture
-def watch():
-    return Watch()
+def clock():
+    return FakeClock(NOW)
 
 
 @pytest.fixture
@@ -76,8 +66,8 @@ def jwks(tmp_path) -> Path:
 
 
 @pytest.fixture
-def authenticator(jwks, watch):
-    return Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch)
+def authenticator(jwks, clock):
+    return Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock)
 
 
 async def refused(authenticator: Authenticator, token: str | None, reason: str | None = None) -> None:
@@ -179,8 +169,8 @@ async def test_roles_are_a_list_of_strings_or_empty(authenticator, roles):
     assert not (await authenticator.caller("Bearer " + ED.token(roles=roles))).is_admin
 
 
-async def test_user_claim_is_configurable(jwks, watch):
-    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, "uid", watch)
+async def test_user_claim_is_configurable(jwks, clock):
+    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, "uid", clock)
     assert (await authenticator.caller("Bearer " + ED.token(uid="bob"))).user_id == "bob"
     await refused(authenticator, ED.token())
 
@@ -190,12 +180,12 @@ async def test_token_over_8_kib_is_rejected(authenticator):
     assert await authenticator.caller("Bearer " + ED.token(more="a" * 5000))
 
 
-async def test_cached_token_expires_at_its_exp(authenticator, watch):
+async def test_cached_token_expires_at_its_exp(authenticator, clock):
     token = ED.token()
     await authenticator.caller(f"Bearer {token}")
-    watch.wait(seconds=629)
+    clock.forward(seconds=629)
     await authenticator.caller(f"Bearer {token}")
-    watch.wait(seconds=1)
+    clock.forward(seconds=1)
     await refused(authenticator, token, "expired")
 
 
@@ -421,40 +411,40 @@ async def test_access_token_types_are_accepted(authenticator, kind):
         {"kid": 7},
     ],
 )
-async def test_keys_not_for_signatures_are_ignored(jwks, watch, changes):
+async def test_keys_not_for_signatures_are_ignored(jwks, clock, changes):
     jwks.write_text(json.dumps({"keys": [ED.jwk(**changes), SIGNERS["ES256"].jwk(), 7, None]}))
-    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch)
+    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock)
     await refused(authenticator, ED.token(), "no such key")
     assert await authenticator.caller("Bearer " + SIGNERS["ES256"].token())
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-async def test_short_rsa_keys_are_ignored(jwks, watch):
+async def test_short_rsa_keys_are_ignored(jwks, clock):
     short = Signer("RS256", "short", bits=1024)
     jwks.write_text(json.dumps({"keys": [short.jwk(), ED.jwk()]}))
     claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
     token = jwt.encode(claims, short.private, "RS256", headers={"kid": "short"})
-    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch), token, "no such key")
+    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock), token, "no such key")
 
 
-async def test_key_without_alg_gets_the_algorithm_of_its_type(jwks, watch):
+async def test_key_without_alg_gets_the_algorithm_of_its_type(jwks, clock):
     bare = [{k: v for k, v in signer.jwk().items() if k != "alg"} for signer in SIGNERS.values()]
     jwks.write_text(json.dumps({"keys": bare}))
-    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch)
+    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock)
     for algorithm in ("RS256", "ES256", "EdDSA"):
         assert await authenticator.caller("Bearer " + SIGNERS[algorithm].token())
     await refused(authenticator, SIGNERS["PS256"].token(), "no such key")
 
 
-async def test_token_without_kid_uses_the_only_key_of_its_algorithm(jwks, watch):
+async def test_token_without_kid_uses_the_only_key_of_its_algorithm(jwks, clock):
     claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
     token = jwt.encode(claims, ED.private, "EdDSA")
-    assert await Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch).caller(f"Bearer {token}")
+    assert await Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock).caller(f"Bearer {token}")
     jwks.write_text(json.dumps({"keys": [ED.jwk(), Signer("EdDSA", "two").jwk()]}))
-    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=watch), token, "no such key")
+    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock), token, "no such key")
 
 
-async def test_key_file_is_reloaded_when_it_changes(authenticator, jwks, watch):
+async def test_key_file_is_reloaded_when_it_changes(authenticator, jwks, clock):
     await authenticator.caller("Bearer " + ED.token())
     other = Signer("EdDSA", "other")
     jwks.write_text(json.dumps({"keys": [other.jwk()]}))
@@ -462,27 +452,27 @@ async def test_key_file_is_reloaded_when_it_changes(authenticator, jwks, watch):
     await refused(authenticator, ED.token(), "no such key")  # remembered no more
 
 
-async def test_refresh_without_changes_keeps_cached_tokens(authenticator, jwks, watch):
+async def test_refresh_without_changes_keeps_cached_tokens(authenticator, jwks, clock):
     token = "Bearer " + ED.token()
     caller = await authenticator.caller(token)
     jwks.write_text(json.dumps(json.loads(jwks.read_text()), indent=3))
-    watch.wait(seconds=2)
+    clock.forward(seconds=2)
     assert await authenticator.caller(token) is caller
 
 
-async def test_broken_key_file_keeps_the_current_keys(authenticator, jwks, watch):
+async def test_broken_key_file_keeps_the_current_keys(authenticator, jwks, clock):
     await authenticator.caller("Bearer " + ED.token())
     for text in ("{", "[]", '{"keys": []}', "\0"):
         jwks.write_text(text)
-        watch.wait(seconds=2)
+        clock.forward(seconds=2)
         assert await authenticator.caller("Bearer " + ED.token(jti=text))
     jwks.unlink()
-    watch.wait(seconds=2)
+    clock.forward(seconds=2)
     assert await authenticator.caller("Bearer " + ED.token(jti="gone"))
 
 
-async def test_missing_keys_raise_unavailable(tmp_path, watch):
-    authenticator = Authenticator(str(tmp_path / "none"), ISSUER, AUDIENCE, now=watch)
+async def test_missing_keys_raise_unavailable(tmp_path, clock):
+    authenticator = Authenticator(str(tmp_path / "none"), ISSUER, AUDIENCE, now=clock)
     with pytest.raises(Unavailable):
         await authenticator.caller("Bearer " + ED.token())
 
@@ -540,8 +530,8 @@ async def soon(seconds: float = 5):
 
 
 @pytest.fixture
-def by_url(issuer, watch):
-    return Authenticator(issuer.url, ISSUER, AUDIENCE, now=watch)
+def by_url(issuer, clock):
+    return Authenticator(issuer.url, ISSUER, AUDIENCE, now=clock)
 
 
 async def test_concurrent_requests_share_one_key_fetch(by_url, issuer):
@@ -549,36 +539,36 @@ async def test_concurrent_requests_share_one_key_fetch(by_url, issuer):
     assert issuer.requests == 1
 
 
-async def test_unknown_kid_refetches_at_most_once_a_minute(by_url, issuer, watch):
+async def test_unknown_kid_refetches_at_most_once_a_minute(by_url, issuer, clock):
     await by_url.caller("Bearer " + ED.token())
     fresh = Signer("EdDSA", "fresh")
     await refused(by_url, fresh.token(), "no such key")
     issuer.keys.append(fresh.jwk())
     await refused(by_url, fresh.token(), "no such key")
     assert issuer.requests == 1
-    watch.wait(seconds=61)
+    clock.forward(seconds=61)
     await asyncio.gather(*(by_url.caller("Bearer " + fresh.token(jti=str(n))) for n in range(20)))
     assert issuer.requests == 2
 
 
-async def test_keys_stay_valid_for_a_day_without_the_url(by_url, issuer, watch):
+async def test_keys_stay_valid_for_a_day_without_the_url(by_url, issuer, clock):
     await by_url.caller("Bearer " + ED.token())
     issuer.silent = True
-    watch.wait(hours=23, minutes=59)
+    clock.forward(hours=23, minutes=59)
     assert await by_url.caller("Bearer " + ED.token(exp=NOW.timestamp() + 200_000))
-    watch.wait(minutes=2)
+    clock.forward(minutes=2)
     with pytest.raises(Unavailable):
         await by_url.caller("Bearer " + ED.token(exp=NOW.timestamp() + 200_001))
     issuer.silent = False
-    watch.wait(seconds=2)
+    clock.forward(seconds=2)
     assert await by_url.caller("Bearer " + ED.token(exp=NOW.timestamp() + 200_002))
 
 
-async def test_revoked_key_is_removed_soon(by_url, issuer, watch):
+async def test_revoked_key_is_removed_soon(by_url, issuer, clock):
     token = ED.token(exp=NOW.timestamp() + 7200)
     await by_url.caller(f"Bearer {token}")
     issuer.keys = [Signer("EdDSA", "next").jwk()]
-    watch.wait(minutes=11)
+    clock.forward(minutes=11)
     async with soon():
         while True:
             try:
@@ -588,7 +578,7 @@ async def test_revoked_key_is_removed_soon(by_url, issuer, watch):
             await asyncio.sleep(0.01)
 
 
-async def test_unresponsive_key_url_times_out_within_three_seconds(watch):
+async def test_unresponsive_key_url_times_out_within_three_seconds(clock):
     async def swallow(reader, writer):
         await reader.read()
 
@@ -596,5 +586,5 @@ async def test_unresponsive_key_url_times_out_within_three_seconds(watch):
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
     async with soon(3):
         with pytest.raises(Unavailable):
-            await Authenticator(url, ISSUER, AUDIENCE, now=watch).caller("Bearer " + ED.token())
+            await Authenticator(url, ISSUER, AUDIENCE, now=clock).caller("Bearer " + ED.token())
     server.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -25,33 +25,22 @@ from stories_shared.mongo.idempotency import (
     KeyRunning,
     Replay,
 )
-from stories_shared.testing import eventually
+from stories_shared.testing import FakeClock, eventually
 from stories_shared.timeouts import wait_at_most
 
 pytestmark = pytest.mark.servers
 
 
-class Watch:
-    def __init__(self) -> None:
-        self.time = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def wait(self, **units: float) -> None:
-        self.time += timedelta(**units)
-
-
 @pytest.fixture
-def watch():
-    return Watch()
+def clock():
+    return FakeClock(datetime.now(UTC))
 
 
 @pytest_asyncio.fixture(params=["pymongo", "motor"])
-async def claims(request, realm, watch):
+async def claims(request, realm, clock):
     mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
     await mongo.ensure("keys", *INDEXES)
-    yield IdempotencyStore(mongo["keys"], watch)
+    yield IdempotencyStore(mongo["keys"], clock)
     await mongo.close()
 
 
@@ -100,9 +89,9 @@ async def test_released_key_is_free_for_another_body(claims):
     assert await claims.claim_once("ann", IdempotencyRequest("POST", "/v1/stories", "key", "other hash"), "two")
 
 
-async def test_claim_of_a_dead_request_is_taken_over_once_with_its_id(claims, watch):
+async def test_claim_of_a_dead_request_is_taken_over_once_with_its_id(claims, clock):
     dead = await claims.claim_once("ann", FIRST, "one")
-    watch.wait(seconds=31)
+    clock.forward(seconds=31)
     tries = (claims.claim_once("ann", FIRST, f"other {n}") for n in range(5))
     found = await asyncio.gather(*tries, return_exceptions=True)
     (taken,) = (each for each in found if isinstance(each, Claimed))
@@ -122,11 +111,11 @@ async def test_one_of_many_concurrent_claims_is_new(claims):
     assert all(isinstance(each, Claimed | KeyRunning) for each in found)
 
 
-async def test_key_is_free_after_a_day(claims, watch):
+async def test_key_is_free_after_a_day(claims, clock):
     await claims.complete(await claims.claim_once("ann", FIRST, "one"))
-    watch.wait(hours=23, minutes=59)
+    clock.forward(hours=23, minutes=59)
     assert await claims.claim_once("ann", FIRST, "two") == Replay("one", 201)
-    watch.wait(minutes=2)
+    clock.forward(minutes=2)
     assert (await claims.claim_once("ann", FIRST, "two")).resource_id == "two"
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition, partitioner
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition, partitioner
 from aiokafka.protocol.group import LeaveGroupRequest
 from faststream import AckPolicy
 from faststream.kafka import KafkaRouter
@@ -19,6 +19,7 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.batch_publisher import BatchPublisher
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.consumer_context import BREAKER_THRESHOLD, ConsumerContext
+from stories_shared.kafka.log_tail import committed_offsets
 from stories_shared.kafka.partitioner import murmur2
 from stories_shared.kafka.publisher import BATCHED_FROM, ProducerRecord, Publisher, RecordsRefused
 from stories_shared.kafka.rebalance import RebalanceListener
@@ -30,7 +31,6 @@ from stories_shared.kafka.subscriber import (
     subscribe,
 )
 from stories_shared.testing import consuming, eventually, records_of
-from stories_shared.testing.kafka_admin import administer
 
 pytestmark = pytest.mark.servers
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -55,17 +55,7 @@ async def producer(kafka: Kafka) -> AsyncIterator[AIOKafkaProducer]:
 
 
 async def committed(kafka: Kafka, group: str, topic: str) -> int:
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=kafka.bootstrap, group_id=kafka.topic(group), enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
-        consumer.assign([])
-        await consumer.topics()
-        found = await administer(kafka, lambda admin: admin.list_consumer_group_offsets(kafka.topic(group)))
-        return sum(offset.offset for partition, offset in found.items() if partition.topic == kafka.topic(topic))
-    finally:
-        await consumer.stop()
+    return sum((await committed_offsets(kafka, {group: topic})).values())
 
 
 def follow_of(record: ConsumerRecord) -> UserFollowed:
@@ -91,15 +81,34 @@ class Warned:
         self.events.append(event)
 
 
-def followed_by(apply, max_records: int = 500) -> KafkaRouter:
+def followed_by(apply, *, whole: bool = False, max_records: int = 500) -> KafkaRouter:
+    """A router of a topic that others write too. ``whole``: batches are applied, not events."""
     router = KafkaRouter()
 
     @subscribe(router, UserFollowed, service="feed", max_records=max_records)
     async def on_user_followed(batch: Batch) -> None:
-        """Collect them."""
-        await for_each_event(batch, UserFollowed, apply)
+        await (for_batch if whole else for_each_event)(batch, UserFollowed, apply)
 
     return router
+
+
+def erased(apply, *, whole: bool = False) -> KafkaRouter:
+    """A router of a topic that only we write."""
+    router = KafkaRouter()
+
+    async def all_of(events: Sequence[ReceivedEvent[StoryErased]]) -> None:
+        for received in events:
+            await apply(received.event)
+
+    @subscribe(router, StoryErased, service="expiry")
+    async def on_story_erased(batch: Batch) -> None:
+        await (for_batch(batch, StoryErased, all_of) if whole else for_each_event(batch, StoryErased, apply))
+
+    return router
+
+
+def erasure(story_id: str = "") -> bytes:
+    return encode(StoryErased(story_id=story_id or new_id(), store="feed", erased_at=NOW))
 
 
 async def test_valid_record_between_invalid_ones_is_applied(kafka, producer):
@@ -227,33 +236,19 @@ async def test_batch_write_finishes_before_its_partitions_are_revoked(kafka, pro
         await asyncio.sleep(0.5)
         done.extend(received.event.target_id for received in events)
 
-    def writing() -> KafkaRouter:
-        router = KafkaRouter()
-
-        @subscribe(router, UserFollowed, service="feed")
-        async def on_user_followed(batch: Batch) -> None:
-            await for_batch(batch, UserFollowed, write)
-
-        return router
-
     for number in range(30):
         target = encode(follow(target=f"n{number}"))
         await producer.send(kafka.topic("user-followed"), target, b"k", partition=number % 3)
     await producer.flush()
-    async with consuming(kafka, writing()):
+    async with consuming(kafka, followed_by(write, whole=True)):
         await eventually(lambda: begun)
-        async with consuming(kafka, writing()):
+        async with consuming(kafka, followed_by(write, whole=True)):
             await eventually(lambda: committed_is(kafka, 30))
     assert sorted(done) == sorted(f"n{number}" for number in range(30))
 
 
 async def test_expelled_member_repeats_at_most_one_batch(kafka, producer):
     done: list[str] = []
-    router = KafkaRouter()
-
-    @subscribe(router, UserFollowed, service="feed", max_records=10)
-    async def on_user_followed(batch: Batch) -> None:
-        await for_batch(batch, UserFollowed, write)
 
     async def write(events) -> None:
         done.extend(received.event.target_id for received in events)
@@ -265,6 +260,7 @@ async def test_expelled_member_repeats_at_most_one_batch(kafka, producer):
         coordinator = subscriber.consumer._coordinator
         await coordinator._send_req(LeaveGroupRequest(coordinator.group_id, coordinator.member_id))
 
+    router = followed_by(write, whole=True, max_records=10)
     targets = [f"n{number}" for number in range(60)]
     for target in targets:
         await producer.send(kafka.topic("user-followed"), encode(follow(target=target)), b"k", partition=0)
@@ -370,15 +366,9 @@ async def test_only_the_failing_record_of_a_batch_is_dead_lettered(kafka, produc
             raise InvalidMessage("evil")
         applied.update(received.event.target_id for received in events)
 
-    router = KafkaRouter()
-
-    @subscribe(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Batch) -> None:
-        await for_batch(batch, UserFollowed, apply)
-
     for target in ("bob", "evil", "eve"):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target=target)), b"ann", partition=0)
-    async with consuming(kafka, router):
+    async with consuming(kafka, followed_by(apply, whole=True)):
         await eventually(lambda: applied == {"bob", "eve"})
         (found,) = await dead_letter(kafka, "user-followed.feed.dlq", 1)
     assert found["error-type"] == b"invalid"
@@ -390,18 +380,12 @@ async def test_consecutive_failures_open_the_breaker_of_an_internal_topic(kafka,
     async def apply(event: StoryErased) -> None:
         seen.append(event.store)
 
-    router = KafkaRouter()
-
-    @subscribe(router, StoryErased, service="expiry")
-    async def on_story_erased(batch: Batch) -> None:
-        await for_each_event(batch, StoryErased, apply)
-
-    good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
+    good = erasure()
     for _ in range(BREAKER_THRESHOLD + 50):
         await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
     await producer.send(kafka.topic("story-erased"), good, b"k", partition=0)
     await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=1)
-    async with consuming(kafka, router, "expiry") as consumer_context:
+    async with consuming(kafka, erased(apply), "expiry") as consumer_context:
         await eventually(lambda: consumer_context.broken == [kafka.topic("expiry.story-erased")])
         await eventually(lambda: seen == ["feed"])  # another partition is not disturbed
         found = await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD)
@@ -414,45 +398,19 @@ async def test_open_breaker_tries_single_records_until_one_succeeds(kafka, produ
     async def apply(event: StoryErased) -> None:
         seen.append(event.store)
 
-    router = KafkaRouter()
-
-    @subscribe(router, StoryErased, service="expiry")
-    async def on_story_erased(batch: Batch) -> None:
-        await for_each_event(batch, StoryErased, apply)
-
     for _ in range(BREAKER_THRESHOLD + 3):
         await producer.send(kafka.topic("story-erased"), b"nonsense", b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, "expiry", breaker_pause_s=0.2) as consumer_context:
+    async with consuming(kafka, erased(apply), "expiry", breaker_pause_s=0.2) as consumer_context:
         await eventually(lambda: consumer_context.broken)
         began = asyncio.get_running_loop().time()
         await dead_letter(kafka, "story-erased.expiry.dlq", BREAKER_THRESHOLD + 3)
         assert asyncio.get_running_loop().time() - began > 0.4
         assert consumer_context.broken == [kafka.topic("expiry.story-erased")]
-        good = encode(StoryErased(story_id=new_id(), store="feed", erased_at=NOW))
         for _ in range(5):
-            await producer.send_and_wait(kafka.topic("story-erased"), good, b"k", partition=0)
+            await producer.send_and_wait(kafka.topic("story-erased"), erasure(), b"k", partition=0)
         await eventually(lambda: len(seen) == 5)
         await eventually(lambda: not consumer_context.broken)
-
-
-def erased(apply, *, whole: bool = False) -> KafkaRouter:
-    """A router of a topic that only we write."""
-    router = KafkaRouter()
-
-    async def all_of(events: Sequence[ReceivedEvent[StoryErased]]) -> None:
-        for received in events:
-            await apply(received.event)
-
-    @subscribe(router, StoryErased, service="expiry")
-    async def on_story_erased(batch: Batch) -> None:
-        await (for_batch(batch, StoryErased, all_of) if whole else for_each_event(batch, StoryErased, apply))
-
-    return router
-
-
-def erasure(story_id: str = "") -> bytes:
-    return encode(StoryErased(story_id=story_id or new_id(), store="feed", erased_at=NOW))
 
 
 async def test_breaker_opening_in_a_returned_batch_skips_no_record(kafka, producer):
@@ -533,11 +491,6 @@ def open_in(consumer_context: ConsumerContext, group: str) -> list[TopicPartitio
 async def test_failing_record_of_a_batch_is_found_by_halving(kafka, producer):
     calls: list[int] = []
     applied: list[str] = []
-    router = KafkaRouter()
-
-    @subscribe(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Batch) -> None:
-        await for_batch(batch, UserFollowed, apply)
 
     async def apply(events: Sequence[ReceivedEvent[UserFollowed]]) -> None:
         calls.append(len(events))
@@ -546,7 +499,7 @@ async def test_failing_record_of_a_batch_is_found_by_halving(kafka, producer):
         applied.extend(received.event.target_id for received in events)
 
     targets = [f"n{number}" for number in range(64)]
-    async with consuming(kafka, router):
+    async with consuming(kafka, followed_by(apply, whole=True)):
         await producer.send_and_wait(kafka.topic("user-followed"), encode(follow(target="first")), b"k", partition=0)
         await eventually(lambda: applied == ["first"])
         batch = producer.create_batch()
@@ -562,11 +515,6 @@ async def test_failing_record_of_a_batch_is_found_by_halving(kafka, producer):
 
 async def test_slow_failing_batch_is_committed_in_parts(kafka, producer):
     acknowledged = set()
-    router = KafkaRouter()
-
-    @subscribe(router, UserFollowed, service="feed")
-    async def on_user_followed(batch: Batch) -> None:
-        await for_batch(batch, UserFollowed, apply)
 
     async def apply(_events: Sequence[ReceivedEvent[UserFollowed]]) -> None:
         await asyncio.sleep(0.02)
@@ -575,7 +523,9 @@ async def test_slow_failing_batch_is_committed_in_parts(kafka, producer):
     for number in range(40):
         await producer.send(kafka.topic("user-followed"), encode(follow(target=f"n{number}")), b"k", partition=0)
     await producer.flush()
-    async with consuming(kafka, router, max_batch_s=0.4, backoff_s=(0.001, 0.001)) as consumer_context:
+    async with consuming(
+        kafka, followed_by(apply, whole=True), max_batch_s=0.4, backoff_s=(0.001, 0.001)
+    ) as consumer_context:
 
         def finished() -> bool:
             acknowledged.add(sum(consumer_context.handled.values()))
