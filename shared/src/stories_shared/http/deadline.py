@@ -1,23 +1,13 @@
 """The deadline of a response: 503 within three seconds of the request's body if a dependency does not answer."""
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
-
 from starlette.requests import Request
 from starlette.responses import Response
 
 from stories_shared.http.bodies import Handle, StrictRoute
 from stories_shared.timeouts import wait_at_most
 
-T = TypeVar("T")
-
 DEADLINE_S = 2.8
 """Below the three seconds after the body that docs/http.md promises."""
-
-
-async def with_deadline(answer: Coroutine[Any, Any, T]) -> T:
-    """The result within the deadline. Raises `TimeoutError`."""
-    return await wait_at_most(DEADLINE_S, answer)
 
 
 class DeadlineRoute(StrictRoute):

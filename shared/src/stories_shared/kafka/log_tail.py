@@ -9,11 +9,11 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from stories_shared.events import Event
 from stories_shared.events.cloudevents import DecodeError, ReceivedEvent, Tombstone, decode_record
@@ -252,13 +252,23 @@ async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tup
     Args:
         kafka: the cluster.
         groups: topic by group, both without prefix.
+
+    Raises:
+        KafkaError: a group has no coordinator within ten seconds, or the error is not retriable.
     """
     admin = kafka.admin()
     offsets: dict[tuple[str, int], int] = {}
     try:
         await admin.start()
         for group, topic in groups.items():
-            found = await retry_until_coordinator(partial(admin.list_consumer_group_offsets, kafka.topic(group)))
+            # A new cluster creates its offsets topic, and so the coordinator, at the first request.
+            retrying = AsyncRetrying(
+                retry=retry_if_exception(lambda error: isinstance(error, KafkaError) and error.retriable),
+                stop=stop_after_delay(METADATA_TIMEOUT_S),
+                wait=wait_fixed(0.1),
+                reraise=True,
+            )
+            found: Mapping[TopicPartition, Any] = await retrying(admin.list_consumer_group_offsets, kafka.topic(group))
             for partition, stored in found.items():
                 if kafka.plain(partition.topic) == topic and stored.offset >= 0:
                     offsets[topic, partition.partition] = stored.offset
@@ -266,19 +276,3 @@ async def committed_offsets(kafka: Kafka, groups: Mapping[str, str]) -> dict[tup
         with contextlib.suppress(KafkaError):
             await admin.close()
     return offsets
-
-
-async def retry_until_coordinator(request: Callable[[], Awaitable[Any]]) -> Any:
-    """Retry until the group has a coordinator: a new cluster creates its offsets topic at the first request.
-
-    Raises:
-        KafkaError: there is none within ten seconds, or the error is not retriable.
-    """
-    deadline = time.monotonic() + METADATA_TIMEOUT_S
-    while True:
-        try:
-            return await request()
-        except KafkaError as error:
-            if not error.retriable or time.monotonic() > deadline:
-                raise
-        await asyncio.sleep(0.1)

@@ -1,6 +1,6 @@
 """A bucket's lifecycle rules: a backstop that deletes, within days, what every other clean-up has missed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from minio import Minio
 from minio.commonconfig import ENABLED, Filter
@@ -21,33 +21,25 @@ def ensure_rules(client: Minio, bucket: str, days: Mapping[str, int]) -> None:
     If the store has no lifecycle rules, or the account may not set them, this is logged and no error.
     """
     ours = [
-        Rule(status=ENABLED, rule_filter=Filter(prefix=prefix), rule_id=_id(prefix), expiration=Expiration(days=count))
-        for prefix, count in days.items()
+        Rule(
+            status=ENABLED,
+            rule_filter=Filter(prefix=at),
+            rule_id=OURS + at.strip("/"),
+            expiration=Expiration(days=count),
+        )
+        for at, count in days.items()
     ]
     try:
-        current = _rules(client, bucket)
-        if {rule.rule_id: _days(rule) for rule in current if _is_ours(rule)} == {_id(at): days[at] for at in days}:
-            return
-        others = [rule for rule in current if not _is_ours(rule)]
-        client.set_bucket_lifecycle(bucket, LifecycleConfig([*others, *ours]))
+        found = client.get_bucket_lifecycle(bucket)  # None where there is none
+        current = list(found.rules) if found else []
+        others = [rule for rule in current if not (rule.rule_id or "").startswith(OURS)]
+        if _days_by_id(rule for rule in current if rule not in others) != _days_by_id(ours):
+            client.set_bucket_lifecycle(bucket, LifecycleConfig([*others, *ours]))
     except S3Error as error:
         if error.code not in UNSUPPORTED:
             raise
         log.warning("lifecycle_rules_not_supported", bucket=bucket, code=error.code)
 
 
-def _rules(client: Minio, bucket: str) -> list[Rule]:
-    found = client.get_bucket_lifecycle(bucket)  # None where there is none
-    return list(found.rules) if found else []
-
-
-def _id(prefix: str) -> str:
-    return OURS + prefix.strip("/")
-
-
-def _is_ours(rule: Rule) -> bool:
-    return bool(rule.rule_id and rule.rule_id.startswith(OURS))
-
-
-def _days(rule: Rule) -> int | None:
-    return rule.expiration.days if rule.expiration else None
+def _days_by_id(rules: Iterable[Rule]) -> dict[str | None, int | None]:
+    return {rule.rule_id: rule.expiration.days if rule.expiration else None for rule in rules}

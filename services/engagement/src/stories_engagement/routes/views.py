@@ -14,12 +14,13 @@ from stories_shared.clock import rfc3339
 from stories_shared.events import Milliseconds, PlayId, Taps
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import StoryId
-from stories_shared.http.deadline import DeadlineRoute, with_deadline
+from stories_shared.http.deadline import DEADLINE_S, DeadlineRoute
 from stories_shared.http.paging import Cursors, Paged
 from stories_shared.http.problems import invalid
 from stories_shared.http.rate_limits import consume, rate_limited
 from stories_shared.http.raw_routes import raw_route
 from stories_shared.http.strict_json import read_document
+from stories_shared.timeouts import wait_at_most
 
 from stories_engagement.metrics import EngagementMetrics
 from stories_engagement.usecases.access import CheckAccess
@@ -130,7 +131,7 @@ def view_routes(
     async def report_views(request: Request, caller: Caller, _query: dict[str, str]) -> Response:
         entries = entries_of(await read_document(request))
         consume(request, "views", caller.user_id, len(entries))
-        result = await with_deadline(report(caller.user_id, entries))
+        result = await wait_at_most(DEADLINE_S, report(caller.user_id, entries))
         for reason in result.refusals:
             metrics.tickets_refused.labels(reason).inc()
         rejected = [RejectedView(index, reason) for index, reason in result.rejected]

@@ -14,12 +14,13 @@ from stories_shared.auth.tokens import Caller
 from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.bodies import Body, UserId
-from stories_shared.http.deadline import DeadlineRoute, with_deadline
+from stories_shared.http.deadline import DEADLINE_S, DeadlineRoute
 from stories_shared.http.openapi import refusals
 from stories_shared.http.paging import Cursors, PageParams, read_page
 from stories_shared.http.problems import invalid, problem
 from stories_shared.http.rate_limits import rate_limited
 from stories_shared.http.raw_routes import PAGING, raw_route
+from stories_shared.timeouts import wait_at_most
 
 from stories_feed.domain.edges import EdgeKey, EdgeListEntry, Kind, NotifyChoice, TooManyEdges
 from stories_feed.routes.responses import as_json
@@ -102,7 +103,7 @@ def edge_routes(change_edge: ChangeEdge, lists: EdgeRepository, cursors: Cursors
     async def list_followers(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         after = cursors.position("followers", caller.user_id, page, tuple[datetime, str])
-        found = await with_deadline(lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1))
+        found = await wait_at_most(DEADLINE_S, lists.users(Kind.FOLLOW, caller.user_id, after, page.limit + 1))
         return listing(found, page, cursors, "followers", caller.user_id)
 
     @router.delete(
@@ -165,7 +166,7 @@ def add_edge_routes(
     async def listed(_request: Request, caller: Caller, query: dict[str, str]) -> Response:
         page = read_page(query)
         after = cursors.position(name, caller.user_id, page, tuple[datetime, str])
-        found = await with_deadline(lists.targets(kind, caller.user_id, after, page.limit + 1))
+        found = await wait_at_most(DEADLINE_S, lists.targets(kind, caller.user_id, after, page.limit + 1))
         return listing(found, page, cursors, name, caller.user_id)
 
     listed.__name__ = listing_of
