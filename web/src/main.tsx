@@ -8,7 +8,8 @@ import "./style.css";
 import { t } from "./text";
 import { Avatar, Icon, Mark, Toast } from "./ui/parts";
 import { DeleteDialog } from "./views/Deletion";
-import { Grid, Home } from "./views/Home";
+import { Grid } from "./views/Grid";
+import { Home } from "./views/Home";
 import { SignIn } from "./views/SignIn";
 
 const Create = later(() => import("./views/Create").then((views) => views.Create));

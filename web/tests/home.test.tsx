@@ -3,7 +3,8 @@ import { render } from "preact";
 import { afterEach, expect, test, vi } from "vitest";
 import { type Item, type Stories, StoriesError, type Tray } from "../../clients/typescript/src/index";
 import { refreshTray, session, tray } from "../src/state";
-import { Grid, Home } from "../src/views/Home";
+import { Grid } from "../src/views/Grid";
+import { Home } from "../src/views/Home";
 
 afterEach(() => {
   session.value = tray.value = null;

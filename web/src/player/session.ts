@@ -196,3 +196,12 @@ export function begin({ author, authors, known, start, onOver }: Opening) {
     },
   };
 }
+
+/** Pause, or go on from whatever the player stands still for. */
+export function toggle(play: Play): void {
+  const { reasons } = play.state.peek();
+  if (reasons.has("end")) return play.dispatch({ type: "next" });
+  const still = (["user", "blocked"] as const).filter((each) => reasons.has(each));
+  if (!still.length) return play.dispatch({ type: "pause", reason: "user" });
+  for (const reason of still) play.dispatch({ type: "resume", reason });
+}

@@ -1,4 +1,6 @@
 /** The texts of this view. */
+import { language, texts } from "../text";
+
 const EN = {
   title: "Behind the scenes",
   hint: "Four services that only talk through events. Every dot is one, as it happens here.",
@@ -136,3 +138,15 @@ const DE: typeof EN = {
 };
 
 export const SCENES = { en: EN, de: DE };
+
+export const t = texts(SCENES);
+
+/** A time of day to the millisecond. */
+export const clock = (at: number) =>
+  new Intl.DateTimeFormat(language.value, {
+    hourCycle: "h23",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+  }).format(at);

@@ -18,31 +18,16 @@ import { t as tc } from "../capture/text";
 import { later } from "../later";
 import { filter } from "../player/geometry";
 import { config, explain, go, refreshTray, say, session } from "../state";
-import { bytes, type Key, t } from "../text";
+import { type Key, t } from "../text";
 import { Icon, TimeField } from "../ui/parts";
 import { type Adding, AddSheet } from "./AddSheet";
 import { Canvas } from "./Canvas";
+import { COLORS, LayerPanel, Row } from "./LayerPanel";
+import { BACKGROUNDS, Start } from "./Start";
 
 const Camera = later(() => import("../capture/Camera").then((chunk) => chunk.Camera));
-const COLORS = {
-  white: "#FFFFFF",
-  black: "#10131C",
-  blue: "#2A6CFF",
-  cyan: "#16C7FF",
-  pink: "#FF4D8D",
-  yellow: "#FFD23F",
-  green: "#2BD67B",
-};
-const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
+
 const EFFECTS = ["none", "warm", "cool", "vivid", "fade", "mono"] as const;
-const BACKGROUNDS: [string, string][] = [
-  ["#2A6CFF", "#6B4DFF"],
-  ["#FF5F6D", "#FFC371"],
-  ["#0BA360", "#3CBA92"],
-  ["#FF4D8D", "#7B2FF7"],
-  ["#1F1C2C", "#5B5F97"],
-  ["#F7971E", "#FFD200"],
-];
 
 type Text = Extract<Layer, { kind: "text" }>;
 type Sending = UploadProgress | { stage: "cutting"; fraction: number };
@@ -470,162 +455,6 @@ function overall({ stage, fraction }: Sending): number {
 
 const effectStyle = (name: string) => filter([{ kind: "effect", name, intensity: 1, x: 0.5, y: 0.5, w: 1, h: 1 }]);
 
-interface StartProps {
-  onFile: (file: File | null | undefined) => void;
-  onCamera: () => void;
-  onText: (colors: [string, string]) => void;
-}
-
-function Start({ onFile, onCamera, onText }: StartProps) {
-  const [over, setOver] = useState(false);
-  return (
-    <div class="start">
-      <label
-        class={`drop ${over ? "over" : ""}`}
-        onDragOver={(event) => {
-          event.preventDefault();
-          setOver(true);
-        }}
-        onDragLeave={() => setOver(false)}
-        onDrop={(event) => {
-          event.preventDefault();
-          setOver(false);
-          onFile(event.dataTransfer?.files[0]);
-        }}
-      >
-        <span class="empty-icon">
-          <Icon name="image" />
-        </span>
-        <b>{t("choose")}</b>
-        <small>{t("chooseHint", { size: bytes(config.value?.max_upload_bytes ?? 536_870_912) })}</small>
-        <input type="file" accept="image/*,video/*" onChange={(event) => onFile(event.currentTarget.files?.[0])} />
-      </label>
-      {navigator.mediaDevices && (
-        <button type="button" class="take" onClick={onCamera}>
-          <Shape of="camera" />
-          <span>
-            <b>{tc("camera")}</b>
-            <small>{tc("cameraHint")}</small>
-          </span>
-          <Icon name="chevron-left" />
-        </button>
-      )}
-      <h2>{t("textStory")}</h2>
-      <div class="backgrounds">
-        {BACKGROUNDS.map((pair) => (
-          <button
-            key={pair.join()}
-            type="button"
-            aria-label={`${t("textStory")} ${pair.join(" ")}`}
-            style={{ background: `linear-gradient(160deg, ${pair[0]}, ${pair[1]})` }}
-            onClick={() => onText(pair)}
-          >
-            Aa
-          </button>
-        ))}
-      </div>
-    </div>
-  );
-}
-
-interface PanelProps {
-  layer: Layer;
-  onChange: (changes: Partial<Layer>) => void;
-  onRemove: () => void;
-  onDone: () => void;
-}
-
-function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
-  return (
-    <section class="panel layer-panel" aria-label={layer.kind}>
-      {layer.kind === "text" && (
-        <>
-          <textarea
-            rows={2}
-            maxLength={500}
-            value={layer.text}
-            placeholder={t("text_add")}
-            aria-label={t("addText")}
-            ref={(element) => void (element && !layer.text && element.focus())}
-            onInput={(event) => onChange({ text: event.currentTarget.value })}
-          />
-          <Row label={t("font")}>
-            {FONTS.map((font) => (
-              <button
-                key={font}
-                type="button"
-                class={`font-chip text ${font}`}
-                aria-pressed={layer.font === font}
-                onClick={() => onChange({ font })}
-              >
-                Aa
-                <span class="hidden-text">{font}</span>
-              </button>
-            ))}
-            <button
-              type="button"
-              class="font-chip boxed-chip"
-              aria-pressed={Boolean(layer.background)}
-              aria-label={t("color", { name: "□" })}
-              onClick={() => onChange({ background: layer.background ? null : "#10131CCC" })}
-            >
-              A
-            </button>
-          </Row>
-          <Row label={t("color", { name: "" })}>
-            {Object.entries(COLORS).map(([name, color]) => (
-              <button
-                key={color}
-                type="button"
-                class="swatch"
-                aria-label={t("color", { name })}
-                aria-pressed={layer.color === color}
-                style={{ background: color }}
-                onClick={() => onChange({ color })}
-              />
-            ))}
-          </Row>
-        </>
-      )}
-      <div class="pair">
-        <label>
-          <span>{t("size")}</span>
-          <input
-            type="range"
-            min="0.04"
-            max="0.5"
-            step="0.01"
-            value={layer.h}
-            onInput={(event) => {
-              const h = Number(event.currentTarget.value);
-              onChange(layer.kind === "sticker" ? { h, w: Math.min(1, h * 1.78) } : { h });
-            }}
-          />
-        </label>
-        <label>
-          <span>{t("rotation")}</span>
-          <input
-            type="range"
-            min="-180"
-            max="180"
-            step="1"
-            value={layer.rotation ?? 0}
-            onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })}
-          />
-        </label>
-      </div>
-      <div class="choices">
-        <button type="button" class="button small danger" onClick={onRemove}>
-          {t("remove")}
-        </button>
-        <button type="button" class="button small" onClick={onDone}>
-          {t("apply")}
-        </button>
-      </div>
-    </section>
-  );
-}
-
 interface ToolProps {
   icon: preact.ComponentChildren;
   label: string;
@@ -639,14 +468,6 @@ function Tool({ icon, label, pressed, onClick }: ToolProps) {
       <span>{icon}</span>
       {label}
     </button>
-  );
-}
-
-function Row({ label, children }: { label: string; children: preact.ComponentChildren }) {
-  return (
-    <div class="chip-row" role="group" aria-label={label}>
-      {children}
-    </div>
   );
 }
 

@@ -1,0 +1,120 @@
+/** How the chosen layer looks. */
+import type { Layer } from "stories-client";
+import { t } from "../text";
+
+export const COLORS = {
+  white: "#FFFFFF",
+  black: "#10131C",
+  blue: "#2A6CFF",
+  cyan: "#16C7FF",
+  pink: "#FF4D8D",
+  yellow: "#FFD23F",
+  green: "#2BD67B",
+};
+const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
+
+interface PanelProps {
+  layer: Layer;
+  onChange: (changes: Partial<Layer>) => void;
+  onRemove: () => void;
+  onDone: () => void;
+}
+
+export function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
+  return (
+    <section class="panel layer-panel" aria-label={layer.kind}>
+      {layer.kind === "text" && (
+        <>
+          <textarea
+            rows={2}
+            maxLength={500}
+            value={layer.text}
+            placeholder={t("text_add")}
+            aria-label={t("addText")}
+            ref={(element) => void (element && !layer.text && element.focus())}
+            onInput={(event) => onChange({ text: event.currentTarget.value })}
+          />
+          <Row label={t("font")}>
+            {FONTS.map((font) => (
+              <button
+                key={font}
+                type="button"
+                class={`font-chip text ${font}`}
+                aria-pressed={layer.font === font}
+                onClick={() => onChange({ font })}
+              >
+                Aa
+                <span class="hidden-text">{font}</span>
+              </button>
+            ))}
+            <button
+              type="button"
+              class="font-chip boxed-chip"
+              aria-pressed={Boolean(layer.background)}
+              aria-label={t("color", { name: "□" })}
+              onClick={() => onChange({ background: layer.background ? null : "#10131CCC" })}
+            >
+              A
+            </button>
+          </Row>
+          <Row label={t("color", { name: "" })}>
+            {Object.entries(COLORS).map(([name, color]) => (
+              <button
+                key={color}
+                type="button"
+                class="swatch"
+                aria-label={t("color", { name })}
+                aria-pressed={layer.color === color}
+                style={{ background: color }}
+                onClick={() => onChange({ color })}
+              />
+            ))}
+          </Row>
+        </>
+      )}
+      <div class="pair">
+        <label>
+          <span>{t("size")}</span>
+          <input
+            type="range"
+            min="0.04"
+            max="0.5"
+            step="0.01"
+            value={layer.h}
+            onInput={(event) => {
+              const h = Number(event.currentTarget.value);
+              onChange(layer.kind === "sticker" ? { h, w: Math.min(1, h * 1.78) } : { h });
+            }}
+          />
+        </label>
+        <label>
+          <span>{t("rotation")}</span>
+          <input
+            type="range"
+            min="-180"
+            max="180"
+            step="1"
+            value={layer.rotation ?? 0}
+            onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })}
+          />
+        </label>
+      </div>
+      <div class="choices">
+        <button type="button" class="button small danger" onClick={onRemove}>
+          {t("remove")}
+        </button>
+        <button type="button" class="button small" onClick={onDone}>
+          {t("apply")}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+export function Row({ label, children }: { label: string; children: preact.ComponentChildren }) {
+  return (
+    <div class="chip-row" role="group" aria-label={label}>
+      {children}
+    </div>
+  );
+}
