@@ -63,13 +63,26 @@ export function explain(error: unknown): string {
   return error.detail ? t("explain", { text: error.detail }) : error.message;
 }
 
-export async function attempt<T>(call: Promise<T>): Promise<T | null> {
+/** What a call answers; null where it failed, which is told. */
+export async function attempt<T>(call: Promise<T> | undefined): Promise<T | null> {
   try {
-    return await call;
+    return (await call) ?? null;
   } catch (error) {
     say(explain(error));
     return null;
   }
+}
+
+/** Whether a call worked; where it did not, that is told. */
+export async function succeeded(call: Promise<unknown> | undefined): Promise<boolean> {
+  return (await attempt(call?.then(() => true))) ?? false;
+}
+
+/** The items of a list that is read page by page, or the first `most` of them. */
+export async function collect<T>(pages: AsyncIterable<T> | undefined, most = Number.POSITIVE_INFINITY): Promise<T[]> {
+  const found: T[] = [];
+  for await (const each of pages ?? []) if (found.push(each) >= most) break;
+  return found;
 }
 
 // Signing in
@@ -206,24 +219,17 @@ export function markSeen(author: string): void {
 }
 
 async function readFollowing(): Promise<void> {
-  const { api } = session.value ?? {};
-  const found = new Set<string>();
-  const told = new Set<string>();
   try {
-    for await (const edge of api?.edges("following") ?? []) {
-      found.add(edge.user_id);
-      if (edge.notify) told.add(edge.user_id);
-    }
-    following.value = found;
-    notified.value = told;
+    const edges = await collect(session.value?.api.edges("following"));
+    following.value = new Set(edges.map((edge) => edge.user_id));
+    notified.value = new Set(edges.filter((edge) => edge.notify).map((edge) => edge.user_id));
   } catch {
     // The buttons say "Follow" then, which changes nothing for those who do already.
   }
 }
 
 export async function setFollowing(user: string, on: boolean): Promise<void> {
-  const { api } = session.value ?? {};
-  if (!api || (await attempt(api.setEdge("following", user, on).then(() => true))) === null) return;
+  if (!(await succeeded(session.value?.api.setEdge("following", user, on)))) return;
   following.value = changed(following.value, user, on);
   if (!on) notified.value = changed(notified.value, user, false);
   say(t(on ? "followed" : "unfollowed", { name: user }));
@@ -234,9 +240,8 @@ const changed = (set: ReadonlySet<string>, one: string, on: boolean) =>
   new Set([...[...set].filter((each) => each !== one), ...(on ? [one] : [])]);
 
 export async function setNotified(user: string, notify: boolean): Promise<void> {
-  const { api } = session.value ?? {};
   const path = `/v1/following/${encodeURIComponent(user)}`;
-  if (!api || (await attempt(api.call("PUT", path, { body: { notify } }).then(() => true))) === null) return;
+  if (!(await succeeded(session.value?.api.call("PUT", path, { body: { notify } })))) return;
   notified.value = changed(notified.value, user, notify);
   following.value = changed(following.value, user, true);
   say(t(notify ? "notifyOn" : "notifyOff", { name: user }));
@@ -255,5 +260,3 @@ effect(() => {
 });
 effect(() => localStorage.setItem("captions", captionsOn.value ? "on" : "off"));
 void speak(localStorage.getItem("language") ?? navigator.language.slice(0, 2));
-
-export type { Item };

@@ -250,6 +250,10 @@ export function span(ms: number): string {
   );
 }
 
+/** A date and a time of day. */
+export const moment = (time: string) =>
+  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
+
 export function bytes(size: number): string {
   return new Intl.NumberFormat(language.value, { style: "unit", unit: "megabyte", maximumFractionDigits: 0 }).format(
     size / 1_048_576,

@@ -1,8 +1,8 @@
 /** One's own stories after their end, where the installation keeps them. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { attempt, say, session } from "../state";
-import { t as tr } from "../text";
-import { Empty, Sheet } from "../ui/parts";
+import { attempt, say, session, succeeded } from "../state";
+import { useSetting } from "../ui/hooks";
+import { Confirm, Empty } from "../ui/parts";
 import { Highlights } from "./Highlights";
 import { type Archived, day, label, Show } from "./Show";
 import { t } from "./text";
@@ -10,7 +10,7 @@ import "./archive.css";
 
 export function Archive() {
   const { api, user = "" } = session.value ?? {};
-  const [enabled, setEnabled] = useState<boolean | null>(null);
+  const [enabled, keep] = useSetting("/v1/me/archive-settings", "enabled");
   const [items, setItems] = useState<Archived[]>([]);
   const [all, setAll] = useState(false);
   const [shown, setShown] = useState<number | null>(null);
@@ -31,22 +31,11 @@ export function Archive() {
     setItems((before) => (fresh ? found : [...before, ...found]));
   };
   useEffect(() => {
-    api?.call<{ enabled: boolean }>("GET", "/v1/me/archive-settings").then(
-      (found) => setEnabled(found.enabled),
-      () => undefined,
-    );
     void more(true).catch(() => undefined); // what cannot be read is shown as empty, and asked again on the next visit
   }, [api]);
 
-  const keep = async (on: boolean) => {
-    setEnabled(on);
-    const saved = api?.call("PUT", "/v1/me/archive-settings", { body: { enabled: on } }).then(() => true);
-    if (!saved || (await attempt(saved)) === null) setEnabled(!on);
-    else say(tr("saved"));
-  };
   const erase = async ({ id }: Archived) => {
-    const done = api?.call("DELETE", `/v1/me/archive/${id}`).then(() => true);
-    if (!done || (await attempt(done)) === null) return;
+    if (!(await succeeded(api?.call("DELETE", `/v1/me/archive/${id}`)))) return;
     setErasing(null);
     setShown(null);
     setItems((before) => before.filter((each) => each.id !== id));
@@ -104,17 +93,13 @@ export function Archive() {
           )}
         >
           {erasing && (
-            <Sheet title={t("eraseAsk")} onClose={() => setErasing(null)}>
-              <p class="note">{t("eraseHint")}</p>
-              <div class="choices">
-                <button type="button" class="button" onClick={() => setErasing(null)}>
-                  {tr("cancel")}
-                </button>
-                <button type="button" class="button danger" onClick={() => void erase(erasing)}>
-                  {t("erase")}
-                </button>
-              </div>
-            </Sheet>
+            <Confirm
+              title={t("eraseAsk")}
+              hint={t("eraseHint")}
+              action={t("erase")}
+              onConfirm={() => void erase(erasing)}
+              onClose={() => setErasing(null)}
+            />
           )}
         </Show>
       )}

@@ -1,7 +1,8 @@
 /** Stories that an author shows again after their end, under a title. */
 import { useEffect, useState } from "preact/hooks";
 import type { paths } from "stories-client";
-import { attempt, say, session } from "../state";
+import { attempt, collect, say, session, succeeded } from "../state";
+import { fields } from "../ui/forms";
 import { Icon, Sheet } from "../ui/parts";
 import { type Archived, label, Show } from "./Show";
 import { t } from "./text";
@@ -22,9 +23,7 @@ export function Highlights({ user, own = false, archived = [], onCount }: Props)
   const [shown, setShown] = useState<{ of: Highlight; items: Archived[] } | null>(null);
   const [editing, setEditing] = useState<Highlight | "new" | null>(null);
   const read = async () => {
-    const all: Highlight[] = [];
-    for await (const each of api?.pages<Highlight>(`/v1/users/${encodeURIComponent(user)}/highlights`) ?? [])
-      all.push(each);
+    const all = await collect(api?.pages<Highlight>(`/v1/users/${encodeURIComponent(user)}/highlights`));
     setFound(all);
     onCount?.(all.length);
   };
@@ -32,12 +31,8 @@ export function Highlights({ user, own = false, archived = [], onCount }: Props)
     void read().catch(() => onCount?.(0)); // none where the archive is off, or the author hides them
   }, [api, user, archived.length]);
   const open = async (of: Highlight) => {
-    const items: Archived[] = [];
-    const reading = async () => {
-      for await (const each of api?.pages<Archived>(`/v1/highlights/${of.id}`) ?? []) items.push(each);
-      return items;
-    };
-    if (await attempt(reading())) setShown({ of, items });
+    const items = await attempt(collect(api?.pages<Archived>(`/v1/highlights/${of.id}`)));
+    if (items) setShown({ of, items });
   };
   const done = (text: "saved" | "removed") => {
     setEditing(null);
@@ -104,18 +99,16 @@ function Editor({ of, archived, onDone, onClose }: EditorProps) {
   const before = of === "new" ? null : of;
   const [chosen, setChosen] = useState<string[]>(before?.story_ids ?? []);
   const save = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const title = String(new FormData(event.currentTarget as HTMLFormElement).get("title") ?? "").trim();
+    const title = fields(event)("title");
     if (!chosen.length) return say(t("chooseOne"));
     const body = { title, story_ids: chosen, cover_story_id: chosen[0] };
     const call = before
       ? api?.call("PATCH", `/v1/me/highlights/${before.id}`, { body })
       : api?.call("POST", "/v1/me/highlights", { body });
-    if (call && (await attempt(call.then(() => true)))) onDone("saved");
+    if (await succeeded(call)) onDone("saved");
   };
   const remove = async () => {
-    const call = api?.call("DELETE", `/v1/me/highlights/${before?.id}`).then(() => true);
-    if (call && (await attempt(call))) onDone("removed");
+    if (await succeeded(api?.call("DELETE", `/v1/me/highlights/${before?.id}`))) onDone("removed");
   };
   return (
     <Sheet title={t(before ? "edit" : "create")} onClose={onClose}>

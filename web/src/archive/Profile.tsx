@@ -1,7 +1,8 @@
 /** One person: their story now, whether one follows them, and their highlights. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { following, session, setFollowing } from "../state";
 import { t as tr } from "../text";
+import { useAnswer } from "../ui/hooks";
 import { Empty, RingAvatar } from "../ui/parts";
 import { Highlights } from "./Highlights";
 import { t } from "./text";
@@ -9,14 +10,12 @@ import "./archive.css";
 
 export function Profile({ name }: { name: string }) {
   const { api, user } = session.value ?? {};
-  const [ring, setRing] = useState("none");
   const [count, setCount] = useState<number | null>(null);
-  useEffect(() => {
-    api?.call<{ rings: Record<string, string> }>("GET", "/v1/rings", { query: { user_ids: name } }).then(
-      (found) => setRing(found.rings[name] ?? "none"),
-      () => undefined,
-    );
-  }, [api, name]);
+  const found = useAnswer(
+    () => api?.call<{ rings: Record<string, string> }>("GET", "/v1/rings", { query: { user_ids: name } }),
+    [api, name],
+  );
+  const ring = found?.rings[name] ?? "none";
   const follows = following.value.has(name);
   return (
     <main class="me">

@@ -1,9 +1,9 @@
 /** Stories that are over, shown one by one: no timer, no views, no answers. */
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Item, paths } from "stories-client";
-import { frame } from "../player/geometry";
-import { Content } from "../player/Layers";
+import { Layers } from "../player/Layers";
 import { language, t as tr } from "../text";
+import { useModal } from "../ui/hooks";
 import { Icon, IconButton } from "../ui/parts";
 import { t } from "./text";
 
@@ -26,15 +26,7 @@ interface Props {
 
 export function Show({ title, items, start = 0, onClose, actions, children }: Props) {
   const [at, setAt] = useState(start);
-  const dialog = useRef<HTMLDialogElement>(null);
-  useLayoutEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    dialog.current?.showModal();
-    return () => {
-      dialog.current?.close();
-      before?.focus?.();
-    };
-  }, []);
+  const dialog = useModal();
   const item = items[Math.min(at, items.length - 1)];
   useEffect(() => {
     if (!item) onClose();
@@ -71,15 +63,7 @@ export function Show({ title, items, start = 0, onClose, actions, children }: Pr
               alt={item.alt_text ?? item.caption ?? t("of", { date: day(item.posted_at) })}
             />
           )}
-          <div class="layers" inert>
-            {[...item.layers]
-              .sort((a, b) => (a.z ?? 0) - (b.z ?? 0))
-              .map((layer) => (
-                <div key={layer.id} class={`layer ${layer.kind}`} style={frame(layer)}>
-                  <Content layer={layer} item={{} as Item} ratio={ratio} own />
-                </div>
-              ))}
-          </div>
+          <Layers layers={item.layers} item={{} as Item} ratio={ratio} own inert />
         </div>
         <header class="show-head">
           <b class="clip">{title}</b>

@@ -1,7 +1,8 @@
 /** The camera: a photo or a clip of what one sees, in 9:16. A chunk of its own. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { config } from "../state";
 import { span, t as tr } from "../text";
+import { useModal } from "../ui/hooks";
 import { IconButton } from "../ui/parts";
 import { CENTRE, Recording, still } from "./cut";
 import { Shape } from "./Shape";
@@ -38,14 +39,9 @@ export function Camera({ onTaken, onClose }: { onTaken: (file: File) => void; on
   const [tries, setTries] = useState(0);
   const [recording, setRecording] = useState<Recording | null>(null);
   const [lasted, setLasted] = useState(0);
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const preview = useRef<HTMLVideoElement>(null);
   const most = (config.value?.max_clip_ms ?? 15_000) * (config.value?.max_parts ?? 1);
-
-  useLayoutEffect(() => {
-    dialog.current?.showModal();
-    return () => dialog.current?.close();
-  }, []);
 
   useEffect(() => {
     let stream: MediaStream | null = null;

@@ -1,8 +1,9 @@
 /** Reports and what is decided about them, for admins. A chunk of its own. */
 import { useEffect, useState } from "preact/hooks";
-import type { Item, paths } from "stories-client";
-import { attempt, say, session } from "../state";
-import { language, span, texts } from "../text";
+import type { paths } from "stories-client";
+import { attempt, say, session, succeeded } from "../state";
+import { moment, span, texts } from "../text";
+import { useAnswer } from "../ui/hooks";
 import { Avatar, Empty, Icon } from "../ui/parts";
 import "./moderation.css";
 import { MODERATION } from "./text";
@@ -21,9 +22,6 @@ type Shown = "open" | "decided" | "audit";
 const SHOWN: Shown[] = ["open", "decided", "audit"];
 const DAYS = [1, 7, 30, 365];
 
-const when = (time: string) =>
-  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));
-
 export function Moderation() {
   const { api } = session.value ?? {};
   const [shown, setShown] = useState<Shown>("open");
@@ -31,9 +29,9 @@ export function Moderation() {
   const read = async (cursor: string | null = null) => {
     const path = shown === "audit" ? "/v1/admin/audit" : "/v1/admin/reports";
     const query = { limit: 20, cursor, ...(shown !== "audit" && { state: shown }) };
-    const page =
-      api &&
-      (await attempt(api.call<{ items: (Report | Entry)[]; next_cursor: string | null }>("GET", path, { query })));
+    const page = await attempt(
+      api?.call<{ items: (Report | Entry)[]; next_cursor: string | null }>("GET", path, { query }),
+    );
     if (page)
       setFound((before) => ({
         shown,
@@ -81,7 +79,7 @@ export function Moderation() {
 }
 
 /** The words of a copy: a comment's text, a story's caption and what its layers say. */
-export function wordsOf(copy: Record<string, unknown> | null): string[] {
+function wordsOf(copy: Record<string, unknown> | null): string[] {
   if (!copy) return [];
   const layers = Array.isArray(copy.layers) ? (copy.layers as Record<string, unknown>[]) : [];
   const said = layers.flatMap((layer) =>
@@ -95,18 +93,14 @@ export function wordsOf(copy: Record<string, unknown> | null): string[] {
 
 function ReportCard({ report, onDecided }: { report: Report; onDecided: () => void }) {
   const { api } = session.value ?? {};
-  const [item, setItem] = useState<Item | null>(null);
   const [days, setDays] = useState(7);
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
-    if (report.state === "open") api?.story(report.story_id).then(setItem, () => undefined); // it may have ended
-  }, [report.id]);
+  // Null where it has ended.
+  const item = useAnswer(() => (report.state === "open" ? api?.story(report.story_id) : undefined), [report.id]);
   const decide = async (action: Action) => {
     setBusy(true);
     const body = { action, ...(action === "remove_and_suspend" && { days }) };
-    const done = await attempt(
-      api?.call("POST", `/v1/admin/reports/${report.id}/decision`, { body }).then(() => true) ?? Promise.resolve(null),
-    );
+    const done = await succeeded(api?.call("POST", `/v1/admin/reports/${report.id}/decision`, { body }));
     setBusy(false);
     if (done) onDecided();
   };
@@ -152,10 +146,10 @@ function ReportCard({ report, onDecided }: { report: Report; onDecided: () => vo
             <Icon name={report.decision.action === "keep" ? "check" : "ban"} />
             <span>
               <b>{t(`decided_${report.decision.action}`)}</b>{" "}
-              {report.decision.until && t("until", { time: when(report.decision.until) })}
+              {report.decision.until && t("until", { time: moment(report.decision.until) })}
               <br />
               <small>
-                {t("decidedBy", { name: report.decision.decided_by, time: when(report.decision.decided_at) })}
+                {t("decidedBy", { name: report.decision.decided_by, time: moment(report.decision.decided_at) })}
               </small>
             </span>
           </p>
@@ -212,7 +206,7 @@ function Audit({ entries }: { entries: Entry[] }) {
         <tbody>
           {entries.map((entry) => (
             <tr key={entry.id}>
-              <td>{when(entry.decision.decided_at)}</td>
+              <td>{moment(entry.decision.decided_at)}</td>
               <td>
                 {t(`kind_${entry.kind}`)} {t("by", { name: entry.author_id ?? t("nobody") })}
               </td>

@@ -3,7 +3,8 @@ import { useEffect, useState } from "preact/hooks";
 import { later } from "../later";
 import { attempt, captionsOn, session } from "../state";
 import { t } from "../text";
-import { Icon, IconButton, reducedMotion } from "../ui/parts";
+import { reducedMotion } from "../ui/hooks";
+import { Icon, IconButton } from "../ui/parts";
 import type { Play } from "./session";
 import { share } from "./share";
 

@@ -10,14 +10,16 @@ interface Props {
   layers: readonly Layer[];
   ratio: number;
   own: boolean;
+  /** Shown, and not to be used. */
+  inert?: boolean;
   /** Tells the player to stand still while somebody writes. */
   onBusy?: (busy: boolean) => void;
 }
 
 /** A story's layers, drawn from their data over the picture. */
-export function Layers({ layers, ...rest }: Props) {
+export function Layers({ layers, inert, ...rest }: Props) {
   return (
-    <div class="layers">
+    <div class="layers" inert={inert}>
       {[...layers]
         .sort((a, b) => (a.z ?? 0) - (b.z ?? 0))
         .map((layer, index) => (
@@ -29,7 +31,7 @@ export function Layers({ layers, ...rest }: Props) {
   );
 }
 
-export function Content({ layer, item, ratio, own, onBusy }: { layer: Layer } & Omit<Props, "layers">) {
+export function Content({ layer, item, ratio, own, onBusy }: { layer: Layer } & Omit<Props, "layers" | "inert">) {
   switch (layer.kind) {
     case "text":
     case "caption":

@@ -1,8 +1,9 @@
 /** What the player opens: the menu of a story, a report, and every reaction there is. A chunk of its own. */
 import { useState } from "preact/hooks";
 import type { Item } from "stories-client";
-import { attempt, following, notified, say, session, setFollowing, setNotified } from "../state";
+import { following, notified, say, session, setFollowing, setNotified, succeeded } from "../state";
 import { t as tr } from "../text";
+import { fields } from "../ui/forms";
 import { Icon, Sheet } from "../ui/parts";
 import { confirmDelete } from "../views/Deletion";
 import { share } from "./share";
@@ -24,7 +25,6 @@ interface MenuProps {
 
 export function Menu({ item, own, onClose, onGone }: MenuProps) {
   const name = item.author_id;
-  const { api } = session.value ?? {};
   const [reporting, setReporting] = useState(false);
   const act = (call: () => Promise<unknown>) => () => {
     onClose();
@@ -32,7 +32,7 @@ export function Menu({ item, own, onClose, onGone }: MenuProps) {
   };
   const edge = (list: "muted" | "blocked") =>
     act(async () => {
-      if (!api || (await attempt(api.setEdge(list, name, true).then(() => true))) === null) return;
+      if (!(await succeeded(session.value?.api.setEdge(list, name, true)))) return;
       say(tr(list, { name }));
       onGone();
     });
@@ -87,11 +87,8 @@ export function Menu({ item, own, onClose, onGone }: MenuProps) {
 
 function Report({ item, onClose }: { item: Item; onClose: () => void }) {
   const send = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    const { api } = session.peek() ?? {};
-    const text = String(form.get("text") ?? "").trim() || null;
-    if (!api || (await attempt(api.report(item, String(form.get("reason")), text).then(() => true))) === null) return;
+    const text = fields(event);
+    if (!(await succeeded(session.value?.api.report(item, text("reason"), text("text") || null)))) return;
     say(tr("reported"));
     onClose();
   };

@@ -4,7 +4,8 @@ import type { Item } from "stories-client";
 import { later } from "../later";
 import { endings, muted, session, tray } from "../state";
 import { t } from "../text";
-import { Avatar, Icon, reducedMotion } from "../ui/parts";
+import { reducedMotion, useModal } from "../ui/hooks";
+import { Avatar, Icon } from "../ui/parts";
 import { Comments } from "../views/Comments";
 import { Bottom, type Panel } from "./Bottom";
 import { filter } from "./geometry";
@@ -28,20 +29,13 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
   const over = useRef(onClose);
   over.current = onClose;
   const play = useMemo(() => begin({ author: first, authors, known, start, onOver: () => over.current() }), []);
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const picture = useRef<HTMLDivElement>(null);
   const [panel, setPanel] = useState<Panel | null>(null);
 
   useEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
-    dialog.current?.showModal();
     dialog.current?.focus(); // no control is marked before somebody asks for one
-    const detach = picture.current ? play.attach(picture.current) : undefined;
-    return () => {
-      detach?.();
-      dialog.current?.close();
-      before?.focus?.();
-    };
+    return picture.current ? play.attach(picture.current) : undefined;
   }, []);
   useLayoutEffect(() => play.dispatch({ type: panel ? "pause" : "resume", reason: "sheet" }), [panel]);
   useEffect(() => {

@@ -3,7 +3,8 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Item } from "stories-client";
 import { captionsOn, following, muted, setFollowing } from "../state";
 import { span, t } from "../text";
-import { Avatar, Icon, IconButton, useNow } from "../ui/parts";
+import { useNow } from "../ui/hooks";
+import { Avatar, Icon, IconButton } from "../ui/parts";
 import { current, duration } from "./machine";
 import { type Play, toggle } from "./session";
 

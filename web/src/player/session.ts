@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import type { Item } from "stories-client";
 import { explain, markSeen, muted, say, session } from "../state";
 import { t } from "../text";
-import { reducedMotion } from "../ui/parts";
+import { reducedMotion } from "../ui/hooks";
 import {
   current,
   type Event,

@@ -1,6 +1,7 @@
 /** The life of one story, from the POST to the tombstone. */
 import { language, span } from "../text";
-import { Avatar, useNow } from "../ui/parts";
+import { useNow } from "../ui/hooks";
+import { Avatar } from "../ui/parts";
 import type { Life, Step } from "./model";
 import { clock, t } from "./text";
 

@@ -1,7 +1,8 @@
 /** Behind the scenes: events as they move between the services, and the life of one story. A chunk of its own. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { session } from "../state";
-import { Avatar, Empty, Icon, IconButton, Mark, reducedMotion } from "../ui/parts";
+import { reducedMotion } from "../ui/hooks";
+import { Avatar, Empty, Icon, IconButton, Mark } from "../ui/parts";
 import { LaneRow, ServiceBox, travel } from "./Board";
 import { LifeView, Phase } from "./LifeView";
 import {
@@ -160,7 +161,7 @@ export function Scenes() {
       <div class="below">
         <section class="panel" aria-labelledby="scenes-stories">
           <h2 id="scenes-stories">{t("stories")}</h2>
-          {!seen.stories.length && <Empty icon="sparkles" title={t("storiesNone")} hint="" />}
+          {!seen.stories.length && <Empty icon="sparkles" title={t("storiesNone")} />}
           <ul class="lives">
             {seen.stories.map((each) => (
               <li key={each.id}>

@@ -1,7 +1,7 @@
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { toast } from "../state";
 import { t } from "../text";
+import { useModal } from "./hooks";
 import { ICONS, type IconName } from "./icons";
 
 export function Icon({ name, filled = false }: { name: IconName; filled?: boolean }) {
@@ -57,26 +57,15 @@ export function RingAvatar({ user, ring, size }: { user: string; ring: string; s
   );
 }
 
-/** A panel that comes from below (from the middle on wide screens). Escape and the background close it. */
-export function Sheet({
-  title,
-  onClose,
-  children,
-}: {
+interface SheetProps {
   title: string;
   onClose: () => void;
   children: ComponentChildren;
-}) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useLayoutEffect(() => {
-    const element = dialog.current;
-    const before = document.activeElement as HTMLElement | null;
-    element?.showModal();
-    return () => {
-      element?.close();
-      before?.focus?.();
-    };
-  }, []);
+}
+
+/** A panel that comes from below (from the middle on wide screens). Escape and the background close it. */
+export function Sheet({ title, onClose, children }: SheetProps) {
+  const dialog = useModal();
   return (
     <dialog
       ref={dialog}
@@ -101,6 +90,32 @@ export function Sheet({
   );
 }
 
+interface ConfirmProps {
+  title: string;
+  hint: string;
+  action: string;
+  busy?: boolean;
+  onConfirm: () => void;
+  onClose: () => void;
+}
+
+/** A question before something that cannot be undone. */
+export function Confirm({ title, hint, action, busy = false, onConfirm, onClose }: ConfirmProps) {
+  return (
+    <Sheet title={title} onClose={onClose}>
+      <p class="note">{hint}</p>
+      <div class="choices">
+        <button type="button" class="button" onClick={onClose}>
+          {t("cancel")}
+        </button>
+        <button type="button" class="button danger" disabled={busy} onClick={onConfirm}>
+          {action}
+        </button>
+      </div>
+    </Sheet>
+  );
+}
+
 /** The last message. It is shown anew each time, so that it lies above every dialog. */
 export function Toast() {
   const shown = toast.value;
@@ -115,17 +130,15 @@ export function Toast() {
   );
 }
 
-export function Empty({
-  icon,
-  title,
-  hint,
-  children,
-}: {
+interface EmptyProps {
   icon: IconName;
   title: string;
-  hint: string;
+  hint?: string;
   children?: ComponentChildren;
-}) {
+}
+
+/** What stands where a list has nothing. */
+export function Empty({ icon, title, hint, children }: EmptyProps) {
   return (
     <div class="empty">
       <span class="empty-icon">
@@ -136,16 +149,6 @@ export function Empty({
       {children}
     </div>
   );
-}
-
-/** The time, anew every so many milliseconds. */
-export function useNow(every: number): number {
-  const [now, setNow] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(Date.now()), every);
-    return () => clearInterval(timer);
-  }, [every]);
-  return now;
 }
 
 export function Mark() {
@@ -161,29 +164,5 @@ export function Mark() {
       <circle cx="32" cy="32" r="27" fill="none" stroke="url(#mark)" stroke-width="7" stroke-dasharray="76 9" />
       <path fill="url(#mark)" d="M27 21.5a2 2 0 0 1 3-1.7l15 10.5a2 2 0 0 1 0 3.4l-15 10.5a2 2 0 0 1-3-1.7z" />
     </svg>
-  );
-}
-
-export const reducedMotion = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
-
-const MINUTE_MS = 60_000;
-const MOST_MS = 30 * 24 * 60 * MINUTE_MS;
-
-/** A time to come, at most 30 days ahead, in the time zone of the reader. */
-export function TimeField({ from = Date.now() + 60 * MINUTE_MS }: { from?: number }) {
-  const local = (time: number) =>
-    new Date(time - new Date(time).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
-  return (
-    <label>
-      <span>{t("whenAt")}</span>
-      <input
-        type="datetime-local"
-        name="at"
-        required
-        defaultValue={local(from)}
-        min={local(Date.now() + MINUTE_MS)}
-        max={local(Date.now() + MOST_MS)}
-      />
-    </label>
   );
 }

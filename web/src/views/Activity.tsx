@@ -1,13 +1,15 @@
 /** What happened to one's own story: counts, charts, answers and viewers. A chunk of its own. */
-import { useEffect, useState } from "preact/hooks";
 import type { Item, Layer, Viewers } from "stories-client";
 import { session } from "../state";
 import { span, t as tr } from "../text";
+import { useAnswer } from "../ui/hooks";
 import { Avatar, Empty, Sheet } from "../ui/parts";
 import { Answers } from "./Answers";
 import "./activity.css";
 import { Bars, type Figure, FigureList, type Insights, overTime } from "./Charts";
 import { t } from "./text";
+
+const READ_MS = 2000;
 
 interface Props {
   id: string;
@@ -17,24 +19,15 @@ interface Props {
 
 export function Activity({ id, layers = [], onClose }: Props) {
   const { api } = session.value ?? {};
-  const [viewers, setViewers] = useState<Viewers | null>(null);
-  const [insights, setInsights] = useState<Insights | null>(null);
-  useEffect(() => {
-    const read = () => {
-      api?.viewers(id).then(setViewers, () => undefined);
-      api?.call<Insights>("GET", `/v1/stories/${id}/insights`).then(setInsights, () => undefined);
-    };
-    read();
-    const timer = setInterval(read, 2000);
-    return () => clearInterval(timer);
-  }, [id]);
+  const viewers = useAnswer(() => api?.viewers(id), [id], READ_MS);
+  const insights = useAnswer(() => api?.call<Insights>("GET", `/v1/stories/${id}/insights`), [id], READ_MS);
   return (
     <Sheet title={tr("viewers")} onClose={onClose}>
       {insights && <Figures insights={insights} viewers={viewers} />}
       {insights?.answers.map((each) => (
         <Answers key={each.layer_id} story={id} of={each} layer={layers.find(({ id }) => id === each.layer_id)} />
       ))}
-      {viewers?.total === 0 && <Empty icon="eye" title={tr("viewersNone")} hint="" />}
+      {viewers?.total === 0 && <Empty icon="eye" title={tr("viewersNone")} />}
       <ul class="people">
         {viewers?.items.map((each) => (
           <li key={each.viewer_id}>

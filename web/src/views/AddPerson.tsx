@@ -1,5 +1,6 @@
 import { go, setFollowing } from "../state";
 import { t } from "../text";
+import { fields } from "../ui/forms";
 import { Sheet } from "../ui/parts";
 
 export function AddPerson({ onClose }: { onClose: () => void }) {
@@ -8,8 +9,7 @@ export function AddPerson({ onClose }: { onClose: () => void }) {
       <form
         class="stack"
         onSubmit={async (event) => {
-          event.preventDefault();
-          const name = (event.currentTarget.elements.namedItem("name") as HTMLInputElement).value.trim();
+          const name = fields(event)("name");
           if (!name) return;
           await setFollowing(name, true);
           onClose();

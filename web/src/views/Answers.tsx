@@ -1,7 +1,7 @@
 /** What people answered to a sticker of one's own story. */
-import { useEffect, useState } from "preact/hooks";
 import type { Layer } from "stories-client";
 import { session } from "../state";
+import { useAnswer } from "../ui/hooks";
 import { Avatar } from "../ui/parts";
 import type { Insights } from "./Charts";
 import { t } from "./text";
@@ -16,19 +16,14 @@ interface Answer {
 
 export function Answers({ story, of, layer }: { story: string; of: Tallies; layer?: Layer }) {
   const { api } = session.value ?? {};
-  const [answers, setAnswers] = useState<Answer[]>([]);
   const tallies = of.tallies ?? [];
   const total = tallies.reduce((sum: number, each) => sum + each, 0);
-  useEffect(() => {
-    api
-      ?.call<{ items: Answer[] }>("GET", `/v1/stories/${story}/answers`, {
-        query: { layer_id: of.layer_id, limit: 50 },
-      })
-      .then(
-        (page) => setAnswers(page.items),
-        () => undefined,
-      );
-  }, [story, of.layer_id, total]);
+  const query = { layer_id: of.layer_id, limit: 50 };
+  const page = useAnswer(
+    () => api?.call<{ items: Answer[] }>("GET", `/v1/stories/${story}/answers`, { query }),
+    [story, of.layer_id, total],
+  );
+  const answers = page?.items ?? [];
   const options = layer && "options" in layer ? layer.options : [];
   const title =
     layer && "question" in layer ? layer.question : layer && "prompt" in layer ? layer.prompt : t(`sticker_${of.kind}`);

@@ -1,8 +1,12 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Comment, Item } from "stories-client";
-import { attempt, explain, say, session } from "../state";
+import { attempt, collect, explain, say, session, succeeded } from "../state";
 import { span, t } from "../text";
+import { poll } from "../ui/hooks";
 import { Avatar, Empty, IconButton, Sheet } from "../ui/parts";
+
+const SHOWN = 50;
+const READ_MS = 3000;
 
 export function Comments({ item, own, onClose }: { item: Item; own: boolean; onClose: () => void }) {
   const { api, user } = session.value ?? {};
@@ -12,42 +16,32 @@ export function Comments({ item, own, onClose }: { item: Item; own: boolean; onC
   const field = useRef<HTMLInputElement>(null);
 
   const read = async () => {
-    if (!api) return;
     try {
-      const found: Comment[] = [];
-      for await (const each of api.comments(item)) if (found.push(each) === 50) break;
-      setComments(found);
+      setComments(await collect(api?.comments(item), SHOWN));
     } catch (error) {
       say(explain(error));
       setComments((before) => before ?? []);
     }
   };
   const readReplies = async (comment: Comment) => {
-    const found: Comment[] = [];
-    for await (const each of api?.comments(item, comment.id) ?? []) found.push(each);
+    const found = await collect(api?.comments(item, comment.id));
     setReplies((before) => ({ ...before, [comment.id]: found }));
   };
-  useEffect(() => {
-    void read();
-    const timer = setInterval(read, 3000);
-    return () => clearInterval(timer);
-  }, [item.id]);
+  useEffect(() => poll(read, READ_MS), [item.id]);
   useLayoutEffect(() => field.current?.focus(), [to]);
 
   const send = async (event: SubmitEvent) => {
     event.preventDefault();
     const input = field.current;
     const text = input?.value.trim();
-    if (!api || !input || !text) return;
-    const written = await attempt(api.comment(item, text, to?.id ?? null));
-    if (!written) return;
+    if (!input || !text || !(await attempt(api?.comment(item, text, to?.id ?? null)))) return;
     input.value = "";
     if (to) await readReplies(to);
     setTo(null);
     await read();
   };
   const remove = async (comment: Comment) => {
-    if ((await attempt(api?.deleteComment(comment.id).then(() => true) ?? Promise.resolve(true))) === null) return;
+    if (!(await succeeded(api?.deleteComment(comment.id)))) return;
     say(t("commentDeleted"));
     setReplies((before) =>
       Object.fromEntries(Object.entries(before).map(([id, all]) => [id, all.filter((each) => each.id !== comment.id)])),
@@ -83,7 +77,7 @@ export function Comments({ item, own, onClose }: { item: Item; own: boolean; onC
   );
   return (
     <Sheet title={t("comments")} onClose={onClose}>
-      {comments?.length === 0 && <Empty icon="message-circle" title={t("commentsNone")} hint="" />}
+      {comments?.length === 0 && <Empty icon="message-circle" title={t("commentsNone")} />}
       <ul class="comments">{comments?.map((each) => one(each))}</ul>
       {(item.can.comment || own) && (
         <form class="write" onSubmit={send}>

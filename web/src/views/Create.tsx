@@ -19,7 +19,8 @@ import { later } from "../later";
 import { filter } from "../player/geometry";
 import { config, explain, go, refreshTray, say, session } from "../state";
 import { type Key, t } from "../text";
-import { Icon, TimeField } from "../ui/parts";
+import { fields, TimeField } from "../ui/forms";
+import { Icon } from "../ui/parts";
 import { type Adding, AddSheet } from "./AddSheet";
 import { Canvas } from "./Canvas";
 import { COLORS, LayerPanel, Row } from "./LayerPanel";
@@ -109,11 +110,9 @@ export function Create() {
   };
 
   const send = async (event: SubmitEvent) => {
-    event.preventDefault();
+    const text = fields(event);
     const { api } = session.value ?? {};
     if (!api || sending) return;
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    const text = (name: string) => String(form.get(name) ?? "").trim();
     setProblem(null);
     setSelected(null);
     setProgress({ stage: "new", fraction: 0 });
@@ -133,7 +132,7 @@ export function Create() {
       .split(/[\s,]+/)
       .filter(Boolean);
     if (hidden.length) choices.hide_from = hidden;
-    for (const name of ["reactions", "sharing"]) choices[name] = form.get(name) === "on";
+    for (const name of ["reactions", "sharing"]) choices[name] = text(name) === "on";
     try {
       stop.current = new AbortController();
       const media = file && (await cut(file));

@@ -2,9 +2,9 @@
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { type Receipt, StoriesError } from "stories-client";
-import { attempt, refreshTray, session } from "../state";
+import { refreshTray, session, succeeded } from "../state";
 import { t } from "../text";
-import { Icon, Sheet } from "../ui/parts";
+import { Confirm, Icon, Sheet } from "../ui/parts";
 
 const asked = signal<{ id: string; live: boolean; answer: (deleted: boolean) => void } | null>(null);
 
@@ -26,8 +26,7 @@ export function DeleteDialog() {
   };
   const remove = async () => {
     setPhase("deleting");
-    const done = await attempt(session.value?.api.delete(question.id).then(() => true) ?? Promise.resolve(null));
-    if (!done) return setPhase("ask");
+    if (!(await succeeded(session.value?.api.delete(question.id)))) return setPhase("ask");
     question.answer(true);
     if (question.live) setPhase("receipt");
     else asked.value = null;
@@ -35,17 +34,14 @@ export function DeleteDialog() {
   };
   if (phase === "receipt") return <ReceiptSheet id={question.id} onClose={close} />;
   return (
-    <Sheet title={t("deleteAsk")} onClose={close}>
-      <p class="note">{t("deleteHint")}</p>
-      <div class="choices">
-        <button type="button" class="button" onClick={close}>
-          {t("cancel")}
-        </button>
-        <button type="button" class="button danger" disabled={phase === "deleting"} onClick={() => void remove()}>
-          {t("delete")}
-        </button>
-      </div>
-    </Sheet>
+    <Confirm
+      title={t("deleteAsk")}
+      hint={t("deleteHint")}
+      action={t("delete")}
+      busy={phase === "deleting"}
+      onConfirm={() => void remove()}
+      onClose={close}
+    />
   );
 }
 

@@ -3,7 +3,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type Item, StoriesError } from "stories-client";
 import { explain, listed, session, tray } from "../state";
 import { span, t } from "../text";
-import { Avatar, Empty, Icon, useNow } from "../ui/parts";
+import { useNow } from "../ui/hooks";
+import { Avatar, Empty, Icon } from "../ui/parts";
 
 /** Cards of stories that loads on as one scrolls. */
 export function Grid({

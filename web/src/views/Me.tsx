@@ -1,8 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Item, OwnStory } from "stories-client";
 import { later } from "../later";
-import { config, following, session, tray } from "../state";
+import { collect, config, following, session, tray } from "../state";
 import { t } from "../text";
+import { useAnswer } from "../ui/hooks";
 import { Avatar, Empty, Icon } from "../ui/parts";
 import { AddPerson } from "./AddPerson";
 import { confirmDelete, ReceiptSheet } from "./Deletion";
@@ -36,9 +37,8 @@ export function Me() {
   const [receipt, setReceipt] = useState<string | null>(null);
   const read = async () => {
     if (!api) return;
-    const found: OwnStory[] = [];
     try {
-      for await (const each of api.mine()) found.push(each);
+      const found = await collect(api.mine());
       setStories((before) => withEnded(before, found));
       setItems(Object.fromEntries((await api.reel(user)).map((each) => [each.id, each])));
     } catch {
@@ -105,18 +105,13 @@ export function Me() {
   );
 }
 
+const MENTIONS = 20;
+
 /** Stories that mention the reader; nothing where there are none. */
 function Mentions() {
   const { api } = session.value ?? {};
-  const [items, setItems] = useState<Item[]>([]);
-  useEffect(() => {
-    void (async () => {
-      const found: Item[] = [];
-      for await (const each of api?.mentions() ?? []) if (found.push(each) === 20) break;
-      setItems(found);
-    })().catch(() => undefined); // a server without mentions
-  }, [api]);
-  if (!items.length) return null;
+  const items = useAnswer(() => collect(api?.mentions(), MENTIONS), [api]); // null: a server without mentions
+  if (!items?.length) return null;
   return (
     <section>
       <h2>{t("mentions")}</h2>

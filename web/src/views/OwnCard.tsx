@@ -1,9 +1,9 @@
 /** One of one's own stories: how it is, who saw it, and what can be done with it. */
-import { useEffect, useState } from "preact/hooks";
 import type { Item, OwnStory } from "stories-client";
 import { session } from "../state";
-import { type Key, language, span, t } from "../text";
-import { Icon, IconButton, useNow } from "../ui/parts";
+import { type Key, moment, span, t } from "../text";
+import { useAnswer, useNow } from "../ui/hooks";
+import { Icon, IconButton } from "../ui/parts";
 
 const COUNT_MS = 5000;
 
@@ -21,14 +21,7 @@ interface CardProps {
 
 export function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onDelete }: CardProps) {
   useNow(1000);
-  const [counts, setCounts] = useState<{ viewers: number; reactions: number; comments: number } | null>(null);
-  useEffect(() => {
-    if (!item) return;
-    const read = () => document.hidden || session.value?.api.counts(item).then(setCounts, () => undefined);
-    void read();
-    const timer = setInterval(read, COUNT_MS);
-    return () => clearInterval(timer);
-  }, [item?.id]);
+  const counts = useAnswer(() => item && session.value?.api.counts(item), [item?.id], COUNT_MS);
   const reason = story.state === "refused" && story.reason ? t(`reason_${story.reason}` as Key) : null;
   if (over(story)) {
     return (
@@ -85,6 +78,3 @@ export function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onD
     </li>
   );
 }
-
-const moment = (time: string) =>
-  new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" }).format(Date.parse(time));

@@ -1,6 +1,6 @@
 /** The people of one's graph: those one follows, close friends, and those that are muted or blocked. */
 import { useEffect, useState } from "preact/hooks";
-import { attempt, following, notified, say, session, setFollowing, setNotified } from "../state";
+import { collect, following, notified, say, session, setFollowing, setNotified, succeeded } from "../state";
 import { t } from "../text";
 import { Avatar, Icon, IconButton } from "../ui/parts";
 
@@ -12,15 +12,14 @@ export function People({ onAdd }: { onAdd: () => void }) {
   const [lists, setLists] = useState<Record<List, string[]>>({ "close-friends": [], muted: [], blocked: [] });
   useEffect(() => {
     for (const list of LISTS) {
-      void (async () => {
-        const found: string[] = [];
-        for await (const edge of api?.edges(list) ?? []) found.push(edge.user_id);
-        setLists((before) => ({ ...before, [list]: found }));
-      })().catch(() => undefined); // the lists are left out then
+      collect(api?.edges(list)).then(
+        (edges) => setLists((before) => ({ ...before, [list]: edges.map((edge) => edge.user_id) })),
+        () => undefined, // the list is left out then
+      );
     }
   }, [api]);
   const set = async (list: List, name: string, on: boolean) => {
-    if (!api || (await attempt(api.setEdge(list, name, on).then(() => true))) === null) return;
+    if (!(await succeeded(api?.setEdge(list, name, on)))) return;
     setLists((before) => ({
       ...before,
       [list]: [...before[list].filter((each) => each !== name), ...(on ? [name] : [])],

@@ -1,17 +1,15 @@
 import type { OwnStory } from "stories-client";
-import { attempt, say, session } from "../state";
+import { say, session, succeeded } from "../state";
 import { t } from "../text";
-import { Sheet, TimeField } from "../ui/parts";
+import { fields, TimeField } from "../ui/forms";
+import { Sheet } from "../ui/parts";
 
 export function Reschedule({ story, onClose }: { story: OwnStory; onClose: (changed: boolean) => void }) {
   const save = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const at = new Date(String(new FormData(event.currentTarget as HTMLFormElement).get("at")));
-    const changed = session.value?.api.change(story.id, { publish_at: at.toISOString() });
-    if (changed && (await attempt(changed))) {
-      say(t("saved"));
-      onClose(true);
-    }
+    const publish_at = new Date(fields(event)("at")).toISOString();
+    if (!(await succeeded(session.value?.api.change(story.id, { publish_at })))) return;
+    say(t("saved"));
+    onClose(true);
   };
   return (
     <Sheet title={t("reschedule")} onClose={() => onClose(false)}>

@@ -1,18 +1,11 @@
 /** What one chooses for this browser and for one's account. */
-import { useEffect, useState } from "preact/hooks";
-import { attempt, say, session, signOut, type Theme, theme } from "../state";
+import { session, signOut, type Theme, theme } from "../state";
 import { type Language, language, languages, speak, t } from "../text";
+import { useSetting } from "../ui/hooks";
 import { Icon } from "../ui/parts";
 
 export function Settings() {
-  const [history, setHistory] = useState<boolean | null>(null);
-  const { api } = session.value ?? {};
-  useEffect(() => {
-    api?.call<{ view_history: boolean }>("GET", "/v1/me/privacy").then(
-      (found) => setHistory(found.view_history),
-      () => undefined,
-    );
-  }, [api]);
+  const [listed, list] = useSetting("/v1/me/privacy", "view_history");
   return (
     <section>
       <h2>{t("settings")}</h2>
@@ -48,22 +41,14 @@ export function Settings() {
             ))}
           </select>
         </label>
-        {history !== null && (
+        {listed !== null && (
           <label>
             <span>{t("listMe")}</span>
             <input
               type="checkbox"
               role="switch"
-              checked={history}
-              onChange={async (event) => {
-                const view_history = event.currentTarget.checked;
-                setHistory(view_history);
-                const saved =
-                  api?.call("PUT", "/v1/me/privacy", { body: { view_history } }).then(() => true) ??
-                  Promise.resolve(null);
-                if ((await attempt(saved)) === null) setHistory(!view_history);
-                else say(t("saved"));
-              }}
+              checked={listed}
+              onChange={(event) => void list(event.currentTarget.checked)}
             />
           </label>
         )}

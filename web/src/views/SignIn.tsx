@@ -1,6 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { attempt, type SignInSettings, say, signIn, signInByName, signInSettings, signInWithToken } from "../state";
 import { t } from "../text";
+import { fields } from "../ui/forms";
 import { Avatar, Mark } from "../ui/parts";
 
 const NAMES = ["ann", "bob", "carol", "dave"];
@@ -35,8 +36,7 @@ export function SignIn() {
         <form
           class="panel stack"
           onSubmit={(event) => {
-            event.preventDefault();
-            const value = (event.currentTarget.elements.namedItem("who") as HTMLInputElement).value.trim();
+            const value = fields(event)("who");
             if (!value) return;
             if (byName) void attempt(signIn(value, admin));
             else void attempt((async () => signInWithToken(value))());

@@ -1,8 +1,8 @@
 /** Figures of all of one's stories over time. */
-import { useEffect, useState } from "preact/hooks";
 import type { paths } from "stories-client";
 import { session, tray } from "../state";
-import { language, span, t as tr } from "../text";
+import { language, moment, span, t as tr } from "../text";
+import { useAnswer } from "../ui/hooks";
 import "./activity.css";
 import { Bars, type Figure, FigureList } from "./Charts";
 import { t } from "./text";
@@ -15,19 +15,14 @@ const READ_MS = 5000;
 /** Nothing where nothing was posted. */
 export function Totals() {
   const { api } = session.value ?? {};
-  const [page, setPage] = useState<Page | null>(null);
-  useEffect(() => {
-    const read = () =>
-      document.hidden ||
-      api?.call<Page>("GET", "/v1/me/insights", { query: { limit: SHOWN } }).then(setPage, () => undefined);
-    void read();
-    const timer = setInterval(read, READ_MS);
-    return () => clearInterval(timer);
-  }, [api, tray.value?.mine?.latest_at, tray.value?.mine?.stories]);
+  const page = useAnswer(
+    () => api?.call<Page>("GET", "/v1/me/insights", { query: { limit: SHOWN } }),
+    [api, tray.value?.mine?.latest_at, tray.value?.mine?.stories],
+    READ_MS,
+  );
   if (!page?.totals.stories) return null;
   const { totals, items } = page;
   const day = new Intl.DateTimeFormat(language.value, { day: "numeric", month: "numeric" });
-  const full = new Intl.DateTimeFormat(language.value, { dateStyle: "medium", timeStyle: "short" });
   const figures: Figure[] = [
     [tr("stories"), totals.stories],
     [t("reach"), totals.reach],
@@ -47,7 +42,7 @@ export function Totals() {
               title={t("reachByStory")}
               bars={[...items].reverse().map((each) => ({
                 label: day.format(Date.parse(each.posted_at)),
-                name: full.format(Date.parse(each.posted_at)),
+                name: moment(each.posted_at),
                 value: each.reach.total,
               }))}
             />

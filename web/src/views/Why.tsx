@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { paths } from "stories-client";
 import { attempt, session } from "../state";
 import { t } from "../text";
+import { fields } from "../ui/forms";
 import { Icon, Sheet } from "../ui/parts";
 
 type Explanation = paths["/v1/stories/{story_id}/explain"]["get"]["responses"][200]["content"]["application/json"];
@@ -10,10 +11,10 @@ type Explanation = paths["/v1/stories/{story_id}/explain"]["get"]["responses"][2
 export function Why({ id, onClose }: { id: string; onClose: () => void }) {
   const [found, setFound] = useState<{ name: string; of: Explanation } | null>(null);
   const ask = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const name = String(new FormData(event.currentTarget as HTMLFormElement).get("viewer") ?? "").trim();
-    const asked = session.value?.api.call<Explanation>("GET", `/v1/stories/${id}/explain`, { query: { viewer: name } });
-    const of = name && asked ? await attempt(asked) : null;
+    const name = fields(event)("viewer");
+    if (!name) return;
+    const query = { viewer: name };
+    const of = await attempt(session.value?.api.call<Explanation>("GET", `/v1/stories/${id}/explain`, { query }));
     if (of) setFound({ name, of });
   };
   return (

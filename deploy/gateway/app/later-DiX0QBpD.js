@@ -1,1 +1,0 @@
-import{G as e,J as t,K as n}from"./state-n9N4zjia.js";import{t as r}from"./jsxRuntime.module-3Gkcl7KA.js";function i(i,a=r(`main`,{"aria-busy":`true`})){let o=null;return function(s){let[c,l]=e(o&&{of:o});return n(()=>{c||i().then(e=>{o=e,l({of:e})})},[]),r(t,{children:c?r(c.of,{...s}):a})}}export{i as t};

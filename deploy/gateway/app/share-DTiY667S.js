@@ -1,1 +1,0 @@
-import{F as e,g as t,h as n,t as r}from"./state-n9N4zjia.js";async function i(i){let{api:a}=t.peek()??{},o=a&&await r(a.share(i));o&&(navigator.share&&matchMedia(`(pointer: coarse)`).matches?await navigator.share({url:o}).catch(()=>void 0):await navigator.clipboard.writeText(o).then(()=>n(e(`copied`)),()=>n(o)))}export{i as t};

@@ -1,0 +1,30 @@
+import { t } from "../text";
+
+/** What was written into a form that is sent: the text of each field, trimmed. No page is loaded. */
+export function fields(event: SubmitEvent): (name: string) => string {
+  event.preventDefault();
+  const form = new FormData(event.currentTarget as HTMLFormElement);
+  return (name) => String(form.get(name) ?? "").trim();
+}
+
+const MINUTE_MS = 60_000;
+const MOST_MS = 30 * 24 * 60 * MINUTE_MS;
+
+/** A time to come, at most 30 days ahead, in the time zone of the reader. */
+export function TimeField({ from = Date.now() + 60 * MINUTE_MS }: { from?: number }) {
+  const local = (time: number) =>
+    new Date(time - new Date(time).getTimezoneOffset() * MINUTE_MS).toISOString().slice(0, 16);
+  return (
+    <label>
+      <span>{t("whenAt")}</span>
+      <input
+        type="datetime-local"
+        name="at"
+        required
+        defaultValue={local(from)}
+        min={local(Date.now() + MINUTE_MS)}
+        max={local(Date.now() + MOST_MS)}
+      />
+    </label>
+  );
+}
