@@ -138,6 +138,20 @@ describe("what is shown", () => {
     expect(caption()).toBe("d");
   });
 
+  test("the next story plays when one moves on from the row of reactions", async () => {
+    reels.ann = ["a", "b", "c"].map((id) => story(id, "ann"));
+    await open("ann");
+    await browser.load("a");
+    named("React")?.click();
+    await settle();
+    expect(find(".quick")).not.toBeNull();
+    await press("ArrowRight");
+    expect(find(".quick")).toBeNull();
+    await browser.load("b");
+    await settle(5100);
+    expect(caption()).toBe("c");
+  });
+
   test("a swipe leaves nothing of the author before, even while the next one loads", async () => {
     reels.ann = [clip("a", "ann"), clip("b", "ann")];
     reels.cal = [story("c", "cal")];

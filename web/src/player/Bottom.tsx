@@ -1,9 +1,9 @@
 /** Below a story: its caption, comments, reactions and sharing. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { later } from "../later";
-import { attempt, captionsOn, session } from "../state";
+import { captionsOn, session, succeeded } from "../state";
 import { t } from "../text";
-import { reducedMotion } from "../ui/hooks";
+import { poll, reducedMotion } from "../ui/hooks";
 import { Icon, IconButton } from "../ui/parts";
 import type { Play } from "./session";
 import { share } from "./share";
@@ -18,13 +18,12 @@ export function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPan
   const item = play.item.value;
   const [mine, setMine] = useState<string | null>(null);
   const [counts, setCounts] = useState<{ comments: number; viewers: number } | null>(null);
-  const [quick, setQuick] = useState(false);
-  const [picking, setPicking] = useState(false);
+  const [choosing, setChoosing] = useState<"few" | "all" | null>(null);
   const { api } = session.value ?? {};
   useEffect(() => {
     setMine(null);
     setCounts(null);
-    setQuick(false);
+    setChoosing(null);
     if (!item || !api) return;
     let shown = true;
     api.reactions(item).then(
@@ -36,25 +35,24 @@ export function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPan
         (found) => shown && setCounts(found),
         () => undefined,
       );
-    void count();
-    const timer = setInterval(count, COUNT_MS);
+    const stop = poll(count, COUNT_MS);
     return () => {
       shown = false;
-      clearInterval(timer);
+      stop();
     };
   }, [item?.id]);
+  useLayoutEffect(() => {
+    if (choosing === null) return;
+    play.dispatch({ type: "pause", reason: "sheet" });
+    return () => play.dispatch({ type: "resume", reason: "sheet" });
+  }, [choosing === null]);
   if (!item || !api) return <footer class="player-bottom" />;
-  const choose = (on: boolean) => {
-    setQuick(on);
-    play.dispatch({ type: on ? "pause" : "resume", reason: "sheet" });
-  };
   const react = async (emoji: string) => {
     const next = emoji === mine ? null : emoji;
-    choose(false);
-    setPicking(false);
+    setChoosing(null);
     setMine(next);
     if (next) burst(next);
-    if ((await attempt(api.react(item, next).then(() => true))) === null) setMine(mine);
+    if (!(await succeeded(api.react(item, next)))) setMine(mine);
   };
   return (
     <footer class="player-bottom">
@@ -78,7 +76,7 @@ export function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPan
         {own && <IconButton icon="message-circle" label={t("comments")} onClick={() => onPanel("comments")} />}
         {!own && item.can.react && (
           <div class="react">
-            {quick && (
+            {choosing === "few" && (
               <div class="quick" role="group" aria-label={t("react")}>
                 {QUICK.map((emoji) => (
                   <button
@@ -91,34 +89,20 @@ export function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPan
                     {emoji}
                   </button>
                 ))}
-                <button
-                  type="button"
-                  aria-label={t("more")}
-                  onClick={() => {
-                    setQuick(false);
-                    setPicking(true);
-                  }}
-                >
+                <button type="button" aria-label={t("more")} onClick={() => setChoosing("all")}>
                   <Icon name="plus" />
                 </button>
               </div>
             )}
-            {picking && (
-              <Picker
-                mine={mine}
-                onPick={(emoji) => void react(emoji)}
-                onClose={() => {
-                  setPicking(false);
-                  choose(false);
-                }}
-              />
+            {choosing === "all" && (
+              <Picker mine={mine} onPick={(emoji) => void react(emoji)} onClose={() => setChoosing(null)} />
             )}
             <button
               type="button"
               class="icon-button"
               aria-label={mine ? t("reacted", { emoji: mine }) : t("like")}
-              aria-expanded={quick}
-              onClick={() => choose(!quick)}
+              aria-expanded={choosing === "few"}
+              onClick={() => setChoosing(choosing === "few" ? null : "few")}
             >
               {mine ? <span class="mine-emoji">{mine}</span> : <Icon name="heart" />}
             </button>
