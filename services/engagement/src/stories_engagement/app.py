@@ -79,19 +79,19 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     runtime = ServiceRuntime("engagement", settings, registry, now)
     mongo = runtime.mongo
 
-    outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
-    sealed = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
+    engagements_outbox = Outbox("engagements", mongo[ENGAGEMENTS], engagement_events, runtime.publisher, now)
+    insights_outbox = Outbox("insights", mongo[INSIGHTS], insight_events, runtime.publisher, now)
 
     def on_sealed(number: int) -> None:
         metrics.insights_sealed.inc(number)
-        sealed.wake()
+        insights_outbox.wake()
 
     insights = MongoInsights(mongo, settings.insights_floor, settings.insights_retention, on_sealed)
-    events = Outbox("events", mongo[EVENTS], outbox_events, runtime.publisher, now, delete_published=True)
+    events_outbox = Outbox("events", mongo[EVENTS], outbox_events, runtime.publisher, now, delete_published=True)
 
     def wake_relays() -> None:
-        outbox.wake()
-        events.wake()
+        engagements_outbox.wake()
+        events_outbox.wake()
 
     counter_writer = CounterWriter(mongo, now, wake_relays)
     view_store = MongoViews(mongo, now)
@@ -106,10 +106,8 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     reports = MongoReports(mongo, comments, now, settings.moderation_hold)
     webhooks = MongoWebhooks(mongo)
     deliveries = MongoDeliveries(mongo)
-    forget_steps = [
-        store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
-    ]
-    user_data = MongoUserErasure(mongo, [view_store.erase_viewer, *forget_steps])
+    stores = (counter_writer, insights, privacy, words, blocks, reports, deliveries)
+    user_data = MongoUserErasure(mongo, [view_store.erase_viewer, *(store.erase_user for store in stores)])
 
     access_state, recent = AccessState(), RecentPlays()
     stale_after = timedelta(milliseconds=settings.stale_after_ms)
@@ -135,7 +133,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
     delete_orphans = DeleteOrphanViews(stories, max(settings.story_lifetimes) + ORPHAN_AFTER, now)
 
     leases = Leases(mongo, now)
-    decisions = Outbox("decisions", mongo[REPORTED], reports.carry_out, runtime.publisher, now)
+    decisions_outbox = Outbox("decisions", mongo[REPORTED], reports.carry_out, runtime.publisher, now)
 
     async def count_open_reports() -> None:
         metrics.open_reports.set(await reports.open_reports())
@@ -157,10 +155,10 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
 
     runtime.background_task("webhooks", sender.run, lambda: sender.iterations)
     runtime.periodic("measure-webhooks", A_SECOND * 15, measure_webhooks)
-    runtime.outbox(outbox)
-    runtime.outbox(sealed)
-    runtime.outbox(decisions)
-    runtime.outbox(events)
+    runtime.outbox(engagements_outbox)
+    runtime.outbox(insights_outbox)
+    runtime.outbox(decisions_outbox)
+    runtime.outbox(events_outbox)
     runtime.periodic("count-reports", A_SECOND * 15, count_open_reports)
     runtime.tail(access_reader.tail)
     runtime.periodic("erase-users", RESUME_EVERY, erase_user.resume)
@@ -214,9 +212,9 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
             SetHiddenWords(words, now, words_changed.set),
         ),
         report_routes(
-            FileReport(reports, comments, runtime.tickets.read, access_state, now, decisions.wake),
+            FileReport(reports, comments, runtime.tickets.read, access_state, now, decisions_outbox.wake),
             reports,
-            DecideReport(reports, decisions.publish_now, now),
+            DecideReport(reports, decisions_outbox.publish_now, now),
             cursors,
             metrics,
         ),

@@ -31,7 +31,7 @@ def read_time(value: Any) -> datetime:
     raise PydanticCustomError("time", "must be a time of RFC 3339, such as 2026-11-22T08:00:00.000Z")
 
 
-Moment = Annotated[
+QueryTime = Annotated[
     datetime, BeforeValidator(read_time), Field(json_schema_extra={"pattern": RFC_3339.replace(r"\Z", "$")})
 ]
 
@@ -164,10 +164,10 @@ def insight_routes(read: ReadInsights, cursors: Cursors, now: Clock) -> APIRoute
         caller: CurrentCaller,
         page: Paged,
         begin: Annotated[
-            Moment | None, Query(alias="from", description="stories posted from this time on, by default all")
+            QueryTime | None, Query(alias="from", description="stories posted from this time on, by default all")
         ] = None,
         end: Annotated[
-            Moment | None, Query(alias="to", description="stories posted before this time, by default now")
+            QueryTime | None, Query(alias="to", description="stories posted before this time, by default now")
         ] = None,
     ) -> InsightsPage:
         """The totals of the caller's stories of a period, and each of them, the newest first."""

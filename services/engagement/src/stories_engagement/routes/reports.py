@@ -1,12 +1,10 @@
 """Reports of stories and comments, and what admins do about them."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, Field
 from starlette.responses import Response
-from stories_shared.clock import rfc3339
 from stories_shared.http.authentication import AdminCaller, CurrentCaller
 from stories_shared.http.bodies import Body, StoryId, Text
 from stories_shared.http.deadline import DeadlineRoute
@@ -16,15 +14,12 @@ from stories_shared.http.rate_limits import rate_limited
 
 from stories_engagement.domain.reports import Action, Kind, State
 from stories_engagement.metrics import EngagementMetrics
-from stories_engagement.routes.dependencies import StoryTicket
+from stories_engagement.routes.dependencies import Moment, StoryTicket
 from stories_engagement.usecases.reports import DecideReport, FileReport, ReportRepository
 
 ACCEPTED = 202
 MAX_SUSPENSION_DAYS = 3_650
 
-Moment = Annotated[
-    datetime, PlainSerializer(rfc3339, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
-]
 DecidedAction = Annotated[Action, Field(description="what to do: keep, remove, or also suspend")]
 ByState = Annotated[State | None, Query(description="only reports in this state")]
 

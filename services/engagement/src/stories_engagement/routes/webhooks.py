@@ -31,7 +31,7 @@ from stories_engagement.domain.webhooks import (
     WebhookEvent,
     check_url,
 )
-from stories_engagement.routes.reports import Moment
+from stories_engagement.routes.dependencies import Moment
 from stories_engagement.usecases.webhooks import DeliveryRepository, WebhookRepository, delivery_for_test
 
 SECRET_BYTES = 32

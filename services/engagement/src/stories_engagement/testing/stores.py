@@ -92,9 +92,7 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
     blocks = MongoBlocks(mongo)
     reports = MongoReports(mongo, comments, now)
     deliveries = MongoDeliveries(mongo)
-    forget_steps = [
-        store.erase_user for store in (counter_writer, insights, privacy, words, blocks, reports, deliveries)
-    ]
+    stores = (counter_writer, insights, privacy, words, blocks, reports, deliveries)
     return Stores(
         view_store=view_store,
         stories=MongoStories(mongo, now, insights),
@@ -108,7 +106,7 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
         insights=insights,
         counters=counter_writer,
         erased_users=MongoErasedUsers(mongo, now),
-        user_data=MongoUserErasure(mongo, [view_store.erase_viewer, *forget_steps]),
+        user_data=MongoUserErasure(mongo, [view_store.erase_viewer, *(store.erase_user for store in stores)]),
         reports=reports,
         webhooks=MongoWebhooks(mongo),
         deliveries=deliveries,
