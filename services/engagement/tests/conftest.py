@@ -1,11 +1,13 @@
-"""One engagement service on real servers for all tests of a module."""
+"""One engagement service, or one database, on real servers for all tests of a module."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 from stories_embedded.testing import Realm, Servers
+from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.harness import ServiceHarness, running
+from stories_shared.mongo.client import Mongo
 from stories_shared.testing import resumed
 
 
@@ -29,4 +31,15 @@ async def running_service(servers: Servers) -> AsyncIterator[ServiceHarness]:
         limit_reads=100_000,
     ) as service:
         yield service
+    await realm.remove()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
+    """A database with every collection; each test uses stories of its own."""
+    realm = Realm(servers)
+    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+    await ensure_schema(connected)
+    yield connected
+    await connected.close()
     await realm.remove()

@@ -4,21 +4,19 @@ import asyncio
 import contextlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-import pytest_asyncio
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.errors import PyMongoError
-from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.domain.insights import Insights
 from stories_engagement.domain.recent_plays import RecentPlays
 from stories_engagement.domain.views import SUMS, increments_of
-from stories_engagement.store.schema import ensure_schema
 from stories_engagement.store.views import row_of
 from stories_engagement.testing.builders import NOON, a_poll, a_quiz, a_record, a_story, an_access
 from stories_engagement.testing.in_memory import FLOOR
@@ -36,14 +34,9 @@ SECONDS = 20
 LATER = NOON + timedelta(seconds=SECONDS + 1)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def stores(servers: Servers) -> AsyncIterator[Stores]:
-    realm = Realm(servers)
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
-    await ensure_schema(mongo)
-    yield in_mongo(mongo, lambda: LATER)
-    await mongo.close()
-    await realm.remove()
+@pytest.fixture(scope="module")
+def stores(mongo: Mongo) -> Stores:
+    return in_mongo(mongo, lambda: LATER)
 
 
 @dataclass(frozen=True)

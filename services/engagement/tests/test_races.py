@@ -4,22 +4,20 @@ Transactions that read the same documents and write different ones do not confli
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from pymongo.errors import OperationFailure
-from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.domain.reports import Decision, NewReport, Target
 from stories_engagement.domain.views import count_views
 from stories_engagement.store.kinds import ROW_KINDS
-from stories_engagement.store.schema import ENGAGEMENTS, REPORTED, REPORTS, VIEWERS, VIEWS, ensure_schema
+from stories_engagement.store.schema import ENGAGEMENTS, REPORTED, REPORTS, VIEWERS, VIEWS
 from stories_engagement.testing.builders import NOON, a_story, a_view, an_access
 from stories_engagement.testing.stores import Stores, in_mongo
 from stories_shared.events.ids import new_id
@@ -30,16 +28,6 @@ pytestmark = pytest.mark.servers
 STORIES = 20
 POLL = AnswerableLayer("poll", "poll", 2, None)
 LATER = NOON + timedelta(minutes=10)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
-    realm = Realm(servers)
-    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
-    await ensure_schema(connected)
-    yield connected
-    await connected.close()
-    await realm.remove()
 
 
 @pytest.fixture

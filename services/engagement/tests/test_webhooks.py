@@ -2,17 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from standardwebhooks import Webhook as Verifier
-from stories_embedded.testing import Realm, Servers
 from stories_engagement.domain.webhooks import Attempt, Webhook
-from stories_engagement.store.schema import ensure_schema
 from stories_engagement.store.webhooks import DUE_BATCH, MongoDeliveries, MongoWebhooks
 from stories_engagement.testing.builders import NOON, a_record, a_story, a_ticket
 from stories_engagement.testing.harness import ServiceHarness
@@ -154,16 +151,6 @@ class Endpoint:
 
     async def states(self) -> list[str]:
         return sorted(found.state for found in await self.deliveries.page(self.webhook.id, None, 100))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
-    realm = Realm(servers)
-    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], "pymongo")
-    await ensure_schema(connected)
-    yield connected
-    await connected.close()
-    await realm.remove()
 
 
 def comment(story_id: str, user_id: str = "bob") -> CommentCreated:
