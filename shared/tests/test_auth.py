@@ -65,9 +65,13 @@ def jwks(tmp_path) -> Path:
     return path
 
 
+def by_keys_of(location: Path | str, clock: FakeClock, user_claim: str = "sub") -> Authenticator:
+    return Authenticator(key_sets.keys_from(str(location), clock), ISSUER, AUDIENCE, user_claim, clock)
+
+
 @pytest.fixture
 def authenticator(jwks, clock):
-    return Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock)
+    return by_keys_of(jwks, clock)
 
 
 async def refused(authenticator: Authenticator, token: str | None, reason: str | None = None) -> None:
@@ -170,7 +174,7 @@ async def test_roles_are_a_list_of_strings_or_empty(authenticator, roles):
 
 
 async def test_user_claim_is_configurable(jwks, clock):
-    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, "uid", clock)
+    authenticator = by_keys_of(jwks, clock, "uid")
     assert (await authenticator.caller("Bearer " + ED.token(uid="bob"))).user_id == "bob"
     await refused(authenticator, ED.token())
 
@@ -413,7 +417,7 @@ async def test_access_token_types_are_accepted(authenticator, kind):
 )
 async def test_keys_not_for_signatures_are_ignored(jwks, clock, changes):
     jwks.write_text(json.dumps({"keys": [ED.jwk(**changes), SIGNERS["ES256"].jwk(), 7, None]}))
-    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock)
+    authenticator = by_keys_of(jwks, clock)
     await refused(authenticator, ED.token(), "no such key")
     assert await authenticator.caller("Bearer " + SIGNERS["ES256"].token())
 
@@ -424,13 +428,13 @@ async def test_short_rsa_keys_are_ignored(jwks, clock):
     jwks.write_text(json.dumps({"keys": [short.jwk(), ED.jwk()]}))
     claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
     token = jwt.encode(claims, short.private, "RS256", headers={"kid": "short"})
-    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock), token, "no such key")
+    await refused(by_keys_of(jwks, clock), token, "no such key")
 
 
 async def test_key_without_alg_gets_the_algorithm_of_its_type(jwks, clock):
     bare = [{k: v for k, v in signer.jwk().items() if k != "alg"} for signer in SIGNERS.values()]
     jwks.write_text(json.dumps({"keys": bare}))
-    authenticator = Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock)
+    authenticator = by_keys_of(jwks, clock)
     for algorithm in ("RS256", "ES256", "EdDSA"):
         assert await authenticator.caller("Bearer " + SIGNERS[algorithm].token())
     await refused(authenticator, SIGNERS["PS256"].token(), "no such key")
@@ -439,9 +443,9 @@ async def test_key_without_alg_gets_the_algorithm_of_its_type(jwks, clock):
 async def test_token_without_kid_uses_the_only_key_of_its_algorithm(jwks, clock):
     claims = {"sub": "ann", "iss": ISSUER, "aud": AUDIENCE, "exp": NOW.timestamp() + 600}
     token = jwt.encode(claims, ED.private, "EdDSA")
-    assert await Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock).caller(f"Bearer {token}")
+    assert await by_keys_of(jwks, clock).caller(f"Bearer {token}")
     jwks.write_text(json.dumps({"keys": [ED.jwk(), Signer("EdDSA", "two").jwk()]}))
-    await refused(Authenticator(str(jwks), ISSUER, AUDIENCE, now=clock), token, "no such key")
+    await refused(by_keys_of(jwks, clock), token, "no such key")
 
 
 async def test_key_file_is_reloaded_when_it_changes(authenticator, jwks, clock):
@@ -472,7 +476,7 @@ async def test_broken_key_file_keeps_the_current_keys(authenticator, jwks, clock
 
 
 async def test_missing_keys_raise_unavailable(tmp_path, clock):
-    authenticator = Authenticator(str(tmp_path / "none"), ISSUER, AUDIENCE, now=clock)
+    authenticator = by_keys_of(tmp_path / "none", clock)
     with pytest.raises(Unavailable):
         await authenticator.caller("Bearer " + ED.token())
 
@@ -531,7 +535,7 @@ async def soon(seconds: float = 5):
 
 @pytest.fixture
 def by_url(issuer, clock):
-    return Authenticator(issuer.url, ISSUER, AUDIENCE, now=clock)
+    return by_keys_of(issuer.url, clock)
 
 
 async def test_concurrent_requests_share_one_key_fetch(by_url, issuer):
@@ -586,5 +590,5 @@ async def test_unresponsive_key_url_times_out_within_three_seconds(clock):
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
     async with soon(3):
         with pytest.raises(Unavailable):
-            await Authenticator(url, ISSUER, AUDIENCE, now=clock).caller("Bearer " + ED.token())
+            await by_keys_of(url, clock).caller("Bearer " + ED.token())
     server.close()

@@ -57,7 +57,7 @@ class Key:
 class KeySet:
     """Keys by id. The object stays the same until a key changes, so that caches of tokens can be invalidated."""
 
-    def __init__(self, keys: Iterable[Key] = ()) -> None:
+    def __init__(self, keys: Iterable[Key]) -> None:
         self.keys = tuple(keys)
 
     def find(self, key_id: str | None, algorithm: str) -> Key | None:

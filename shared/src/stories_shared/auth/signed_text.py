@@ -52,9 +52,9 @@ class Signer:
 
     def sign_as_bytes(self, payload: bytes, bound: bytes = NOTHING) -> bytes:
         """The same as ASCII bytes, bound to what has the digest ``bound``."""
-        named = self.head + to_text(payload)
+        named = self.head + base64url(payload)
         # The MAC is of the encoded text, so that no other encoding of the same bytes is accepted.
-        return named + b"." + to_text(self.first_mac(bound + named))
+        return named + b"." + base64url(self.first_mac(bound + named))
 
     def verify(self, signed: str, bound_to: bytes = b"") -> bytes:
         """The payload of a signed string. Raises BadSignature."""
@@ -64,16 +64,16 @@ class Signer:
         key_id, _, payload = named.partition(b".")
         mac = self.macs.get(key_id.decode())
         bound = hashlib.sha256(bound_to).digest() if bound_to else NOTHING
-        if mac is None or not hmac.compare_digest(found, to_text(mac(bound + named))):
+        if mac is None or not hmac.compare_digest(found, base64url(mac(bound + named))):
             raise BadSignature("forged")
-        return from_text(payload)
+        return from_base64url(payload)
 
 
-def to_text(payload: bytes) -> bytes:
+def base64url(payload: bytes) -> bytes:
     return binascii.b2a_base64(payload, newline=False).translate(URL_SAFE).rstrip(b"=")
 
 
-def from_text(text: bytes) -> bytes:
+def from_base64url(text: bytes) -> bytes:
     try:
         return binascii.a2b_base64(text.translate(STANDARD) + b"=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as error:

@@ -13,8 +13,8 @@ from typing import Any
 
 import jwt
 
-from stories_shared.auth.jwks import ALGORITHMS, Keys, KeySet, keys_from
-from stories_shared.clock import Clock, system_now
+from stories_shared.auth.jwks import ALGORITHMS, Keys, KeySet
+from stories_shared.clock import Clock
 from stories_shared.events import ids
 from stories_shared.events.ecma_patterns import ecma
 
@@ -58,15 +58,10 @@ class Unauthenticated(Exception):
 
 
 class Authenticator:
-    """Authenticates callers by their tokens.
+    """Authenticates callers by their tokens; ``user_claim`` names the claim that holds the user's id."""
 
-    ``jwks`` is a URL or the path of a file; ``user_claim`` names the claim that holds the user's id.
-    """
-
-    def __init__(
-        self, jwks: str | Keys, issuer: str, audience: str, user_claim: str = "sub", now: Clock = system_now
-    ) -> None:
-        self.keys = keys_from(jwks, now) if isinstance(jwks, str) else jwks
+    def __init__(self, keys: Keys, issuer: str, audience: str, user_claim: str, now: Clock) -> None:
+        self.keys = keys
         self.issuer, self.audience, self.user_claim = issuer, audience, user_claim
         self.now = now
         self.cache: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()

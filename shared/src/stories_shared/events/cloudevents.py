@@ -154,13 +154,12 @@ def data_of(envelope: Envelope) -> bytes:
     return data if envelope.data_base64 is None else base64.b64decode(envelope.data_base64, validate=True)
 
 
-def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E], topic: str | None = None) -> ReceivedEvent[E]:
+def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E]) -> ReceivedEvent[E]:
     """Decode a record with a value to an event of the given type.
 
     Args:
         record: from aiokafka, value and headers raw.
         event: the event type of the topic.
-        topic: its name without prefix, by default the event's own.
 
     Raises:
         DecodeError: invalid JSON, wrong shape, out of bounds, or another type of ours.
@@ -190,7 +189,7 @@ def decode_record(record: "ConsumerRecord[Any, Any]", event: type[E], topic: str
     return ReceivedEvent(  # by position, which takes half as long as by name
         decoded,
         record.key,
-        topic or event.topic,
+        event.topic,
         record.partition,
         record.offset,
         source if source and len(source) <= MAX_ID else None,

@@ -52,7 +52,6 @@ async def run_once(  # noqa: PLR0913, RUF100
     again: Callable[[str], Awaitable[T]],
     *,
     refusals: tuple[type[Exception], ...] = (),
-    ids: Callable[[], str] = new_id,
     under: str = "",
     status: int = 201,
 ) -> T:
@@ -68,7 +67,6 @@ async def run_once(  # noqa: PLR0913, RUF100
         make: creates the resource of an id.
         again: returns its current state.
         refusals: errors after which nothing was created.
-        ids: generates ids.
         under: a prefix of stored ids, so that claims can be found by it.
         status: the status of a replay.
 
@@ -76,9 +74,9 @@ async def run_once(  # noqa: PLR0913, RUF100
         Problem: 409 while another request with the key runs, 422 for a key of another body; and what ``make`` raises.
     """
     if request is None:
-        return await make(ids())
+        return await make(new_id())
     try:
-        claim = await claims.claim_once(user_id, request, under + ids())
+        claim = await claims.claim_once(user_id, request, under + new_id())
     except KeyReused as error:
         raise problem("idempotency-reused") from error
     except KeyRunning as error:

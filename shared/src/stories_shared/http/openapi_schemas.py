@@ -28,7 +28,7 @@ BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipl
 CONSTRAINTS = {"format", "pattern", "enum", "const", "minLength", "maxLength"}
 
 
-def tidy_schemas(document: Schema, partial: Collection[str] = ()) -> None:
+def tidy_schemas(document: Schema, partial: Collection[str]) -> None:
     """Bring every schema of the document into the one form, in place.
 
     Args:

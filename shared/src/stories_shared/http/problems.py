@@ -108,23 +108,18 @@ KINDS: dict[str, Kind] = {
 
 
 class Problem(Exception):
-    """Raised below a route; becomes the response. Further keywords are extension members (``reason``)."""
+    """Raised below a route; becomes the response. ``problem`` makes it."""
 
-    def __init__(  # noqa: PLR0913, RUF100
+    def __init__(
         self,
-        status: int,
-        slug: str,
-        detail: str | None = None,
-        errors: Sequence[InputError] | None = None,
-        headers: Mapping[str, str] | None = None,
-        **members: Any,
+        kind: Kind,
+        detail: str | None,
+        errors: Sequence[InputError] | None,
+        headers: Mapping[str, str] | None,
+        members: dict[str, Any],
     ) -> None:
-        kind = KINDS.get(slug)
-        if kind is None:
-            raise ValueError(f"{slug!r} is not a problem type in stories_shared.http.problems.KINDS")
         super().__init__(detail or kind.title)
-        self.kind = kind
-        self.status = status
+        self.kind, self.status = kind, kind.status
         self.detail = detail or kind.detail
         self.errors = list(errors)[:MAX_ERRORS] if errors is not None else None
         self.headers = dict(headers or {})
@@ -159,8 +154,8 @@ def problem(
     headers: Mapping[str, str] | None = None,
     **members: Any,
 ) -> Problem:
-    """A problem of a kind, with its status and title."""
-    return Problem(KINDS[slug].status, slug, detail, errors, headers, **members)
+    """A problem of a kind, with its status and title. Further keywords are extension members (``reason``)."""
+    return Problem(KINDS[slug], detail, errors, headers, members)
 
 
 def not_found() -> Problem:
@@ -173,7 +168,7 @@ def invalid(msg: str, *loc: str | int) -> Problem:
     return problem("invalid", msg, errors=[{"loc": list(loc), "msg": msg}])
 
 
-def unavailable(detail: str | None = None, after: int = 1) -> Problem:
+def unavailable(detail: str, after: int = 1) -> Problem:
     """503 with ``Retry-After`` in seconds."""
     return problem("unavailable", detail, headers={"Retry-After": str(max(1, after))})
 
@@ -183,7 +178,7 @@ def too_many(retry_after: int, slug: str = "rate-limited", detail: str | None = 
     return problem(slug, detail, headers={"Retry-After": str(max(1, retry_after))})
 
 
-def unauthenticated(detail: str | None = None) -> Problem:
+def unauthenticated(detail: str | None) -> Problem:
     """401 with the challenge of RFC 6750: bare without a token, ``invalid_token`` with a bad one."""
     challenge = 'Bearer realm="stories"'
     if detail is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import Depends
 from starlette.requests import Request
 
-from stories_shared.clock import Clock, system_now
+from stories_shared.clock import Clock
 from stories_shared.http.authentication import CurrentCaller
 from stories_shared.http.problems import too_many
 
@@ -50,17 +50,12 @@ class FixedWindows:
 class RateLimits:
     """Quotas per minute by name, ``{"comments": 30}``. ``on_refused`` counts (``rate_limited_total{limit}``)."""
 
-    def __init__(
-        self,
-        quotas: Mapping[str, int],
-        on_refused: Callable[[str], object] = lambda name: None,  # noqa: ARG005
-        now: Clock = system_now,
-    ) -> None:
+    def __init__(self, quotas: Mapping[str, int], on_refused: Callable[[str], object], now: Clock) -> None:
         self.quotas = dict(quotas)
         self.windows = {name: FixedWindows(now) for name in quotas}
         self.on_refused = on_refused
 
-    def spend(self, request: Request, name: str, user_id: str, cost: int = 1) -> None:
+    def spend(self, request: Request, name: str, user_id: str, cost: int) -> None:
         """Take ``cost`` from the user's quota and add the headers. Raises the 429 problem, taking nothing."""
         quota = self.quotas[name]
         taken, remaining, seconds = self.windows[name].take(user_id, cost, quota)

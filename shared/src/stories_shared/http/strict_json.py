@@ -21,16 +21,16 @@ MAX_DEPTH = 32  # deeper than any body here, shallow enough for recursive parser
 MAX_INTEGER = 2**63 - 1  # of MongoDB
 
 
-async def read_bytes(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:
-    """The body; 413 once more than ``limit`` bytes have arrived, 400 if it is not complete in time."""
+async def read_bytes(request: Request) -> bytes:
+    """The body; 413 once more than ``MAX_BODY_BYTES`` have arrived, 400 if it is not complete in time."""
     chunks: list[bytes] = []
     size = 0
     try:
         async with asyncio.timeout(BODY_S):
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > limit:
-                    raise too_large(limit)
+                if size > MAX_BODY_BYTES:
+                    raise too_large()
                 chunks.append(chunk)
     except TimeoutError as error:
         raise problem("bad-request", f"the body did not come within {BODY_S} s") from error
@@ -55,8 +55,8 @@ async def read_document(request: Request, *, optional: bool = False) -> Any:
     return loads(body)
 
 
-def too_large(limit: int = MAX_BODY_BYTES) -> Problem:
-    return problem("too-large", f"at most {limit} bytes")
+def too_large() -> Problem:
+    return problem("too-large", f"at most {MAX_BODY_BYTES} bytes")
 
 
 def unsupported_media_type() -> Problem:

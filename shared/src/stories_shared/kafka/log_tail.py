@@ -80,7 +80,7 @@ class LogTail:
         topics: Sequence[type[Event]],
         apply: Apply,
         name: str,
-        stale_after_s: float = 2.0,
+        stale_after_s: float,
         start: Callable[[], Awaitable[Offsets]] | None = None,
         may_be_stale: Collection[type[Event]] = (),
     ) -> None:

@@ -117,13 +117,13 @@ class Publisher:
         if producer is not None:
             await producer.stop()
 
-    async def publish(self, event: Event, *, event_id: str | None = None, at: datetime | None = None) -> None:
+    async def publish(self, event: Event, *, event_id: str | None = None) -> None:
         """Publish one event and return when Kafka has acknowledged it.
 
         Raises:
             Unavailable: it was not acknowledged in time.
         """
-        await self.publish_all([OutgoingEvent(event, event_id, at)])
+        await self.publish_all([OutgoingEvent(event, event_id)])
 
     async def publish_all(self, events: Iterable[OutgoingEvent]) -> None:
         """Publish several events, pipelined, and return when Kafka has acknowledged all of them.

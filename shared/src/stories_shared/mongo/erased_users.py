@@ -1,17 +1,16 @@
 """Marks of erased users in MongoDB: until when, what waits for the erasure, and when it is continued."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from stories_shared.clock import Clock, truncate_to_ms
+from stories_shared.kafka.topics import MARK_RETENTION
 from stories_shared.mongo.client import Document, Mongo
 from stories_shared.runtime.user_erasure import ErasureMark
 
 COLLECTION = "erased_users"
-RETENTION = timedelta(days=30)
-"""How long a mark prevents late events about the user: longer than any topic keeps one."""
 
 
 class MongoErasedUsers:
@@ -26,7 +25,7 @@ class MongoErasedUsers:
         """Create the collection and its indexes. Marks age by their arrival; an outside producer names any time."""
         await mongo.ensure(
             COLLECTION,
-            IndexModel([("marked_at", ASCENDING)], name="ttl", expireAfterSeconds=int(RETENTION.total_seconds())),
+            IndexModel([("marked_at", ASCENDING)], name="ttl", expireAfterSeconds=int(MARK_RETENTION.total_seconds())),
             IndexModel([("due_at", ASCENDING)], name="due", sparse=True),
             IndexModel([("at", ASCENDING)], name="at"),
         )

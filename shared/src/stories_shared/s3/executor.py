@@ -61,9 +61,7 @@ class S3Executor:
             self.observe(operation, time.perf_counter() - began, outcome)
 
 
-def pool_manager(
-    read_s: float, at_once: int, retried: set[str] | None, trust: ssl.SSLContext | None = None
-) -> urllib3.PoolManager:
+def pool_manager(read_s: float, at_once: int, retried: set[str] | None, trust: ssl.SSLContext) -> urllib3.PoolManager:
     """Connections with short timeouts. One retry covers idle connections that the store has closed."""
     retry = urllib3.Retry(total=1, redirect=0, status=0, allowed_methods=retried, raise_on_status=False)
     return urllib3.PoolManager(

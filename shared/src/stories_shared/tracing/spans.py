@@ -69,7 +69,7 @@ class SpanTracer(Tracer):
         self,
         name: str,
         kind: Kind,
-        parents: Sequence[str | None] = (),
+        parents: Sequence[str | None],
         attributes: Mapping[str, Any] | None = None,
     ) -> Iterator[Any]:
         """A span around a block that continues the trace of its parent, or of the current span if none is given."""

@@ -30,7 +30,7 @@ class Tracer:
         self,
         name: str,  # noqa: ARG002
         kind: Kind,  # noqa: ARG002
-        parents: Sequence[str | None] = (),
+        parents: Sequence[str | None],
         attributes: Mapping[str, Any] | None = None,  # noqa: ARG002
     ) -> Iterator[Any]:
         """A span around a block that continues the trace of its parent.
