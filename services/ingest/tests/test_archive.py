@@ -18,6 +18,7 @@ from stories_ingest.testing.in_memory import (
     RecordingPublisher,
 )
 from stories_ingest.usecases import archive
+from stories_ingest.usecases.accounts import EraseAccount
 from stories_ingest.usecases.archive import (
     DeleteArchived,
     EmptyArchive,
@@ -25,9 +26,8 @@ from stories_ingest.usecases.archive import (
     ExpireStory,
     RepeatErasure,
 )
-from stories_ingest.usecases.delete import DeleteStory
+from stories_ingest.usecases.deletions import DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
-from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
 from stories_ingest.usecases.sweeps import EraseMissedExpiries, SweepObjects
 from stories_shared.errors import Unavailable

@@ -17,13 +17,14 @@ from stories_ingest.testing.in_memory import (
     MemoryStories,
     RecordingPublisher,
 )
+from stories_ingest.usecases.accounts import EraseAccount
 from stories_ingest.usecases.archive import EraseArchived, ExpireStory
-from stories_ingest.usecases.delete import CancelStory, DeleteStory
+from stories_ingest.usecases.deletions import DeleteStory
 from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
-from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.event_mapping import story_posted
 from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
 from stories_ingest.usecases.republish_stale import RepublishIfStale
+from stories_ingest.usecases.stories import CancelStory
 from stories_ingest.usecases.sweeps import PAGE, DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 from stories_shared.errors import InvalidMessage, Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld, UserErased

@@ -11,8 +11,8 @@ from stories_ingest.store.documents import STORIES, story_document
 from stories_ingest.store.stories import MongoStories
 from stories_ingest.testing.builders import BOUNDS, processing
 from stories_ingest.testing.in_memory import MemoryBucket
-from stories_ingest.usecases.publish import PublishStory
 from stories_ingest.usecases.rollout import Rollout
+from stories_ingest.usecases.stories import PublishStory
 from stories_ingest.usecases.wakeups import Wakeups
 from stories_shared.clock import system_now
 from stories_shared.mongo.client import Mongo

@@ -12,7 +12,7 @@ from stories_ingest.testing.builders import BOUNDS, NOW, live
 from stories_ingest.testing.harness import photo
 from stories_ingest.testing.in_memory import MemoryAccessEdges, MemoryBucket, MemoryStories
 from stories_ingest.usecases.access_edges import FindHidden
-from stories_ingest.usecases.repost import RepostStory
+from stories_ingest.usecases.drafts import RepostStory
 from stories_shared.auth.tickets import Ticket, Tickets
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.errors import Unavailable

@@ -56,23 +56,20 @@ from stories_ingest.store.rollout import MongoSignals
 from stories_ingest.store.scratch_folders import Scratch, remove_abandoned, work_folder
 from stories_ingest.store.stories import MongoStories, deleted_events, posted_events
 from stories_ingest.usecases.access_edges import DropStoredEdges, FindHidden
+from stories_ingest.usecases.accounts import EraseAccount, SuspendUser
 from stories_ingest.usecases.add_renditions import AddRenditions
 from stories_ingest.usecases.archive import DeleteArchived, EmptyArchive, EraseArchived, ExpireStory, RepeatErasure
-from stories_ingest.usecases.change import ChangeStory
-from stories_ingest.usecases.create import CreateStory, RenewForm, UploadForm
-from stories_ingest.usecases.delete import CancelStory, DeleteAllStories, DeleteStory
+from stories_ingest.usecases.deletions import DeleteAllStories, DeleteStory
+from stories_ingest.usecases.drafts import CreateStory, RenewForm, RepostStory, UploadForm
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
-from stories_ingest.usecases.erasure import EraseAccount
 from stories_ingest.usecases.highlights import ReadHighlights, WriteHighlights
 from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
+from stories_ingest.usecases.me import ListStories, ReadQuota, ReadStory
 from stories_ingest.usecases.post_scheduled import PostScheduled
-from stories_ingest.usecases.publish import PublishStory
-from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
-from stories_ingest.usecases.repost import RepostStory
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.rollout import Rollout, WatchPause
 from stories_ingest.usecases.run_media_job import RunMediaJob
-from stories_ingest.usecases.suspension import SuspendUser
+from stories_ingest.usecases.stories import CancelStory, ChangeStory, PublishStory
 from stories_ingest.usecases.sweeps import DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
 from stories_ingest.usecases.tombstones import Tombstones
 from stories_ingest.usecases.wakeups import Wakeups

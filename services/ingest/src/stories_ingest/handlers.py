@@ -20,11 +20,11 @@ from stories_shared.runtime.user_erasure import EraseUser
 
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.usecases.access_edges import EDGE_EVENTS, AccessEdgeRepository, edge_of
+from stories_ingest.usecases.accounts import SuspendUser
 from stories_ingest.usecases.archive import RepeatErasure
 from stories_ingest.usecases.endings import EndDeleted, EndExpired
 from stories_ingest.usecases.holds import HoldMedia
 from stories_ingest.usecases.republish_stale import RepublishIfStale
-from stories_ingest.usecases.suspension import SuspendUser
 
 SERVICE: Final = "ingest"
 CONCURRENCY = 8

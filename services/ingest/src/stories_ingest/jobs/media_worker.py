@@ -11,8 +11,8 @@ from stories_ingest.domain.errors import MachineFault
 from stories_ingest.metrics import IngestMetrics
 from stories_ingest.store.scratch_folders import Scratch, work_folder
 from stories_ingest.usecases.add_renditions import AddRenditions
-from stories_ingest.usecases.publish import JOBS_TOPIC
 from stories_ingest.usecases.run_media_job import RunMediaJob
+from stories_ingest.usecases.stories import JOBS_TOPIC
 from stories_ingest.usecases.wakeups import Wakeups
 
 log = logger(__name__)

@@ -25,9 +25,8 @@ from stories_ingest.domain.story import Requester, State
 from stories_ingest.routes.dependencies import requester_of
 from stories_ingest.routes.requests import BackgroundRequest, MediaRequest, StoryCreate
 from stories_ingest.routes.responses import DraftResponse, UploadResponse, draft_response, upload_response
-from stories_ingest.usecases.create import CreateStory, DraftRequest, RenewForm, UploadForm
-from stories_ingest.usecases.read import ReadStory
-from stories_ingest.usecases.repost import RepostStory
+from stories_ingest.usecases.drafts import CreateStory, DraftRequest, RenewForm, RepostStory, UploadForm
+from stories_ingest.usecases.me import ReadStory
 from stories_ingest.usecases.rollout import Rollout
 
 log = logger(__name__)

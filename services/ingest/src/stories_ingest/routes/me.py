@@ -21,7 +21,7 @@ from stories_ingest.routes.responses import (
     StoryResponse,
     story_response,
 )
-from stories_ingest.usecases.read import ListStories, ReadQuota, ReadStory
+from stories_ingest.usecases.me import ListStories, ReadQuota, ReadStory
 from stories_ingest.usecases.rollout import Rollout
 
 ByState = Annotated[

@@ -13,7 +13,7 @@ from stories_ingest.domain.errors import Reason
 from stories_ingest.domain.media import Media
 from stories_ingest.domain.story import Audience, CommentsFrom, MediaType, State, Story
 from stories_ingest.domain.uploads import PresignedPost
-from stories_ingest.usecases.read import StoryWithParts
+from stories_ingest.usecases.me import StoryWithParts
 
 StateName = Annotated[State, WithJsonSchema({"type": "string", "enum": [*State]})]
 MediaKind = Literal["video", "photo"]

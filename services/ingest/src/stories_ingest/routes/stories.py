@@ -23,10 +23,9 @@ from stories_ingest.routes.responses import (
     StoryResponse,
     story_response,
 )
-from stories_ingest.usecases.change import ChangeStory
-from stories_ingest.usecases.delete import CancelStory, DeleteAllStories, DeleteStory
-from stories_ingest.usecases.publish import PublishStory
-from stories_ingest.usecases.read import ReadStory
+from stories_ingest.usecases.deletions import DeleteAllStories, DeleteStory
+from stories_ingest.usecases.me import ReadStory
+from stories_ingest.usecases.stories import CancelStory, ChangeStory, PublishStory
 
 WholeSeries = Annotated[bool, Query(description="all parts of the series, not this one alone")]
 

@@ -1,12 +1,14 @@
-"""Account erasure: delete all data of a user; an account with the same id starts empty."""
+"""Account erasure and suspension."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.concurrency import gather_limited
+from stories_shared.events import UserSuspended
 from stories_shared.events.ids import new_id
 
 from stories_ingest.domain import transitions
@@ -20,6 +22,10 @@ PAGE = 100
 """Stories per query."""
 CONCURRENCY = 4
 """Stories of an account that are erased concurrently."""
+
+
+REPLAY_LIMIT = timedelta(days=30)
+"""Older events are skipped: the mark of an account erased since may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +66,19 @@ class EraseAccount:
         await self.objects.erase(story_id)
         at = truncate_to_ms(self.now())
         await self.cleanup.record_erasure([story_id], at, at + RECHECK_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendUser:
+    """Handles `user-suspended`: creating and publishing are refused until the end of the suspension.
+
+    `suspend` stores one, unless the account was erased since it was made.
+    """
+
+    suspend: Callable[[str, datetime, datetime], Awaitable[None]]
+    now: Clock
+
+    async def __call__(self, event: UserSuspended, at: datetime) -> None:
+        """Store the suspension made at `at`; one that is over changes nothing."""
+        if event.until > self.now() and at > self.now() - REPLAY_LIMIT:
+            await self.suspend(event.user_id, at, event.until)

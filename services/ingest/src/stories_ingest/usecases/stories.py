@@ -1,7 +1,10 @@
-"""Publish a draft: queue its media job and optionally wait for the result."""
+"""Publish, change and cancel stories."""
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.tracing import current_traceparent
@@ -10,9 +13,11 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory, NothingUploaded
 from stories_ingest.domain.keys import staging_key
 from stories_ingest.domain.quota import QuotaLimits
-from stories_ingest.domain.story import Requester, State, Story
+from stories_ingest.domain.story import ACCESS_FIELDS, EndReason, Requester, State, Story
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
-from stories_ingest.usecases.ports import MediaBucket, StoryRepository
+from stories_ingest.usecases.endings import RECHECK_AFTER
+from stories_ingest.usecases.me import ReadStory, StoryWithParts
+from stories_ingest.usecases.ports import CleanupRepository, MediaBucket, OutboxRelay, StoryObjects, StoryRepository
 from stories_ingest.usecases.rollout import Rollout
 from stories_ingest.usecases.wakeups import Wakeups
 
@@ -96,3 +101,70 @@ class PublishStory:
         if story is None or not requester.owns(story.author_id) or story.is_over(self.now()):
             raise NoSuchStory(story_id)
         return story
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStory:
+    """Applies an author's changes to a draft or to every part of a live series."""
+
+    stories: StoryRepository
+    read: ReadStory
+    posted: OutboxRelay
+    now: Clock
+
+    async def __call__(self, requester: Requester, story_id: str, changes: Mapping[str, Any]) -> StoryWithParts:
+        """Return the changed story; a change of an access field is published before this returns.
+
+        `publish_at` moves a scheduled story.
+        Raises NoSuchStory, WrongState, NotInFuture, and Unavailable("kafka"), after which the change is kept.
+        """
+
+        publish_at = changes.get("publish_at")
+        others = {name: value for name, value in changes.items() if name != "publish_at"}
+
+        def transition(snapshot: StorySnapshot) -> StoryChange:
+            if not requester.owns(snapshot.story.author_id):
+                raise NoSuchStory(story_id)
+            return transitions.change(snapshot, lambda settings: replace(settings, **others), self.now(), publish_at)
+
+        await self.stories.transact(story_id, transition)
+        own = await self.read(requester, story_id)
+        if ACCESS_FIELDS & changes.keys():
+            await asyncio.gather(*(self.posted.publish_now(part) for part in own.part_ids))
+        else:
+            self.posted.wake()
+        return own
+
+
+@dataclass(frozen=True, slots=True)
+class CancelStory:
+    """Discards a draft, a processing or a scheduled story, its upload and its finished media."""
+
+    stories: StoryRepository
+    objects: StoryObjects
+    cleanup: CleanupRepository
+    now: Clock
+
+    async def __call__(self, requester: Requester, story_id: str) -> None:
+        """Raises NoSuchStory, WrongState if it is live or refused, and Unavailable("s3") until its upload is erased."""
+
+        def transition(snapshot: StorySnapshot) -> StoryChange:
+            if not requester.owns(snapshot.story.author_id) or snapshot.story.is_over(self.now()):
+                raise NoSuchStory(story_id)
+            return transitions.cancel(snapshot, truncate_to_ms(self.now()))
+
+        try:
+            ended_ids = [ended.id for ended in (await self.stories.transact(story_id, transition)).ended]
+        except NoSuchStory:
+            await self._require_unfinished(requester, story_id)
+            ended_ids = [story_id]
+        await self.objects.erase(*ended_ids)
+        at = truncate_to_ms(self.now())
+        await self.cleanup.record_erasure(ended_ids, at, at + RECHECK_AFTER)
+
+    async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
+        """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""
+        ended = await self.stories.ended(story_id)
+        unfinished = ended is not None and ended.how is EndReason.DISCARDED and ended.erased_at is None
+        if ended is None or not unfinished or not requester.owns(ended.author_id):
+            raise NoSuchStory(story_id)

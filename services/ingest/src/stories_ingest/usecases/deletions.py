@@ -1,4 +1,4 @@
-"""Cancel and delete stories."""
+"""Delete stories."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,47 +15,12 @@ from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.domain.story import Ended, EndReason, Requester
 from stories_ingest.domain.transitions import StoryChange, StorySnapshot
 from stories_ingest.usecases.archive import ArchiveRepository, EraseArchived
-from stories_ingest.usecases.endings import RECHECK_AFTER
 from stories_ingest.usecases.ports import CleanupRepository, OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
 """Stories, or authors, per query."""
 DELETE_WITHIN_S = 1.5
 """How long a request deletes all stories itself; a sweep does the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class CancelStory:
-    """Discards a draft, a processing or a scheduled story, its upload and its finished media."""
-
-    stories: StoryRepository
-    objects: StoryObjects
-    cleanup: CleanupRepository
-    now: Clock
-
-    async def __call__(self, requester: Requester, story_id: str) -> None:
-        """Raises NoSuchStory, WrongState if it is live or refused, and Unavailable("s3") until its upload is erased."""
-
-        def transition(snapshot: StorySnapshot) -> StoryChange:
-            if not requester.owns(snapshot.story.author_id) or snapshot.story.is_over(self.now()):
-                raise NoSuchStory(story_id)
-            return transitions.cancel(snapshot, truncate_to_ms(self.now()))
-
-        try:
-            ended_ids = [ended.id for ended in (await self.stories.transact(story_id, transition)).ended]
-        except NoSuchStory:
-            await self._require_unfinished(requester, story_id)
-            ended_ids = [story_id]
-        await self.objects.erase(*ended_ids)
-        at = truncate_to_ms(self.now())
-        await self.cleanup.record_erasure(ended_ids, at, at + RECHECK_AFTER)
-
-    async def _require_unfinished(self, requester: Requester, story_id: str) -> None:
-        """Allow a retry after the upload could not be erased. Raises NoSuchStory otherwise."""
-        ended = await self.stories.ended(story_id)
-        unfinished = ended is not None and ended.how is EndReason.DISCARDED and ended.erased_at is None
-        if ended is None or not unfinished or not requester.owns(ended.author_id):
-            raise NoSuchStory(story_id)
 
 
 @dataclass(frozen=True, slots=True)
