@@ -12,7 +12,7 @@ from stories_ingest.testing.builders import BOUNDS, NOW, live
 from stories_ingest.testing.harness import photo
 from stories_ingest.testing.in_memory import MemoryAccessEdges, MemoryBucket, MemoryStories
 from stories_ingest.usecases.access_edges import FindHidden
-from stories_ingest.usecases.drafts import RepostStory
+from stories_ingest.usecases.drafts import CreateStory, RepostStory
 from stories_shared.auth.tickets import Ticket, Tickets
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.errors import Unavailable
@@ -32,7 +32,8 @@ def reposting(**settings):
     policy = UploadPolicy(max_bytes=10**9, form_ttl=DAY, draft_ttl=DAY, still_images=True)
     edges = MemoryAccessEdges()
     hidden = FindHidden(RecentEdges(), edges, edges)
-    repost = RepostStory(stories, bucket, hidden, policy, BOUNDS, DAY, FakeClock(NOW))
+    create = CreateStory(stories, policy, BOUNDS, FakeClock(NOW))
+    repost = RepostStory(stories, bucket, hidden, create, DAY, FakeClock(NOW))
     return repost, original, stories, bucket
 
 
@@ -81,7 +82,8 @@ async def test_repost_waits_while_blocks_may_be_unread():
 
 async def test_text_story_is_reposted_without_photos_and_a_photo_is_not():
     repost, original, stories, bucket = reposting()
-    repost = replace(repost, policy=replace(repost.policy, still_images=False))
+    without_photos = replace(repost.create.policy, still_images=False)
+    repost = replace(repost, create=replace(repost.create, policy=without_photos))
     media = replace(original.posted.media, content_type="image/jpeg")
     photo_story = replace(original, posted=replace(original.posted, media=media))
     stories.add(photo_story)

@@ -148,6 +148,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     find_hidden = FindHidden(recent_edges, access_edges, access_reader)
     read = ReadStory(stories, bucket.media_url, now)
     form = UploadForm(bucket, upload_policy, now)
+    create = CreateStory(stories, upload_policy, quota_limits, now)
     post_scheduled = PostScheduled(cleanup.due_scheduled, stories, bucket, posted, wakeups, quota_limits, now)
     delete_all = DeleteAllStories(cleanup, stories, endings, now)
     expire = ExpireStory(stories, archive, bucket, now, settings.archive)
@@ -202,14 +203,14 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     app = runtime.app(
         TITLE,
         draft_routes(
-            CreateStory(stories, upload_policy, quota_limits, now),
+            create,
             RenewForm(stories, form, now),
             form,
             read,
             claims,
             settings.story_lifetimes,
             rollout,
-            RepostStory(stories, bucket, find_hidden, upload_policy, quota_limits, settings.story_lifetimes[0], now),
+            RepostStory(stories, bucket, find_hidden, create, settings.story_lifetimes[0], now),
             Tickets(settings.ticket_secrets),
             now,
         ),

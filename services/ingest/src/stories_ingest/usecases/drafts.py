@@ -63,7 +63,7 @@ class CreateStory:
     bounds: QuotaLimits
     now: Clock
 
-    async def __call__(self, story_id: str, author_id: str, request: DraftRequest) -> Story:
+    async def __call__(self, story_id: str, author_id: str, request: DraftRequest) -> None:
         """Create the draft; an existing id changes nothing.
 
         Raises MediaRefused when the declared size or type is not accepted, TooMany when a limit is reached.
@@ -72,6 +72,12 @@ class CreateStory:
             raise MediaRefused("too_large")
         if request.content_type in PHOTOS and not (self.policy.still_images or request.background):
             raise MediaRefused("still_images_off")
+        await self.store(story_id, author_id, request)
+
+    async def store(
+        self, story_id: str, author_id: str, request: DraftRequest, reposted_from: RepostedFrom | None = None
+    ) -> None:
+        """Store the draft without checks of its media; an existing id changes nothing. Raises TooMany."""
         now = truncate_to_ms(self.now())
         vanishes_at = now + self.policy.draft_ttl
         draft = Story(
@@ -87,9 +93,9 @@ class CreateStory:
             overlay=request.overlay,
             background=request.background,
             vanishes_at=vanishes_at,
+            reposted_from=reposted_from,
         )
         await self.stories.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
-        return draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +123,7 @@ class RepostStory:
     stories: StoryRepository
     bucket: MediaBucket
     find_hidden: FindHidden
-    policy: UploadPolicy
-    bounds: QuotaLimits
+    create: CreateStory
     lifetime: timedelta
     now: Clock
 
@@ -135,27 +140,20 @@ class RepostStory:
         if author_id != original.author_id:
             await self._require_allowed(original, posted, author_id, access_revision)
         # Where photos are not taken, the picture of a text story is drawn again.
-        is_photo = posted.media.content_type in PHOTOS and not self.policy.still_images
+        is_photo = posted.media.content_type in PHOTOS and not self.create.policy.still_images
         if is_photo and original.background is None:
             raise MediaRefused("still_images_off")
-        now = truncate_to_ms(self.now())
-        vanishes_at = now + self.policy.draft_ttl
-        draft = Story(
-            id=story_id,
-            author_id=author_id,
-            state=State.DRAFT,
-            created_at=now,
+        request = DraftRequest(
             content_type=posted.media.content_type,
             size=posted.media.size,
             lifetime=self.lifetime,
             split=True,
             settings=StorySettings(),
             overlay=Overlay(),
-            vanishes_at=vanishes_at,
             background=original.background if is_photo else None,
-            reposted_from=RepostedFrom(story_id=original.id, author_id=original.author_id),
         )
-        await self.stories.create(draft, lambda quota: quota.draft(story_id, vanishes_at, now, self.bounds))
+        reposted_from = RepostedFrom(story_id=original.id, author_id=original.author_id)
+        await self.create.store(story_id, author_id, request, reposted_from)
         if not is_photo:
             await self.bucket.copy_to_staging(posted.media.key, story_id)
 
