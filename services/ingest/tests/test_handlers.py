@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import msgspec
 import pytest
 from aiokafka.admin import NewPartitions
 from stories_ingest.testing.harness import photo
@@ -28,7 +29,8 @@ async def produce_twice(ingest, topic, key, value, **headers):
 
 
 async def dead_letter(ingest, topic, story_id):
-    return [value for _, value, _ in await ingest.topic_records(f"{topic}.ingest.dlq") if value["story_id"] == story_id]
+    values = [msgspec.json.decode(record.value) for record in await ingest.records(f"{topic}.ingest.dlq")]
+    return [value for value in values if value["story_id"] == story_id]
 
 
 async def erased(ingest, story_id, times=1):
@@ -68,10 +70,10 @@ async def test_moderators_deletion_ends_the_story_and_is_republished(ingest, ann
     await produce_twice(ingest, "story-deleted", "any key", value)
     await erased(ingest, story["id"], times=2)
 
-    async def topic_records():
+    async def deletions():
         return await ingest.events_of("story-deleted", story["id"])
 
-    assert {(event["author_id"], event["by"]) for event in await eventually(topic_records)} == {(ann.user_id, "admin")}
+    assert {(event["author_id"], event["by"]) for event in await eventually(deletions)} == {(ann.user_id, "admin")}
     assert keys_of(story["id"], await ingest.keys()) == []
     assert (await ann.show(story["id"])).status_code == 404
 

@@ -159,9 +159,7 @@ async def test_repeated_deletion_is_confirmed_only_to_the_author(ingest, ann):
     answers = [await ann.http.delete(f"/v1/stories/{story['id']}") for _ in range(3)]
     stranger = await ingest.author("bob").http.delete(f"/v1/stories/{story['id']}")
     assert [answer.status_code for answer in [*answers, stranger]] == [204, 204, 204, 404]
-    event_ids = {
-        headers["ce_id"] for key, _, headers in await ingest.topic_records("story-deleted") if key == story["id"]
-    }
+    event_ids = {dict(record.headers)["ce_id"] for record in await ingest.records("story-deleted", story["id"])}
     assert len(event_ids) == 1
 
 

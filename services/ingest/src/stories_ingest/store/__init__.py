@@ -5,7 +5,7 @@ The planner uses a partial index only where the query implies its filter. It sup
 """
 
 from pymongo import DESCENDING, IndexModel
-from stories_shared.mongo.client import Mongo
+from stories_shared.mongo.client import Document, Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
 from stories_shared.mongo.idempotency import INDEXES as CLAIM_INDEXES
 from stories_shared.mongo.leases import Leases
@@ -34,11 +34,21 @@ A_TEXT = {"$gt": ""}
 """Filter of partial indexes for ids; implied by equality and `$in`."""
 
 
+def partial_index(field: str, condition: Document, name: str | None = None) -> IndexModel:
+    """An index of those documents whose field meets the condition."""
+    return IndexModel([(field, 1)], name=name or field, partialFilterExpression={field: condition})
+
+
+def author_index() -> IndexModel:
+    """For pages of what an author has, newest first."""
+    return IndexModel([("author_id", 1), ("_id", DESCENDING)], name="author")
+
+
 async def ensure(mongo: Mongo) -> None:
     """Create missing collections and indexes. Idempotent."""
     await mongo.ensure(
         STORIES,
-        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="author"),
+        author_index(),
         IndexModel([("job.since", 1), ("job.lease_until", 1)], name="jobs", partialFilterExpression=PROCESSING),
         IndexModel(
             [(f"{RENDITIONS}.since", 1), (f"{RENDITIONS}.lease_until", 1)],
@@ -46,20 +56,14 @@ async def ensure(mongo: Mongo) -> None:
             partialFilterExpression={f"{RENDITIONS}.since": A_TIME},
         ),
         IndexModel([("job.parts", 1)], name="job_parts", partialFilterExpression=PROCESSING),
-        IndexModel([("vanishes_at", 1)], name="vanishes_at", partialFilterExpression={"vanishes_at": A_TIME}),
-        IndexModel(
-            [("posted.expires_at", 1)], name="expires_at", partialFilterExpression={"posted.expires_at": A_TIME}
-        ),
+        partial_index("vanishes_at", A_TIME),
+        partial_index("posted.expires_at", A_TIME, "expires_at"),
         IndexModel(
             [("posted.series_id", 1), ("posted.part", 1)],
             name="series",
             partialFilterExpression={"posted.series_id": A_TEXT},
         ),
-        IndexModel(
-            [("reposted_from.story_id", 1)],
-            name="reposts",
-            partialFilterExpression={"reposted_from.story_id": A_TEXT},
-        ),
+        partial_index("reposted_from.story_id", A_TEXT, "reposts"),
         IndexModel([("publish_at", 1)], name="scheduled", partialFilterExpression=SCHEDULED),
         IndexModel([("job.parts", 1), ("publish_at", 1)], name="scheduled_parts", partialFilterExpression=SCHEDULED),
         outbox_index(),
@@ -67,27 +71,18 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(
         ENDED,
         IndexModel([("at", 1)], name="ttl", expireAfterSeconds=int(ENDED_RETENTION.total_seconds())),
-        IndexModel([("erase_at", 1)], name="erase_at", partialFilterExpression={"erase_at": A_TIME}),
-        IndexModel([("series_id", 1)], name="series", partialFilterExpression={"series_id": A_TEXT}),
+        partial_index("erase_at", A_TIME),
+        partial_index("series_id", A_TEXT, "series"),
         IndexModel([("author_id", 1)], name="author"),
         outbox_index(),
     )
     await mongo.ensure(
         ARCHIVE,
-        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="author"),
-        IndexModel([("erase_at", 1)], name="erase_at", partialFilterExpression={"erase_at": A_TIME}),
-        IndexModel(
-            [("reposted_from.story_id", 1)],
-            name="reposts",
-            partialFilterExpression={"reposted_from.story_id": A_TEXT},
-        ),
+        author_index(),
+        partial_index("erase_at", A_TIME),
+        partial_index("reposted_from.story_id", A_TEXT, "reposts"),
     )
-    await mongo.ensure(ARCHIVE_SETTINGS)
-    await mongo.ensure(
-        HIGHLIGHTS,
-        IndexModel([("author_id", 1), ("_id", DESCENDING)], name="author"),
-        IndexModel([("story_ids", 1)], name="stories"),
-    )
+    await mongo.ensure(HIGHLIGHTS, author_index(), IndexModel([("story_ids", 1)], name="stories"))
     await mongo.ensure(
         ACCESS_EDGES,
         IndexModel([("user_id", 1)], name="user"),
@@ -97,14 +92,12 @@ async def ensure(mongo: Mongo) -> None:
     await mongo.ensure(QUOTAS, IndexModel([("lapses_at", 1)], name="ttl", expireAfterSeconds=0))
     await mongo.ensure(
         HOLDS,
-        IndexModel([("until", 1)], name="until", partialFilterExpression={"until": A_TIME}),
-        IndexModel([("author_id", 1)], name="author", partialFilterExpression={"author_id": A_TEXT}),
+        partial_index("until", A_TIME),
+        partial_index("author_id", A_TEXT, "author"),
         IndexModel([("delete_at", 1)], name="ttl", expireAfterSeconds=0),
     )
+    await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
     await MongoErasedUsers.ensure(mongo)
     await Leases.ensure(mongo)
-    await mongo.ensure(PARTITION_COUNTS)
-    await mongo.ensure(PUBLISH_OUTCOMES)
-    await mongo.ensure(PAUSES)
-    await mongo.ensure(DELETIONS)
-    await mongo.ensure(CLAIMS, *CLAIM_INDEXES)
+    for name in (ARCHIVE_SETTINGS, PARTITION_COUNTS, PUBLISH_OUTCOMES, PAUSES, DELETIONS):
+        await mongo.ensure(name)

@@ -100,25 +100,15 @@ class Ingest:
     async def keys(self, prefix: str = "") -> list[str]:
         return [found.key async for found in self.objects.walk(prefix)]
 
-    async def topic_records(self, topic: str) -> list[tuple[str, dict[str, Any] | None, dict[str, str]]]:
-        """Every record of a topic: key, value (None for a tombstone), headers."""
-        return [
-            (
-                (record.key or b"").decode(),
-                msgspec.json.decode(record.value) if record.value is not None else None,
-                {header: value.decode() for header, value in record.headers},
-            )
-            for record in await self.records(topic)
-        ]
-
     async def records(self, topic: str, key: str | None = None) -> list[Any]:
         """The records of a topic, or of one key, ordered by timestamp."""
         found = sorted(await records_of(Kafka.of(self.settings), topic), key=lambda record: record.timestamp)
         return [record for record in found if key is None or (record.key or b"").decode() == key]
 
     async def events_of(self, topic: str, story_id: str) -> list[dict[str, Any] | None]:
-        """The values of a topic for one story (or user), in order."""
-        return [value for key, value, _ in await self.topic_records(topic) if key == story_id]
+        """The values of a topic for one story (or user), in order; None for a tombstone."""
+        values = [record.value for record in await self.records(topic, story_id)]
+        return [msgspec.json.decode(value) if value is not None else None for value in values]
 
     async def produce(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
         """Produce one record as an external producer."""
