@@ -76,7 +76,7 @@ def test_story_with_an_unknown_result_may_be_archived(model: Model, story: Story
     assert model.archived(story, NOW + 1) == {False}
 
 
-def test_expired_story_of_a_keeper_is_archived_unless_it_was_deleted(model: Model, story: Story) -> None:
+def test_expired_story_is_archived_unless_it_was_deleted(model: Model, story: Story) -> None:
     assert model.archived(story, NOW - 1) == {False}
     assert model.archived(story, NOW + 1) == {True}
     assert model.archived(posted(model, "bob", "another"), NOW + 1) == {False}

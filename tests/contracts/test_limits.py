@@ -84,6 +84,7 @@ async def test_rejected_request_uses_no_quota_and_changes_nothing(world: World) 
     answers = [await ann.comment(story, f"number {number}") for number in range(33)]
     written = [answer for answer in answers if answer.status_code == 201]
     assert (len(written), {answer.status_code for answer in answers[30:]}) == (30, {429})
+    assert '"comments";r=0' in answers[-1].headers["ratelimit"]
     assert (await ann.counts(story))["comments"] == 30
 
 

@@ -139,26 +139,6 @@ async def test_malformed_ids_in_paths_are_404(author: Author, documented: list[O
             assert (answer.status_code, is_problem(answer)) == (404, True), (operation.method, answer.url, answer.text)
 
 
-async def test_resources_of_others_are_404(world: World, author: Author) -> None:
-    _, ids = author
-    eve = world.person("eve")
-    for story_id in (ids["story_id"], new_id()):
-        answers = [
-            await eve.call("GET", f"/v1/me/stories/{story_id}"),
-            await eve.call("PATCH", f"/v1/stories/{story_id}", json={"reactions": False}),
-            await eve.call("DELETE", f"/v1/stories/{story_id}"),
-            await eve.call("POST", f"/v1/stories/{story_id}/publish"),
-            await eve.call("POST", f"/v1/stories/{story_id}/upload"),
-            await eve.call("POST", f"/v1/stories/{story_id}/cancel"),
-            await eve.call("GET", f"/v1/stories/{story_id}/viewers"),
-            await eve.call("GET", f"/v1/stories/{story_id}/insights"),
-            await eve.call("GET", f"/v1/stories/{story_id}/explain?viewer={eve.id}"),
-            await eve.call("GET", f"/v1/stories/{story_id}/receipt"),
-            await eve.call("DELETE", f"/v1/comments/{ids['comment_id']}"),
-        ]
-        assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(404, "urn:stories:not-found")}
-
-
 async def test_other_methods_are_405_and_allow_names_those_of_all_services(
     world: World, documented: list[Operation]
 ) -> None:
@@ -182,20 +162,11 @@ async def test_a_story_in_the_wrong_state_is_409(author: Author) -> None:
     assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(409, "urn:stories:wrong-state")}
 
 
-async def test_too_many_drafts_and_too_many_comments_are_429(world: World, author: Author) -> None:
-    ann, _ = author
+async def test_the_eleventh_draft_is_429(world: World) -> None:
     eve = world.person("eve")
     drafts = [await eve.create() for _ in range(11)]
     assert [answer.status_code for answer in drafts] == [201] * 10 + [429]
     assert int(drafts[-1].headers["retry-after"]) >= 1
-    story = await ann.post_and_wait()
-    answers = [await ann.comment(story, f"number {number}") for number in range(31)]
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert refused
-    assert refused[0].json()["type"] == "urn:stories:rate-limited"
-    assert 1 <= int(refused[0].headers["retry-after"]) <= 60
-    assert '"comments";r=0' in refused[0].headers["ratelimit"]
-    assert "ratelimit-policy" in refused[0].headers
 
 
 async def test_invalid_edits_are_rejected(world: World) -> None:

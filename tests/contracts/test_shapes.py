@@ -53,7 +53,7 @@ async def test_item_has_everything_that_a_player_needs(world: World) -> None:
     assert UUID7(item["id"])
 
 
-async def test_ring_describes_the_avatar(world: World) -> None:
+async def test_ring_has_exactly_the_documented_fields(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()

@@ -27,7 +27,7 @@ def test_workflow_calls_existing_make_targets_and_ends_in_time(path):
         assert called <= targets, name
 
 
-def test_a_push_and_a_night_run_everything_between_them():
+def test_workflows_run_every_target_of_checks_and_tests():
     run = "\n".join(path.read_text() for path in WORKFLOWS)
     for target in ("check", "test", "check/deploy", "test/containers", "test/nightly", "docs/site", "charts"):
         assert re.search(rf"\bmake {target}$", run, re.MULTILINE), target

@@ -131,7 +131,7 @@ async def secured_fleet(secured: Secured, servers: Servers, tmp_path: Path) -> A
         await realm.remove()
 
 
-async def test_a_story_lives_on_a_secured_kafka(secured_fleet: Fleet) -> None:
+async def test_story_is_posted_viewed_and_erased_on_a_secured_kafka(secured_fleet: Fleet) -> None:
     life = Life(secured_fleet)
     await life.begin()
     assert life.tickets.keys() == {"read", "doomed", "narrowed"}
@@ -178,7 +178,9 @@ async def refused_beyond_acls(secured: Secured, prefix: str, user: str) -> None:
 
 
 @pytest.mark.parametrize("changed", ["wrong password", "no password", "no TLS", "another authority"])
-async def test_nobody_reads_without_what_the_broker_asks_for(secured: Secured, changed: str, tmp_path: Path) -> None:
+async def test_reader_without_valid_credentials_or_tls_is_refused(
+    secured: Secured, changed: str, tmp_path: Path
+) -> None:
     scram = "SASL_SSL" if secured.authority else "SASL_PLAINTEXT"
     plain = "SSL" if secured.authority else "PLAINTEXT"
     wrong: dict[str, Any] = {
@@ -196,6 +198,6 @@ async def test_nobody_reads_without_what_the_broker_asks_for(secured: Secured, c
     await reader.stop()
 
 
-async def test_users_are_made_again_without_harm(secured: Secured) -> None:
+async def test_making_the_users_again_changes_nothing(secured: Secured) -> None:
     make_kafka_users(secured.admin)
     assert await administer(secured.kafka("producer"), lambda admin: admin.list_topics()) is not None

@@ -111,7 +111,7 @@ async def secured_fleet(
         await realm.remove()
 
 
-async def test_a_story_lives_on_a_secured_mongodb(secured_fleet: Fleet) -> None:
+async def test_story_is_posted_viewed_and_erased_on_a_secured_mongodb(secured_fleet: Fleet) -> None:
     life = Life(secured_fleet)
     await life.begin()
     assert life.tickets.keys() == {"read", "doomed", "narrowed"}

@@ -148,7 +148,9 @@ async def all_answered(fleet: Fleet, life: Life, rows: Collection[Row]) -> list[
 
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 @pytest.mark.parametrize("dependency", ["mongodb", "kafka", "s3"])
-async def test_requests_during_and_after_a_server_outage(fleet: Fleet, life: Life, dependency: str, how: str) -> None:
+async def test_requests_are_answered_in_time_during_an_outage_and_after_it(
+    fleet: Fleet, life: Life, dependency: str, how: str
+) -> None:
     pids = {service: process.pid for service, process in fleet.processes.items()}
     refused = [row for row in ROWS if row.expected(dependency) == NO]
     served = [row for row in ROWS if row.expected(dependency) != NO]

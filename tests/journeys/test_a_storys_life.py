@@ -34,7 +34,7 @@ async def test_clip_is_found_viewed_commented_and_counted(world: World) -> None:
     assert [(each["viewer_id"], each["plays"], each["reaction"]) for each in viewers["items"]] == [(bob.id, 1, "🎉")]
 
 
-async def test_the_poster_sees_their_own_story_within_two_seconds(world: World) -> None:
+async def test_author_sees_their_own_story_within_two_seconds(world: World) -> None:
     ann = world.person("ann")
     story = await ann.post(audience="close_friends")
     mine = await eventually(ann.mine, SOON)

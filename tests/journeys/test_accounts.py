@@ -90,11 +90,3 @@ async def test_user_after_an_account_erasure_is_new(world: World) -> None:
     assert await bob.ring_in_tray(ann) is None
     await bob.follow(ann)
     assert await bob.ring_in_tray(ann)
-
-
-async def test_only_admins_may_erase_accounts(world: World) -> None:
-    ann = world.person("ann")
-    for method in ("GET", "POST"):
-        assert (await ann.call(method, f"/v1/admin/users/{ann.id}/erasure")).status_code == 404
-    assert (await world.admin().call("GET", f"/v1/admin/users/{ann.id}/erasure")).status_code == 404
-    assert (await ann.call("GET", "/v1/admin/erasure")).status_code == 404

@@ -125,7 +125,7 @@ async def test_comment_with_hidden_word_is_visible_only_to_its_writer(world: Wor
     assert (await ann.counts(item))["comments"] == 0
 
 
-async def test_put_routes_return_the_new_state(world: World) -> None:
+async def test_author_decides_who_comments_reacts_and_shares(world: World) -> None:
     ann, friend, bob = world.people("ann", "friend", "bob")
     await ann.befriend(friend)
     item = await visible_story(world, bob, ann, comments="friends", reactions=False, sharing=False)

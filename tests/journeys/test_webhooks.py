@@ -17,7 +17,7 @@ async def register(admin: Person, url: str) -> Answer:
     return (await admin.done("POST", "/v1/admin/webhooks", json=body)).json()
 
 
-async def test_a_platform_learns_of_stories_whatever_other_endpoints_do(world: World) -> None:
+async def test_endpoint_gets_every_event_while_others_fail_or_hang(world: World) -> None:
     admin, ann = world.admin(), world.person("ann")
     async with receiving() as receiver, receiving("hang") as hanging, receiving("fail") as failing:
         endpoints = [await register(admin, each.url) for each in (receiver, hanging, failing)]
