@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import httpx
@@ -68,7 +69,7 @@ async def household(world: World) -> Household:
     hidden_from_eve = await ann.post(hide_from=[eve.id])
     draft, empty = await ann.draft(), (await ann.create()).json()
     await ann.delete(gone)
-    bobs_public, bobs_close = [await eventually(lambda each=each: bob.item(each), SOON) for each in (public, close)]
+    bobs_public, bobs_close = [await eventually(partial(bob.item, each), SOON) for each in (public, close)]
     eves_other = await eventually(lambda: eve.item(other), SOON)
     written = [
         await ann.comment({"id": public["id"]}, "mine"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -163,7 +164,7 @@ async def test_bucket_rejects_unsigned_requests(world: World, draft: Draft) -> N
 async def test_media_url_grants_read_access_to_its_object_only(world: World) -> None:
     ann = world.person("ann")
     story, other = await ann.post(), await ann.post()
-    item, second = [await eventually(lambda each=each: ann.item(each), SOON) for each in (story, other)]
+    item, second = [await eventually(partial(ann.item, each), SOON) for each in (story, other)]
     url, elsewhere = item["media_url"], urlsplit(second["media_url"])
     assert (await world.http.get(url)).status_code == 200
     path, expires = urlsplit(url).path, re.search(r"X-Amz-Expires=(\d+)", url)

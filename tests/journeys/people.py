@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ import httpx
 from stories_shared.testing import eventually
 
 from .samples import Sample
-from .waiting import SOON
+from .waiting import ERASED, SOON
 
 TIMEOUT_S = 20.0
 """Seconds that a client retries while responses have `Retry-After`."""
@@ -137,6 +138,18 @@ class Person:
     async def receipt(self, story: Item) -> Answer:
         """The erasure receipt of an own story."""
         return await self.get(f"/v1/stories/{story['id']}/receipt")
+
+    async def complete_receipt(self, story: Item, within_s: float = ERASED) -> Answer:
+        """The same, once every store has erased."""
+        found: Answer = await eventually(lambda: self.receipt(story), within_s, accept=itemgetter("complete"))
+        return found
+
+    async def erase_account(self, user: "Person", within_s: float = ERASED) -> Answer:
+        """Erase the account of a user, as an admin; the receipt, once every service has confirmed."""
+        path = f"/v1/admin/users/{user.id}/erasure"
+        await self.done("POST", path)
+        found: Answer = await eventually(lambda: self.get(path), within_s, accept=itemgetter("complete"))
+        return found
 
     # Watching
 

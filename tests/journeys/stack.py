@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from stories_embedded import testing
 from stories_embedded.data_dir import DataDir
 from stories_embedded.keys import StackKeys
 from stories_embedded.processes import spawn, stop
+from stories_embedded.server import wait_until_ready
 
 READY_SECONDS = 240.0
 STOP_SECONDS = 45.0
@@ -35,7 +35,6 @@ class Stack:
     observe: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
-    ready_after: float = 0.0
     _process: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -46,7 +45,7 @@ class Stack:
 
     def start(self) -> None:
         """Start it on its data and wait until it is ready."""
-        began, log = time.monotonic(), self._words
+        log = self.log("up")
         log.unlink(missing_ok=True)
         port = self.url.rpartition(":")[2] or "0"
         store = os.environ.get("STORIES_TEST_S3", "seaweedfs")
@@ -55,11 +54,13 @@ class Stack:
         command = [sys.executable, "-m", "stories_cli", "up", "--data", str(self.folder), *arguments]
         self.rollout.touch()
         self._process = spawn(command, log, {**os.environ, "ROLLOUT_FILE": str(self.rollout), **self.settings})
-        while not (found := re.search(r"^ready: (\S+)", log.read_text(), re.MULTILINE)):
-            assert self._process.poll() is None, f"stories up ended:\n{log.read_text()[-4000:]}"
-            assert time.monotonic() < began + READY_SECONDS, f"not ready in time:\n{log.read_text()[-4000:]}"
-            time.sleep(0.05)
-        self.url, self.ready_after = found[1], time.monotonic() - began
+
+        def ready() -> bool:
+            if found := re.search(r"^ready: (\S+)", log.read_text(), re.MULTILINE):
+                self.url = found[1]
+            return bool(found)
+
+        wait_until_ready("stories up", self._process, ready, log, READY_SECONDS)
 
     def interrupt(self) -> int:
         """Send SIGINT; returns the exit code."""
@@ -114,7 +115,3 @@ class Stack:
     def log(self, name: str) -> Path:
         """The log file of a process."""
         return self.folder / "logs" / f"{name}.log"
-
-    @property
-    def _words(self) -> Path:
-        return self.log("up")

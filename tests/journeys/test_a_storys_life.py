@@ -4,7 +4,7 @@ import pytest
 from stories_shared.testing import eventually
 
 from .people import Answer, Person
-from .waiting import AT_ONCE, ERASED, SOON, end_of
+from .waiting import AT_ONCE, SOON, end_of
 from .world import World
 
 
@@ -57,7 +57,7 @@ async def test_expired_story_disappears_at_once_and_is_erased_soon(world: World)
     await assert_gone(ann, bob, item)
 
     stores = await world.stores()
-    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=is_complete)
+    receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "expired"
     assert all(at >= story["expires_at"] for at in receipt["erased"].values())
     assert await stores.content(story["id"], f"soon over {ann.id}", f"a word by {bob.id}") == []
@@ -80,7 +80,7 @@ async def test_deleted_story_disappears_at_once_and_is_erased_soon(world: World)
     await eventually(lambda: assert_gone(ann, bob, item), AT_ONCE, accept=lambda _: True)
 
     stores = await world.stores()
-    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=is_complete)
+    receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "deleted"
     assert await stores.content(story["id"], f"a mistake of {ann.id}", f"a word by {bob.id}") == []
     assert await stores.viewers(story["id"], bob.id) == []
@@ -105,7 +105,7 @@ async def test_a_receipt_is_for_the_author_and_admins_and_not_before_the_end(wor
     path = f"/v1/stories/{story['id']}/receipt"
     assert (await ann.call("GET", path)).status_code == 404
     await ann.delete(story)
-    await eventually(lambda: ann.receipt(story), ERASED, accept=is_complete)
+    await ann.complete_receipt(story)
     assert (await bob.call("GET", path)).status_code == 404
     assert (await root.get(path))["complete"]
 
@@ -126,7 +126,3 @@ async def assert_gone(ann: Person, bob: Person, item: Answer) -> None:
     assert [each.status_code for each in (own, counts, viewers, *engaging)] == [404] * 6
     assert (await bob.view(item))["accepted"] == 0
     assert (await bob.media(item["media_url"])).status_code in {403, 404}
-
-
-def is_complete(receipt: Answer) -> bool:
-    return bool(receipt["complete"])

@@ -4,7 +4,6 @@ from datetime import datetime
 
 from stories_shared.testing import eventually
 
-from .people import Answer, Person
 from .waiting import ERASED, SOON
 from .world import World
 
@@ -18,12 +17,6 @@ MARKS_AND_RECEIPTS = {
     "stories_expiry.stories",
 }
 """Where an erased user's id may remain: in tombstones and receipts with ids and times only."""
-
-
-async def erased(root: Person, user: Person) -> Answer:
-    """The receipt, once every service has confirmed."""
-    path = f"/v1/admin/users/{user.id}/erasure"
-    return await eventually(lambda: root.get(path), ERASED, accept=lambda receipt: receipt["complete"])
 
 
 async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: World) -> None:
@@ -43,7 +36,7 @@ async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: 
 
     accepted = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
     assert accepted.status_code == 202
-    receipt = await erased(root, ann)
+    receipt = await root.erase_account(ann)
     assert (receipt["user_id"], receipt["receipt_id"]) == (ann.id, accepted.json()["receipt_id"])
     assert sorted(receipt["erased"]) == ["engagement", "expiry", "feed", "ingest"]
     assert all(datetime.fromisoformat(at) for at in receipt["erased"].values())
@@ -73,8 +66,7 @@ async def test_erased_account_leaves_only_tombstones_and_receipts(world: World) 
     await ann.comment(item, "hello")
     await ann.post()
     await ann.draft()
-    await root.done("POST", f"/v1/admin/users/{ann.id}/erasure")
-    await erased(root, ann)
+    await root.erase_account(ann)
     stores = await world.stores()
     left = {each.partition(":")[0] for each in await stores.documents(ann.id)}
     assert left <= MARKS_AND_RECEIPTS
@@ -83,8 +75,7 @@ async def test_erased_account_leaves_only_tombstones_and_receipts(world: World) 
 async def test_user_after_an_account_erasure_is_new(world: World) -> None:
     ann, bob, root = *world.people("ann", "bob"), world.admin()
     await bob.follow(ann)
-    await root.done("POST", f"/v1/admin/users/{ann.id}/erasure")
-    await erased(root, ann)
+    await root.erase_account(ann)
     story = await ann.post(caption="hello again")
     await eventually(lambda: bob.sees(story), SOON)
     assert await bob.ring_in_tray(ann) is None

@@ -17,7 +17,7 @@ async def test_expired_story_is_kept_shown_and_deleted_for_good(world: World) ->
     public = (await eventually(lambda: bob.item(story), SOON))["media_url"]
     await ann.delete(deleted)
     await end_of(story)
-    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["complete"])
+    receipt = await ann.complete_receipt(story)
     assert (receipt["archived"], receipt["erased"]["archive"]) == (True, None)
     assert (await bob.media(public)).status_code in (403, 404)
     [kept] = (await ann.get("/v1/me/archive"))["items"]

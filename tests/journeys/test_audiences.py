@@ -1,6 +1,7 @@
 """Each audience is visible exactly to its members, also after it was narrowed."""
 
 import asyncio
+from functools import partial
 
 from stories_shared.testing import eventually
 
@@ -38,7 +39,7 @@ async def test_each_audience_is_visible_only_to_its_members(world: World) -> Non
         assert seen == MAY_SEE[name], name
 
     for name in MAY_SEE:
-        await eventually(lambda name=name: check(name), SOON, accept=lambda _: True)  # type: ignore[misc]
+        await eventually(partial(check, name), SOON, accept=lambda _: True)
 
 
 async def test_rings_and_trays_count_only_what_the_viewer_may_see(world: World) -> None:

@@ -1,6 +1,7 @@
 """What an author can create: text stories with layers, scheduled stories, reposts; and how it leaves."""
 
 from datetime import timedelta
+from functools import partial
 
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.testing import eventually
@@ -42,15 +43,15 @@ async def test_text_story_is_reposted_and_leaves_with_its_repost(world: World) -
     await eventually(lambda: cho.sees(repost), SOON)
     assert (await ann.call("DELETE", "/v1/me/stories")).json() == {"deleting": 1}
     for story in (draft, repost):
-        await eventually(lambda story=story: cho.sees(story), SOON, accept=lambda seen: not seen)
-    await eventually(lambda: bob.receipt(repost), SOON, accept=lambda receipt: receipt["complete"])
+        await eventually(partial(cho.sees, story), SOON, accept=lambda seen: not seen)
+    await bob.complete_receipt(repost, SOON)
 
 
 async def test_repost_is_refused_where_sharing_is_off_or_without_a_right_to_see(world: World) -> None:
     ann, bob = world.people("ann", "bob")
     off, public = await ann.post(sharing=False), await ann.post()
     for story, status, slug in ((off, 409, "sharing-off"), (public, 422, "ticket-missing")):
-        item = await eventually(lambda story=story: bob.item(story), SOON)  # type: ignore[misc]
+        item = await eventually(partial(bob.item, story), SOON)
         ticket = item["ticket"] if status == 409 else None
         answer = await bob.call("POST", f"/v1/stories/{story['id']}/repost", ticket=ticket)
         assert (answer.status_code, answer.json()["type"]) == (status, f"urn:stories:{slug}")

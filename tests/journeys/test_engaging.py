@@ -1,6 +1,7 @@
 """Views, reactions, comments and shares are counted exactly, and allowed as the author chooses."""
 
 import asyncio
+from functools import partial
 
 from stories_shared.testing import eventually
 
@@ -44,7 +45,7 @@ async def test_viewers_are_paged(world: World) -> None:
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(5)))
     story = await ann.post()
     for viewer in viewers:
-        await viewer.view(await eventually(lambda viewer=viewer: viewer.item(story), SOON))  # type: ignore[misc]
+        await viewer.view(await eventually(partial(viewer.item, story), SOON))
     await eventually(lambda: ann.counts(story), SOON, accept=lambda counts: counts["viewers"] == 5)
     found = [each["viewer_id"] for each in await ann.pages(f"/v1/stories/{story['id']}/viewers", limit=2)]
     assert sorted(found) == sorted(viewer.id for viewer in viewers)

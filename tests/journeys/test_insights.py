@@ -1,5 +1,6 @@
 """Viewers answer stickers, and the author's insights are sealed when the story expires."""
 
+from functools import partial
 from typing import Any
 
 from stories_shared.testing import eventually
@@ -73,9 +74,9 @@ async def test_erased_viewer_leaves_insights_and_a_deletion_leaves_none(world: W
     ann, bob, cat = world.people("ann", "bob", "cat")
     story = await ann.post(layers=[POLL])
     for viewer in (bob, cat):
-        item = await eventually(lambda viewer=viewer: viewer.item(story), SOON)  # type: ignore[misc]
+        item = await eventually(partial(viewer.item, story), SOON)
         await viewer.view(item, watched_ms=2_000)
-        await eventually(lambda viewer=viewer, item=item: answered(viewer, item), SOON)  # type: ignore[misc]
+        await eventually(partial(answered, viewer, item), SOON)
     path = f"/v1/stories/{story['id']}/insights"
 
     async def figures() -> tuple[int, int, list[int]]:

@@ -1,5 +1,7 @@
 """A report is decided: the story goes as a deletion does, and its author cannot create."""
 
+from functools import partial
+
 from stories_shared.testing import eventually
 
 from .people import Answer, Person
@@ -19,7 +21,7 @@ async def test_reported_story_is_removed_with_a_receipt_and_its_author_suspended
     await bob.follow(mallory)
     story = await mallory.post(caption=f"spam by {mallory.id}")
     for reporter in (bob, bob, cat):
-        item = await eventually(lambda reporter=reporter: reporter.item(story), SOON)  # type: ignore[misc]
+        item = await eventually(partial(reporter.item, story), SOON)
         path = f"/v1/stories/{story['id']}/reports"
         answer = await reporter.done("POST", path, ticket=item["ticket"], json={"reason": "spam", "text": None})
         assert answer.status_code == 202
@@ -46,7 +48,7 @@ async def test_reported_story_is_removed_with_a_receipt_and_its_author_suspended
         return answer.status_code == 403 and answer.json()["type"] == "urn:stories:suspended"
 
     await eventually(suspended, SOON)
-    receipt = await eventually(lambda: mallory.receipt(story), ERASED, accept=lambda found: found["complete"])
+    receipt = await mallory.complete_receipt(story)
     assert receipt["ended"] == "deleted"
     assert await reports_of(admin, story) == []
     (entry, *_) = await admin.pages("/v1/admin/audit")
@@ -71,5 +73,5 @@ async def test_media_of_a_reported_story_is_held_until_the_decision(world: World
     assert {key.partition("/")[0] for key in objects} == {"held"}
     (report,) = await reports_of(admin, story)
     await admin.done("POST", f"/v1/admin/reports/{report['id']}/decision", json={"action": "keep"})
-    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["complete"])
+    receipt = await ann.complete_receipt(story)
     assert (receipt["held"], await stores.objects(story["id"])) == (None, [])

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from stories_shared.clock import rfc3339, system_now
@@ -9,7 +10,7 @@ from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
 from .people import TIMEOUT_S, Answer, Person
-from .waiting import AT_ONCE, ERASED, SOON, end_of
+from .waiting import AT_ONCE, SOON, end_of
 from .world import World
 
 
@@ -27,7 +28,7 @@ async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
     ann, *fans = world.people("ann", *(f"fan{n}" for n in range(16)))  # tokens spread over the replicas
     await asyncio.gather(*(fan.follow(ann) for fan in fans))
     story = await ann.post(world.samples.clip(), caption="for all")
-    items = await asyncio.gather(*(eventually(lambda fan=fan: fan.item(story), SOON) for fan in fans))  # type: ignore[misc]
+    items = await asyncio.gather(*(eventually(partial(fan.item, story), SOON) for fan in fans))
     assert await asyncio.gather(*(fan.ring(ann) for fan in fans)) == ["unseen"] * len(fans)
     for fan, item in zip(fans, items, strict=True):
         await asyncio.gather(*(fan.view(item, play_id="the-one-play") for _ in range(3)))
@@ -35,9 +36,9 @@ async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
         assert (await fan.comment(item, f"by {fan.id}")).status_code == 201
     exact = {"views": 16, "viewers": 16, "reactions": 16, "comments": 16, "shares": 0}
     for person, its in ((ann, {"id": story["id"]}), *zip(fans, items, strict=True)):
-        await eventually(lambda person=person, its=its: person.counts(its), SOON, accept=exact.__eq__)  # type: ignore[misc]
+        await eventually(partial(person.counts, its), SOON, accept=exact.__eq__)
     for fan in fans:
-        await eventually(lambda fan=fan: fan.ring(ann), SOON, accept="seen".__eq__)  # type: ignore[misc]
+        await eventually(partial(fan.ring, ann), SOON, accept="seen".__eq__)
     assert (await ann.viewers(story))["total"] == 16
 
     await ann.delete(story)
@@ -48,7 +49,7 @@ async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
         assert {answer.status_code for answer in reactions} == {404}
 
     await eventually(gone, AT_ONCE, accept=lambda _: True)
-    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["complete"])
+    receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "deleted"
 
 
@@ -56,7 +57,7 @@ async def test_block_and_narrowed_audience_apply_on_every_replica_within_1_s(pai
     world = paired_world
     ann, *others = world.people("ann", *(f"other{n}" for n in range(8)))
     story = await ann.post()
-    items = await asyncio.gather(*(eventually(lambda other=other: other.item(story), SOON) for other in others))  # type: ignore[misc]
+    items = await asyncio.gather(*(eventually(partial(other.item, story), SOON) for other in others))
     blocked, rest = others[:4], others[4:]
     await asyncio.gather(*(ann.done("PUT", f"/v1/blocked/{each.id}") for each in blocked))
 
@@ -92,7 +93,7 @@ async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
     await end_of(short)
     for viewer in (bob, cat):
         assert not await viewer.sees(short)
-    receipt = await eventually(lambda: ann.receipt(short), ERASED, accept=lambda found: found["complete"])
+    receipt = await ann.complete_receipt(short)
     assert receipt["ended"] == "expired"
     assert all(receipt["erased"].values())
 

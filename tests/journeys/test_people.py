@@ -1,5 +1,7 @@
 """Blocks, mutes and removed followers."""
 
+from functools import partial
+
 from stories_shared.testing import eventually
 
 from .people import Person
@@ -19,7 +21,7 @@ async def test_block_hides_both_users_from_each_other_within_1_s(world: World) -
     anns, bobs, cats = await ann.post(), await bob.post(), await cat.post()
     item = await eventually(lambda: bob.item(anns), SOON)
     await eventually(lambda: ann.sees(bobs), SOON)
-    under_cats = {person.id: await eventually(lambda person=person: person.item(cats), SOON) for person in (ann, bob)}  # type: ignore[misc]
+    under_cats = {person.id: await eventually(partial(person.item, cats), SOON) for person in (ann, bob)}
     for person in (ann, bob):
         assert (await person.comment(under_cats[person.id], f"by {person.id}")).status_code == 201
 

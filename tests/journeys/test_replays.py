@@ -9,7 +9,7 @@ from stories_shared.testing import eventually
 
 from .offsets import groups_of, rewind, unread
 from .people import Answer, Person
-from .waiting import ERASED, SOON, end_of
+from .waiting import SOON, end_of
 from .world import World
 
 RENEWED = {
@@ -59,16 +59,10 @@ async def village_of_users(world: World) -> tuple[list[Person], list[Answer]]:
     await ann.change(first, download=True)
     await bob.done("PUT", f"/v1/users/{cat.id}/seen", json={"up_to": third["id"]})
     await dan.delete(deleted)
-    root = world.admin()
-    await root.done("POST", f"/v1/admin/users/{gone.id}/erasure")
-    await eventually(
-        lambda: root.get(f"/v1/admin/users/{gone.id}/erasure"), ERASED, accept=lambda receipt: receipt["complete"]
-    )
+    await world.admin().erase_account(gone)
     await end_of(over)
     for author, ended in ((dan, deleted), (bob, over)):
-        await eventually(
-            lambda author=author, ended=ended: author.receipt(ended), ERASED, accept=lambda found: found["complete"]
-        )  # type: ignore[misc]
+        await author.complete_receipt(ended)
     return people, [first, second, third, over, deleted, erased]
 
 

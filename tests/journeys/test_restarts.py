@@ -1,6 +1,7 @@
 """Every process is killed during a journey, and the journey continues."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from stories_shared.events.cloudevents import SERVICES
@@ -8,7 +9,7 @@ from stories_shared.testing import eventually
 
 from .people import TIMEOUT_S, Answer, Person
 from .stack import SERVERS
-from .waiting import ERASED, SOON, end_of
+from .waiting import SOON, end_of
 from .world import World
 
 BACK = 60.0
@@ -67,7 +68,7 @@ async def journey_after_restart(world: World, ann: Person, bob: Person, item: An
     assert await ann.counts(item) == counts
     await ann.delete(second)
     await eventually(lambda: bob.sees(second), SOON, accept=lambda seen: not seen)
-    await eventually(lambda: ann.receipt(second), ERASED, accept=lambda receipt: receipt["complete"])
+    await ann.complete_receipt(second)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ async def test_publish_whose_process_is_killed_completes_and_can_be_retried(worl
 async def test_views_accepted_by_a_killed_process_are_counted_once(world: World) -> None:
     ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(20)))
     story = await ann.post()
-    items = [await eventually(lambda viewer=viewer: viewer.item(story), SOON) for viewer in viewers]  # type: ignore[misc]
+    items = [await eventually(partial(viewer.item, story), SOON) for viewer in viewers]
     pairs = list(zip(viewers, items, strict=True))
     await asyncio.gather(*(viewer.view(item, play_id="only-one-play") for viewer, item in pairs))
     await killed(world, "engagement")
@@ -126,7 +127,7 @@ async def test_story_that_expires_during_an_outage_still_ends(world: World) -> N
     assert not await bob.sees(story)
     assert await bob.ring(ann) == "none"
     await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
-    receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["complete"])
+    receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "expired"
 
 
@@ -136,10 +137,8 @@ async def test_story_posted_during_an_outage_is_posted_once(world: World) -> Non
     for server in SERVERS:
         draft = await ann.draft()
         await world.stack.kill(server)
-        await eventually(
-            lambda draft=draft: ann.publish(draft["id"]), BACK, accept=lambda answer: answer.status_code == 200
-        )  # type: ignore[misc]
+        await eventually(partial(ann.publish, draft["id"]), BACK, accept=lambda answer: answer.status_code == 200)
         await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
-        await eventually(lambda draft=draft: bob.sees(draft), TIMEOUT_S)  # type: ignore[misc]
+        await eventually(partial(bob.sees, draft), TIMEOUT_S)
     reel = await eventually(lambda: bob.reel(ann), TIMEOUT_S)
     assert len(reel) == len({item["id"] for item in reel}) == len(SERVERS)

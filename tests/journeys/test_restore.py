@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path
     item = await eventually(lambda: eve.item(kept), SOON)
     assert (await eve.comment(item, "signed, eve")).status_code == 201
     for story in (kept, taken_back, expiring, eves):
-        await eventually(lambda story=story: bob.sees(story), SOON)  # type: ignore[misc]
+        await eventually(partial(bob.sees, story), SOON)
 
     began = datetime.now(UTC)
     assert stack.interrupt() == 0
@@ -56,12 +57,10 @@ async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path
 
     await ann.delete(taken_back)
     await ann.done("PUT", f"/v1/blocked/{mal.id}")
-    await root.done("POST", f"/v1/admin/users/{eve.id}/erasure")
-    erasure = f"/v1/admin/users/{eve.id}/erasure"
-    await eventually(lambda: root.get(erasure), A_WHILE, accept=lambda receipt: receipt["complete"])
+    await root.erase_account(eve, A_WHILE)
     await end_of(expiring)
     for story in (taken_back, expiring):
-        await eventually(lambda story=story: ann.receipt(story), A_WHILE, accept=lambda receipt: receipt["complete"])  # type: ignore[misc]
+        await ann.complete_receipt(story, A_WHILE)
     assert stack.interrupt() == 0
     copy(tmp_path, stack.folder)
     stack.start()
@@ -81,10 +80,11 @@ async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path
     assert (await ann.get(f"/v1/stories/{kept['id']}/comments"))["items"] == []
     assert (await eve.get("/v1/me/stories"))["items"] == []
     for story in (taken_back, expiring):
-        await eventually(lambda story=story: ann.receipt(story), ERASED, accept=lambda receipt: receipt["complete"])  # type: ignore[misc]
-    await eventually(lambda: root.get(erasure), ERASED, accept=lambda receipt: receipt["complete"])
+        await ann.complete_receipt(story)
+    path = f"/v1/admin/users/{eve.id}/erasure"
+    await eventually(lambda: root.get(path), ERASED, accept=lambda receipt: receipt["complete"])
     for story in (taken_back, expiring, eves):
-        await eventually(lambda story=story: traces(world, story), ERASED, accept=lambda left: not left)  # type: ignore[misc]
+        await eventually(partial(traces, world, story), ERASED, accept=lambda left: not left)
     await eventually(lambda: stores_hold(world, "signed, eve"), ERASED, accept=lambda left: not left)
 
 

@@ -13,7 +13,7 @@ from stories_shared.testing import eventually, records_of
 
 from ..stacks import TEST_LIMITS, MakeStack, users_of
 from .samples import Samples
-from .waiting import ERASED, SOON
+from .waiting import SOON
 from .world import World
 
 
@@ -50,7 +50,7 @@ async def test_trace_of_a_request_is_in_its_events_and_the_log(world: World) -> 
     posted = await eventually(lambda: records(world, "story-posted", draft["id"]), SOON * 5)
     assert [headers["traceparent"].decode() for headers in posted] == [given]
     await ann.done("DELETE", f"/v1/stories/{draft['id']}", headers={"traceparent": ending})
-    await eventually(lambda: ann.receipt(draft), ERASED, accept=lambda found: found["complete"])
+    await ann.complete_receipt(draft)
     found = states(world, draft["id"])
     traces = {state: {line.get("trace_id") for line in lines} for state, lines in found.items()}
     assert traces == {

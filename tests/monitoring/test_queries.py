@@ -101,7 +101,7 @@ async def one_round(world: World) -> None:
         await bob.comment(item, "oh")
     await ann.get(f"/v1/stories/{posted[-1]['id']}/insights")
     await end_of(posted[-1])
-    await eventually(lambda: ann.receipt(posted[-1]), 20, accept=lambda receipt: receipt["complete"])
+    await ann.complete_receipt(posted[-1])
 
 
 class Exposition(BaseHTTPRequestHandler):
