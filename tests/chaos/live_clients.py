@@ -6,14 +6,15 @@ with `Last-Event-ID`. What it is told is judged as it arrives.
 
 import asyncio
 import contextlib
-import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
+
+from tests.journeys.live_stream import Event, messages
 
 from .fault_timeline import FaultTimeline
 from .http_client import Client
@@ -27,8 +28,6 @@ SILENT_S = 15.0
 RETRY_S = 2.0
 LOAD_AGAIN_S = 0.5
 INTACT_S, BROKEN_S = (6.0, 12.0), (0.2, 5.0)
-Event = tuple[str, dict[str, str]]
-"""Kind and data of a message."""
 
 
 @dataclass
@@ -123,19 +122,6 @@ class LiveClient:
                 self.rings[data["author_id"]] = data["ring"]
         elif kind == "story":
             (self.own.add if data["state"] == "live" else self.own.discard)(data["id"])
-
-
-async def messages(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str | None, Event | None]]:
-    """The id and event of each complete message; one that breaks off is none."""
-    fields: dict[str, str] = {}
-    async for line in lines:
-        name, _, value = line.partition(": ")
-        if line and not line.startswith(":"):
-            fields[name] = value
-        elif not line and fields:
-            event = (fields["event"], json.loads(fields["data"])) if "data" in fields else None
-            yield fields.get("id"), event
-            fields = {}
 
 
 def refusal(model: Model, viewer: str, event: Event, since: float, at: float) -> str | None:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from tests.journeys.live_stream import Event, messages
 from tests.journeys.samples import Sample
 
 from .checks.live import LiveChecks
 from .checks.stories import StoryChecks
 from .fault_timeline import FaultTimeline
-from .live_clients import Event, LiveClient, LiveClients, messages, refusal
+from .live_clients import LiveClient, LiveClients, refusal
 from .model import Model, Story, Timeline
 
 NOW = 1_000_000.0

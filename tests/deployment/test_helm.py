@@ -505,8 +505,8 @@ def test_only_the_scraper_reads_the_metrics_of_the_gateway():
     assert [peer["namespaceSelector"]["matchLabels"] for peer in scraper["from"]] == [
         {"kubernetes.io/metadata.name": "monitoring"}
     ]
-    (door,) = of_kind(part("gateway"), "Service")
-    assert [port["name"] for port in door["spec"]["ports"]] == ["http"]
+    (exposed,) = of_kind(part("gateway"), "Service")
+    assert [port["name"] for port in exposed["spec"]["ports"]] == ["http"]
 
 
 def test_every_pod_has_one_policy(manifests):
@@ -550,8 +550,8 @@ def test_separately_released_charts_find_each_other():
     (pod,) = [pod for _, pod in pods(rendered("gateway", release="gateway"))]
     given = environment(pod["spec"]["containers"][0])
     for service in SERVICES:
-        (door,) = of_kind(rendered(service, release=service), "Service")
-        assert given[f"{service.upper()}_UPSTREAMS"] == f"{door['metadata']['name']} 8000"
+        (exposed,) = of_kind(rendered(service, release=service), "Service")
+        assert given[f"{service.upper()}_UPSTREAMS"] == f"{exposed['metadata']['name']} 8000"
 
 
 MOST_BYTES = 2**20  # of a ConfigMap

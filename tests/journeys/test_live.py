@@ -1,44 +1,16 @@
 """Live updates through the gateway."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 from stories_shared.testing import eventually
 
+from .live_stream import LiveStream
 from .people import TIMEOUT_S, Person
 from .waiting import SOON
 from .world import World
-
-
-class Stream:
-    """The events of a stream, as they arrive, and the last id."""
-
-    def __init__(self, answer: httpx.Response) -> None:
-        self._lines = answer.aiter_lines()
-        self.last_id = ""
-
-    def __aiter__(self) -> AsyncIterator[tuple[str, dict[str, str]]]:
-        return self._events()
-
-    async def _events(self) -> AsyncIterator[tuple[str, dict[str, str]]]:
-        event = ""
-        async for line in self._lines:
-            name, _, value = line.partition(": ")
-            if name == "id":
-                self.last_id = value
-            elif name == "event":
-                event = value
-            elif name == "data":
-                yield event, json.loads(value)
-
-
-def events(answer: httpx.Response) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """The events of a stream, as they arrive."""
-    return aiter(Stream(answer))
 
 
 async def test_a_browser_learns_of_a_story_and_its_end(world: World) -> None:
@@ -50,7 +22,7 @@ async def test_a_browser_learns_of_a_story_and_its_end(world: World) -> None:
     async with asyncio.timeout(60), request as answer:
         assert answer.status_code == 200
         assert "content-encoding" not in answer.headers
-        arriving = events(answer)
+        arriving = aiter(LiveStream(answer))
         story = await ann.post()
         assert await anext(arriving) == ("ring", {"author_id": ann.id, "ring": "unseen"})
         await ann.delete(story)
@@ -58,13 +30,13 @@ async def test_a_browser_learns_of_a_story_and_its_end(world: World) -> None:
 
 
 @asynccontextmanager
-async def live(person: Person, last_event_id: str | None = None) -> AsyncIterator[Stream]:
+async def live(person: Person, last_event_id: str | None = None) -> AsyncIterator[LiveStream]:
     """A connection of an app, which sends its token in the header."""
     headers = {"Authorization": f"Bearer {person.token}"}
     headers |= {"Last-Event-ID": last_event_id} if last_event_id else {}
     async with person.http.stream("GET", "/v1/live", headers=headers, timeout=60) as answer:
         assert answer.status_code == 200
-        yield Stream(answer)
+        yield LiveStream(answer)
 
 
 @pytest.mark.nightly
