@@ -7,7 +7,7 @@ import pytest_asyncio
 from stories_embedded.testing import Realm, Servers
 
 from .fleet import Fleet
-from .people import Life
+from .scenario import Scenario
 
 
 @pytest_asyncio.fixture(scope="package")
@@ -22,8 +22,8 @@ async def fleet(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> A
 
 
 @pytest_asyncio.fixture
-async def life(fleet: Fleet) -> Life:
+async def scenario(fleet: Fleet) -> Scenario:
     """Users that no other test uses."""
-    made = Life(fleet)
+    made = Scenario(fleet)
     await made.begin()
     return made

@@ -33,7 +33,7 @@ from tests.secured import PASSWORDS, PREFIXED, RESOURCES, allow, make_kafka_user
 from tools.codegen.strimzi import Grant, grants, users
 
 from .fleet import Fleet
-from .people import Life
+from .scenario import Scenario
 
 pytestmark = [pytest.mark.servers, pytest.mark.nightly]
 
@@ -132,10 +132,10 @@ async def secured_fleet(secured: Secured, servers: Servers, tmp_path: Path) -> A
 
 
 async def test_story_is_posted_viewed_and_erased_on_a_secured_kafka(secured_fleet: Fleet) -> None:
-    life = Life(secured_fleet)
-    await life.begin()
-    assert life.tickets.keys() == {"read", "doomed", "narrowed"}
-    await life.delete_doomed()
+    scenario = Scenario(secured_fleet)
+    await scenario.begin()
+    assert scenario.tickets.keys() == {"read", "doomed", "narrowed"}
+    await scenario.delete_doomed()
     for service in SERVICES:
         assert "AuthorizationFailed" not in secured_fleet.log(service).read_text()
 

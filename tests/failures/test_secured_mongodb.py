@@ -30,7 +30,7 @@ from tests.chaos.proxy import Proxy
 from tests.secured import NO_NODE, PASSWORDS, make_mongo_users, secured_mongod
 
 from .fleet import Fleet
-from .people import Life
+from .scenario import Scenario
 
 pytestmark = [
     pytest.mark.servers,
@@ -112,10 +112,10 @@ async def secured_fleet(
 
 
 async def test_story_is_posted_viewed_and_erased_on_a_secured_mongodb(secured_fleet: Fleet) -> None:
-    life = Life(secured_fleet)
-    await life.begin()
-    assert life.tickets.keys() == {"read", "doomed", "narrowed"}
-    await life.delete_doomed()
+    scenario = Scenario(secured_fleet)
+    await scenario.begin()
+    assert scenario.tickets.keys() == {"read", "doomed", "narrowed"}
+    await scenario.delete_doomed()
     for service in SERVICES:
         assert "nauthorized" not in secured_fleet.log(service).read_text()
 

@@ -11,7 +11,7 @@ from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import Stopwatch, eventually
 
 from .fleet import Fleet
-from .people import Life
+from .scenario import Scenario
 
 IN_TIME_S = 3.3
 """Three seconds by contract plus the overhead of the test; time in which the machine is overloaded is excluded."""
@@ -108,12 +108,17 @@ def down(fleet: Fleet, dependency: str, how: str) -> Iterator[None]:
         servers.start(server)
 
 
-async def answered(fleet: Fleet, life: Life, row: Row) -> tuple[int, float, str]:
+async def answered(fleet: Fleet, scenario: Scenario, row: Row) -> tuple[int, float, str]:
     """Status, seconds, and errors in the form of the response."""
-    names = {**life.ids, "ann": life.ann, "ticket": life.tickets["read"], "nobody": f"nobody-{life.ann}"}
-    user = life.ann if row.who == "ann" else life.bob
+    names = {
+        **scenario.ids,
+        "ann": scenario.ann,
+        "ticket": scenario.tickets["read"],
+        "nobody": f"nobody-{scenario.ann}",
+    }
+    user = scenario.ann if row.who == "ann" else scenario.bob
     request: dict[str, Any] = {"json": filled(row.body, names)} if row.body is not None else {}
-    ticket = life.tickets["read"] if row.ticket else None
+    ticket = scenario.tickets["read"] if row.ticket else None
     watch = Stopwatch(fleet.processes[row.service].pid)
     answer = await fleet.call(row.service, row.method, row.path.format(**names), user, ticket=ticket, **request)
     took = watch.seconds()
@@ -135,13 +140,13 @@ def filled(body: Any, names: dict[str, str]) -> Any:
     return body.format(**names) if isinstance(body, str) else body
 
 
-async def all_answered(fleet: Fleet, life: Life, rows: Collection[Row]) -> list[tuple[Row, int, float, str]]:
+async def all_answered(fleet: Fleet, scenario: Scenario, rows: Collection[Row]) -> list[tuple[Row, int, float, str]]:
     """Send all requests, a few at a time."""
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(row: Row) -> tuple[Row, int, float, str]:
         async with gate:
-            return row, *(await answered(fleet, life, row))
+            return row, *(await answered(fleet, scenario, row))
 
     return list(await asyncio.gather(*map(one, rows)))
 
@@ -149,14 +154,14 @@ async def all_answered(fleet: Fleet, life: Life, rows: Collection[Row]) -> list[
 @pytest.mark.parametrize("how", ["frozen", "killed"])
 @pytest.mark.parametrize("dependency", ["mongodb", "kafka", "s3"])
 async def test_requests_are_answered_in_time_during_an_outage_and_after_it(
-    fleet: Fleet, life: Life, dependency: str, how: str
+    fleet: Fleet, scenario: Scenario, dependency: str, how: str
 ) -> None:
     pids = {service: process.pid for service, process in fleet.processes.items()}
     refused = [row for row in ROWS if row.expected(dependency) == NO]
     served = [row for row in ROWS if row.expected(dependency) != NO]
     with down(fleet, dependency, how):
         await eventually(lambda: named(fleet, dependency), within_s=20)
-        answers = await all_answered(fleet, life, ROWS)
+        answers = await all_answered(fleet, scenario, ROWS)
         assert await fleet.alive() == dict.fromkeys(SERVICES, 200)
         wrong = {
             f"{row.method} {row.path}": (status, took, form)
@@ -166,9 +171,9 @@ async def test_requests_are_answered_in_time_during_an_outage_and_after_it(
         assert not wrong, wrong
         # On an overloaded machine a request may fail with Retry-After although the service is up.
         odd = [row for row, status, _, _ in answers if row in served and status != row.well]
-        await wait_until_served(fleet, life, odd)
+        await wait_until_served(fleet, scenario, odd)
     await fleet.ready(60)
-    await wait_until_served(fleet, life, [*refused, *(row for row in served if row.method == "GET")])
+    await wait_until_served(fleet, scenario, [*refused, *(row for row in served if row.method == "GET")])
     await eventually(lambda: all_recovered(fleet), within_s=20)
     assert {service: process.pid for service, process in fleet.processes.items() if process.poll() is None} == pids
 
@@ -192,12 +197,12 @@ async def named(fleet: Fleet, dependency: str) -> bool:
     return True
 
 
-async def wait_until_served(fleet: Fleet, life: Life, rows: Collection[Row]) -> None:
+async def wait_until_served(fleet: Fleet, scenario: Scenario, rows: Collection[Row]) -> None:
     """Retry each request until it is answered as without faults."""
     left = list(rows)
 
     async def so() -> bool:
-        answers = await all_answered(fleet, life, left)
+        answers = await all_answered(fleet, scenario, left)
         left[:] = [row for row, status, _, _ in answers if status not in (row.well, row.done)]
         assert not left, [(row.path, status) for row, status, _, _ in answers if row in left]
         return True

@@ -11,7 +11,7 @@ from stories_shared.testing import eventually
 
 from .fleet import Fleet
 from .loads import LOADS, Load
-from .people import PHOTO
+from .scenario import PHOTO
 
 STOP_SECONDS = 10.0
 CLIENTS = 6

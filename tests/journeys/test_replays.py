@@ -20,7 +20,7 @@ RENEWED = {
 CAUGHT_UP = 60.0
 
 
-async def village_of_users(world: World) -> tuple[list[Person], list[Answer]]:
+async def users_with_history(world: World) -> tuple[list[Person], list[Answer]]:
     """Users with every kind of history, and their live and ended stories."""
     ann, bob, cat, dan, eve, gone = people = world.people("ann", "bob", "cat", "dan", "eve", "gone")
     await ann.befriend(bob)
@@ -96,7 +96,7 @@ def bare(answer: Any) -> Any:
 
 @pytest.mark.nightly
 async def test_replay_of_every_topic_changes_nothing_that_users_see(world: World) -> None:
-    people, stories = await village_of_users(world)
+    people, stories = await users_with_history(world)
     bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
     groups = await groups_of(bootstrap)
     assert len(groups) >= 20

@@ -13,7 +13,7 @@ PHOTO = photo()
 
 
 @dataclass
-class Life:
+class Scenario:
     """Ann's stories as bob sees them; ids by their use in the tests."""
 
     fleet: Fleet
