@@ -4,7 +4,7 @@ import pytest
 from stories_shared.testing import eventually
 
 from .people import Answer, Person
-from .waiting import AT_ONCE, SOON, end_of
+from .waiting import AT_ONCE, SOON, end_of, holds
 from .world import World
 
 
@@ -77,7 +77,7 @@ async def test_deleted_story_disappears_at_once_and_is_erased_soon(world: World)
 
     await ann.delete(story)
     assert [(await bob.media(url)).status_code for url in urls] == [404, 404, 404]
-    await eventually(lambda: assert_gone(ann, bob, item), AT_ONCE, accept=lambda _: True)
+    await holds(lambda: assert_gone(ann, bob, item), AT_ONCE)
 
     stores = await world.stores()
     receipt = await ann.complete_receipt(story)

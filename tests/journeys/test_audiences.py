@@ -6,7 +6,7 @@ from functools import partial
 from stories_shared.testing import eventually
 
 from .people import Person
-from .waiting import AT_ONCE, SOON
+from .waiting import AT_ONCE, SOON, holds
 from .world import World
 
 AUDIENCES = ("everyone", "followers", "friends", "close_friends")
@@ -39,7 +39,7 @@ async def test_each_audience_is_visible_only_to_its_members(world: World) -> Non
         assert seen == MAY_SEE[name], name
 
     for name in MAY_SEE:
-        await eventually(partial(check, name), SOON, accept=lambda _: True)
+        await holds(partial(check, name), SOON)
 
 
 async def test_rings_and_trays_count_only_what_the_viewer_may_see(world: World) -> None:
@@ -69,7 +69,7 @@ async def test_narrowed_audience_hides_and_protects_the_story_within_1_s(world: 
         assert (await follower.react(item)).status_code == 404
         assert (await follower.comment(item, "no more")).status_code == 404
 
-    await eventually(out_of_reach, AT_ONCE, accept=lambda _: True)
+    await holds(out_of_reach, AT_ONCE)
     await eventually(lambda: friend.sees(story), AT_ONCE)
     assert (await friend.react(friends_item)).status_code == 404  # its ticket is of before
     assert (await friend.react(await friend.item(story))).status_code == 204

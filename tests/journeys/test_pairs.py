@@ -10,7 +10,7 @@ from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
 from .people import TIMEOUT_S, Answer, Person
-from .waiting import AT_ONCE, SOON, end_of
+from .waiting import AT_ONCE, SOON, end_of, holds
 from .world import World
 
 
@@ -48,7 +48,7 @@ async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
         reactions = await asyncio.gather(*(fan.react(item) for fan, item in zip(fans, items, strict=True)))
         assert {answer.status_code for answer in reactions} == {404}
 
-    await eventually(gone, AT_ONCE, accept=lambda _: True)
+    await holds(gone, AT_ONCE)
     receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "deleted"
 
@@ -66,14 +66,14 @@ async def test_block_and_narrowed_audience_apply_on_every_replica_within_1_s(pai
             assert not await each.sees(story)
             assert (await each.comment(item, "hello")).status_code == 404
 
-    await eventually(kept_out, AT_ONCE, accept=lambda _: True)
+    await holds(kept_out, AT_ONCE)
     assert all(await asyncio.gather(*(each.sees(story) for each in rest)))
     await ann.change(story, audience="followers")
 
     async def unseen() -> None:
         assert not any(await asyncio.gather(*(each.sees(story) for each in rest)))
 
-    await eventually(unseen, AT_ONCE, accept=lambda _: True)
+    await holds(unseen, AT_ONCE)
 
 
 async def test_one_replica_of_each_is_enough(paired_world: World) -> None:

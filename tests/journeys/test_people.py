@@ -5,7 +5,7 @@ from functools import partial
 from stories_shared.testing import eventually
 
 from .people import Person
-from .waiting import AT_ONCE, SOON
+from .waiting import AT_ONCE, SOON, holds
 from .world import World
 
 
@@ -38,7 +38,7 @@ async def test_block_hides_both_users_from_each_other_within_1_s(world: World) -
         assert (await bob.react(item)).status_code == 404
         assert (await bob.comment(item, "still here?")).status_code == 404
 
-    await eventually(kept_apart, AT_ONCE, accept=lambda _: True)
+    await holds(kept_apart, AT_ONCE)
     assert (await bob.view(item))["accepted"] == 0
     assert await cat.sees(anns)
     assert len((await cat.get(f"/v1/stories/{cats['id']}/comments"))["items"]) == 2

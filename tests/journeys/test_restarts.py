@@ -9,7 +9,7 @@ from stories_shared.testing import eventually
 
 from .people import TIMEOUT_S, Answer, Person
 from .stack import SERVERS
-from .waiting import SOON, end_of
+from .waiting import SOON, end_of, holds
 from .world import World
 
 BACK = 60.0
@@ -31,7 +31,7 @@ async def killed(world: World, *names: str) -> None:
         BACK,
         accept=lambda now: all(now[name]["restarts"] > before[name]["restarts"] for name in names),
     )
-    await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
+    await holds(lambda: all_running(world), BACK)
     after = await world.stack.processes()
     assert all(after[name]["pid"] != before[name]["pid"] for name in names)
 
@@ -126,7 +126,7 @@ async def test_story_that_expires_during_an_outage_still_ends(world: World) -> N
     await end_of(story)
     assert not await bob.sees(story)
     assert await bob.ring(ann) == "none"
-    await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
+    await holds(lambda: all_running(world), BACK)
     receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "expired"
 
@@ -138,7 +138,7 @@ async def test_story_posted_during_an_outage_is_posted_once(world: World) -> Non
         draft = await ann.draft()
         await world.stack.kill(server)
         await eventually(partial(ann.publish, draft["id"]), BACK, accept=lambda answer: answer.status_code == 200)
-        await eventually(lambda: all_running(world), BACK, accept=lambda _: True)
+        await holds(lambda: all_running(world), BACK)
         await eventually(partial(bob.sees, draft), TIMEOUT_S)
     reel = await eventually(lambda: bob.reel(ann), TIMEOUT_S)
     assert len(reel) == len({item["id"] for item in reel}) == len(SERVERS)

@@ -5,7 +5,7 @@ from functools import partial
 
 from stories_shared.testing import eventually
 
-from .waiting import SOON
+from .waiting import SOON, holds
 from .world import World
 
 
@@ -25,13 +25,13 @@ async def test_devices_share_the_seen_state(world: World) -> None:
             assert in_tray is not None
             assert (in_tray["ring"], in_tray["unseen"], await device.ring(ann)) == (ring, unseen, ring)
 
-    await eventually(lambda: both_show([False, False], "unseen", 2), SOON, accept=lambda _: True)
+    await holds(lambda: both_show([False, False], "unseen", 2), SOON)
     await phone.view(items[0])
-    await eventually(lambda: both_show([True, False], "unseen", 1), SOON, accept=lambda _: True)
+    await holds(lambda: both_show([True, False], "unseen", 1), SOON)
     await tablet.view(items[1])
-    await eventually(lambda: both_show([True, True], "seen", 0), SOON, accept=lambda _: True)
+    await holds(lambda: both_show([True, True], "seen", 0), SOON)
     await ann.post()
-    await eventually(lambda: both_show([True, True, False], "unseen", 1), SOON, accept=lambda _: True)
+    await holds(lambda: both_show([True, True, False], "unseen", 1), SOON)
 
 
 async def test_marking_up_to_a_story_counts_no_views(world: World) -> None:
