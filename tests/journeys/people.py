@@ -145,9 +145,13 @@ class Person:
         return found
 
     async def erase_account(self, user: "Person", within_s: float = ERASED) -> Answer:
-        """Erase the account of a user, as an admin; the receipt, once every service has confirmed."""
+        """Erase the account of a user, as an admin; the complete receipt."""
+        await self.done("POST", f"/v1/admin/users/{user.id}/erasure")
+        return await self.account_receipt(user, within_s)
+
+    async def account_receipt(self, user: "Person", within_s: float = ERASED) -> Answer:
+        """The receipt of an erased account as an admin reads it, once every service has confirmed."""
         path = f"/v1/admin/users/{user.id}/erasure"
-        await self.done("POST", path)
         found: Answer = await eventually(lambda: self.get(path), within_s, accept=itemgetter("complete"))
         return found
 

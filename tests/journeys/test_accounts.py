@@ -36,7 +36,7 @@ async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: 
 
     accepted = await root.call("POST", f"/v1/admin/users/{ann.id}/erasure", key=f"erase-{ann.id}")
     assert accepted.status_code == 202
-    receipt = await root.erase_account(ann)
+    receipt = await root.account_receipt(ann)
     assert (receipt["user_id"], receipt["receipt_id"]) == (ann.id, accepted.json()["receipt_id"])
     assert sorted(receipt["erased"]) == ["engagement", "expiry", "feed", "ingest"]
     assert all(datetime.fromisoformat(at) for at in receipt["erased"].values())

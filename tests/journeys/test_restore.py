@@ -81,8 +81,7 @@ async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path
     assert (await eve.get("/v1/me/stories"))["items"] == []
     for story in (taken_back, expiring):
         await ann.complete_receipt(story)
-    path = f"/v1/admin/users/{eve.id}/erasure"
-    await eventually(lambda: root.get(path), ERASED, accept=lambda receipt: receipt["complete"])
+    await root.account_receipt(eve)
     for story in (taken_back, expiring, eves):
         await eventually(partial(traces, world, story), ERASED, accept=lambda left: not left)
     await eventually(lambda: stores_hold(world, "signed, eve"), ERASED, accept=lambda left: not left)
