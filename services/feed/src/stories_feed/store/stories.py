@@ -90,15 +90,14 @@ class MongoStories:
 
         `end` writes its mark first and erases then, so the later of the two always sees the other.
         """
-        newest: dict[str, StoryPosted] = {}
-        for story in stories:
-            other = newest.get(story.story_id)
-            if other is None or other.revision < story.revision:
-                newest[story.story_id] = story
+        newest = {story.story_id: story for story in sorted(stories, key=lambda story: story.revision)}
         known = known or await self.known(newest)
         stored = known.revisions
-        new = (story for story in newest.values() if stored.get(story.story_id, 0) < story.revision)
-        pending = [story for story in new if story.story_id not in known.ended]
+        pending = [
+            story
+            for story_id, story in newest.items()
+            if story_id not in known.ended and stored.get(story_id, 0) < story.revision
+        ]
         for story in pending:
             self.evict(story.story_id)
         for _ in range(MAX_ATTEMPTS):

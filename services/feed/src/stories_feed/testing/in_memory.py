@@ -26,7 +26,6 @@ from stories_feed.domain.edges import (
 from stories_feed.domain.live import LiveStory
 from stories_feed.domain.visibility import Relation
 from stories_feed.usecases.contents import Poster, StoredStory, StoryContent
-from stories_feed.usecases.edges import event_of
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.ports import KnownStories, Seen, SignedUrl
@@ -110,12 +109,8 @@ class MemoryStories:
         return None if story is None else Poster(story.revision, story.media.poster_key, story.audience)
 
     async def posters(self, stories: Mapping[str, int]) -> Mapping[str, Poster]:
-        found = {story_id: self.stories[story_id] for story_id in stories if story_id in self.stories}
-        return {
-            story_id: Poster(story.revision, story.media.poster_key, story.audience)
-            for story_id, story in found.items()
-            if story.revision >= stories[story_id]
-        }
+        found = {story_id: self.cached_poster(story_id) for story_id in stories}
+        return {name: each for name, each in found.items() if each is not None and each.revision >= stories[name]}
 
     async def recent_contents(self, stories: Mapping[str, int]) -> Mapping[str, StoredStory]:
         found = await self.contents(stories)
@@ -149,11 +144,10 @@ class MemoryStories:
 
 
 class MemoryEdges:
-    """Edges and their published events."""
+    """Edges, and how often those of each user changed."""
 
     def __init__(self) -> None:
         self.latest: dict[EdgeKey, EdgeChange] = {}
-        self.published: list[Event] = []
         self.erased_users = MemoryErasedUsers()
         self.changes: Counter[str] = Counter()
         self.notified: dict[EdgeKey, str | None] = {}
@@ -169,7 +163,7 @@ class MemoryEdges:
         keys: Collection[EdgeKey],
         update: Callable[[EdgeSet], None],
         *,
-        publish: bool,
+        publish: bool,  # noqa: ARG002
         since: datetime | None = None,  # noqa: ARG002
     ) -> None:
         loaded = dependencies_of(keys)
@@ -179,14 +173,10 @@ class MemoryEdges:
             self.latest[change.key] = change.latest
             if not change.in_force:
                 self.notified.pop(change.key, None)
-            self.changes.update((change.key.user,))
-            if change.key.kind not in {Kind.FOLLOW, Kind.MUTE} or self._follows(change.key.reversed):
-                self.changes.update((change.key.target,))
-            if publish and change.key in keys:
-                self.published.append(event_of(change.key, change.latest))
-
-    def _follows(self, key: EdgeKey) -> bool:
-        return key.kind is Kind.FOLLOW and self.in_force(key)
+            self.changes[change.key.user] += 1
+            is_friend = change.key.kind is Kind.FOLLOW and self.in_force(change.key.reversed)
+            if is_friend or change.key.kind not in {Kind.FOLLOW, Kind.MUTE}:
+                self.changes[change.key.target] += 1
 
     async def set_notify(self, key: EdgeKey, choice: NotifyChoice) -> None:
         self.notified.pop(key, None)
@@ -194,7 +184,7 @@ class MemoryEdges:
             self.notified[key] = choice.country
 
     async def notified_followers(
-        self, author_id: str, after: tuple[datetime, str] | None, limit: int
+        self, author_id: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
         """In the order of their follows."""
         found = [
@@ -228,41 +218,41 @@ class MemoryEdges:
         )
 
     async def follow_list(self, viewer_id: str) -> FollowList:
-        in_force = [key for key in self.latest if key.user == viewer_id and self.in_force(key)]
         return FollowList(
-            [key.target for key in in_force if key.kind is Kind.FOLLOW],
-            frozenset(key.target for key in in_force if key.kind is Kind.MUTE),
-            frozenset(
-                key.user
-                for key in self.latest
-                if key.kind is Kind.HIDE and key.target == viewer_id and self.in_force(key)
-            ),
+            [key.target for key in self._listed(Kind.FOLLOW, user=viewer_id)],
+            frozenset(key.target for key in self._listed(Kind.MUTE, user=viewer_id)),
+            frozenset(key.user for key in self._listed(Kind.HIDE, target=viewer_id)),
         )
+
+    def _listed(self, kind: Kind, user: str | None = None, target: str | None = None) -> list[EdgeKey]:
+        """The edges of a kind in force, of a user or to a target."""
+        return [
+            key
+            for key in self.latest
+            if key.kind is kind and (key.user == user or key.target == target) and self.in_force(key)
+        ]
 
     async def versions(self, viewers: Collection[str]) -> Mapping[str, int]:
         return {viewer: self.changes[viewer] for viewer in viewers if viewer in self.changes}
 
     async def targets(
-        self, kind: Kind, user: str, after: tuple[datetime, str] | None, limit: int
+        self, kind: Kind, user: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        found = [key for key in self.latest if key.kind is kind and key.user == user and self.in_force(key)]
-        return page_of([EdgeListEntry(key.target, self.latest[key].at) for key in found], after, limit)
+        entries = [EdgeListEntry(key.target, self.latest[key].at) for key in self._listed(kind, user=user)]
+        return page_of(entries, after, limit)
 
     async def users(
-        self, kind: Kind, target: str, after: tuple[datetime, str] | None, limit: int
+        self, kind: Kind, target: str, after: EdgeListPosition | None, limit: int
     ) -> Sequence[EdgeListEntry]:
-        found = [key for key in self.latest if key.kind is kind and key.target == target and self.in_force(key)]
-        return page_of([EdgeListEntry(key.user, self.latest[key].at) for key in found], after, limit)
+        entries = [EdgeListEntry(key.user, self.latest[key].at) for key in self._listed(kind, target=target)]
+        return page_of(entries, after, limit)
 
 
-def page_of(entries: Iterable[EdgeListEntry], after: tuple[datetime, str] | None, limit: int) -> list[EdgeListEntry]:
+def page_of(entries: Iterable[EdgeListEntry], after: EdgeListPosition | None, limit: int) -> list[EdgeListEntry]:
     """A page of a list, newest first."""
-    ranked = sorted(entries, key=lambda each: (-each.since.timestamp(), each.user_id))
-    if after is not None:
-        ranked = [
-            each for each in ranked if (-each.since.timestamp(), each.user_id) > (-after[0].timestamp(), after[1])
-        ]
-    return ranked[:limit]
+    ranked = sorted((-entry.since.timestamp(), entry.user_id, entry) for entry in entries)
+    begin = () if after is None else (-after[0].timestamp(), after[1])
+    return [entry for at, user_id, entry in ranked if (at, user_id) > begin][:limit]
 
 
 class MemorySeen:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from stories_shared.clock import Clock, truncate_to_ms
 from stories_shared.errors import InvalidMessage
-from stories_shared.events import Event, StoryDeleted, StoryErased, StoryExpired
+from stories_shared.events import StoryDeleted, StoryErased, StoryExpired
 from stories_shared.events.cloudevents import ReceivedEvent
 from stories_shared.events.external_producers import is_authorized_deletion
 from stories_shared.events.outgoing import OutgoingEvent
@@ -65,5 +65,5 @@ class EndStories:
     async def _end(self, endings: Sequence[Ending]) -> None:
         await self.end(endings)
         at = truncate_to_ms(self.now())
-        erased: list[Event] = [StoryErased(story_id=end.story_id, store="feed", erased_at=at) for end in endings]
-        await self.publish_all(OutgoingEvent(event) for event in erased)
+        erasures = (StoryErased(story_id=end.story_id, store="feed", erased_at=at) for end in endings)
+        await self.publish_all(map(OutgoingEvent, erasures))

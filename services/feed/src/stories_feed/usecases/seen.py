@@ -108,9 +108,6 @@ class StoreEngagement:
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryEngaged]]) -> None:
         """Store the newest total of each story and kind."""
-        newest: dict[tuple[str, str], Engagement] = {}
-        for event in (record.event for record in records):
-            known = newest.get((event.story_id, event.kind))
-            if known is None or known.seq < event.seq:
-                newest[event.story_id, event.kind] = Engagement(event.story_id, event.kind, event.total, event.seq)
-        await self.save(list(newest.values()))
+        events = sorted((record.event for record in records), key=lambda event: event.seq)
+        newest = {(event.story_id, event.kind): event for event in events}
+        await self.save([Engagement(each.story_id, each.kind, each.total, each.seq) for each in newest.values()])
