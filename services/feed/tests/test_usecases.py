@@ -11,8 +11,8 @@ from stories_feed.usecases.contents import StoredStory, StoryContent
 from stories_feed.usecases.edges import shares_of
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.items import ReelItem
+from stories_feed.usecases.pages import MAX_BYTES, MAX_ROUNDS
 from stories_feed.usecases.ports import Seen
-from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS
 from stories_feed.usecases.seen import StoreEngagement
 from stories_feed.usecases.stories import LoadIndex
 from stories_shared.clock import rfc3339

@@ -15,8 +15,8 @@ from stories_feed.domain.live import LiveStory
 from stories_feed.domain.ranking import BLOCK, Diversify, Place, RankedStories, RankKey, Snapshot
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
+from stories_feed.usecases.pages import MAX_BYTES, MAX_ROUNDS, MAX_SCANNED
 from stories_feed.usecases.ports import EdgeRepository, SeenRepository
-from stories_feed.usecases.reels import MAX_BYTES, MAX_ROUNDS, MAX_SCANNED
 from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
 # Candidates for which relations are loaded together, for each story that a block still takes.

@@ -7,8 +7,8 @@ from stories_feed.domain.live import LiveStory, RecencyKey
 from stories_feed.domain.recency import RecencyLists
 from stories_feed.domain.visibility import NO_ACCESS, Relation, may_see
 from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
+from stories_feed.usecases.pages import MAX_ROUNDS, bounded
 from stories_feed.usecases.ports import SeenRepository
-from stories_feed.usecases.reels import MAX_ROUNDS, bounded
 from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
 # A page looks at so many stories for each that it may hold, in each of its rounds.

@@ -2,21 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, zip_longest
+from itertools import zip_longest
 
-from stories_feed.domain.live import LiveStory, ReelPosition
+from stories_feed.domain.live import ReelPosition
 from stories_feed.domain.visibility import may_see
 from stories_feed.usecases.build_items import BuildItems, ItemWithAccess
+from stories_feed.usecases.pages import bounded
 from stories_feed.usecases.ports import SeenRepository
 from stories_feed.usecases.visible_stories import FRIENDSHIP, VisibleStories
 
 MAX_REELS = 20
 FIRST_ITEMS = 20
-# A page may be shorter than its limit and still have a next one. A page of For You scans so many stories at most, in so
-# many round trips to the store. Every page has at most so many bytes of content, unless its only story is larger.
-MAX_SCANNED = 5_000
-MAX_ROUNDS = 10
-MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +88,3 @@ class ReadStory:
             return None
         items = await self.build_items(viewer_id, relations, seen, [story], admin=admin)
         return items[0] if items else None
-
-
-def bounded(stories: list[LiveStory], at_least: int = 1) -> list[LiveStory]:
-    """The first stories that fit into one response, but ``at_least`` so many."""
-    sizes = accumulate(story.size for story in stories)
-    return stories[: max(at_least, sum(size <= MAX_BYTES for size in sizes))]
