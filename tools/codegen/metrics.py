@@ -32,9 +32,10 @@ SAME_EVERYWHERE = frozenset(
 )
 HEAD = """# Metrics
 
-Generated from the code by `make docs`. Each service answers `GET /metrics` on its own port; the gateway does not route
-it. The `job` label of a target is the name of its service in every scrape configuration of this repository. Units are
-seconds and bytes. No label holds the id of a user or story; unmatched routes are `route="unmatched"`.
+For operators: every metric, generated from the code by `make docs`. Each service answers `GET /metrics` on its own
+port; the gateway does not route it. The `job` label of a target is the name of its service in every scrape
+configuration of this repository. Units are seconds and bytes. No label contains the id of a user or
+story; unmatched routes are `route="unmatched"`.
 
 Gauges marked † are the same on every replica: aggregate them with `max`, all others with `sum`. There are also the
 process metrics of the Prometheus client, and FastStream's own under `faststream_`.

@@ -16,14 +16,18 @@ OF_THE_GATEWAY = (
     ("GATEWAY_METRICS_PORT", "`8081`", "where Prometheus scrapes Caddy's metrics; not to be published"),
     ("MEDIA_ORIGIN", "`https:`", "where the web client at `/app/` loads media from and uploads to (its CSP)"),
     ("OIDC_CLIENT_ID", "none", "the web client's id at the provider `AUTH_ISSUER`, a public client with PKCE"),
-    ("OIDC_SCOPE", "`openid`", "what it asks of that provider; `offline_access` where refresh tokens need it"),
-    ("SHARE_APP_URL", "none", "where a shared link leads instead of the static page, with `{id}` in it"),
+    (
+        "OIDC_SCOPE",
+        "`openid`",
+        "the scope that it requests; add `offline_access` if the provider requires it for refresh tokens",
+    ),
+    ("SHARE_APP_URL", "none", "where a shared link redirects instead of showing the static page, with `{id}` in it"),
 )
 HEAD = """# Settings
 
-Generated from the code by `make docs`. Settings are environment variables with exactly these names, read once at start.
-Each can also come from a file: `NAME_FILE` is its path. A missing or wrong setting stops the start with one line that
-names it.
+For operators: every setting of every service, generated from the code by `make docs`. Settings are environment
+variables with exactly these names, read once at start. Each can also come from a file, whose path is in
+`NAME_FILE`. A missing or wrong setting stops the start with one line that names it.
 
 Durations are written `500ms`, `20s`, `15m`, `24h`, `90d`; a number without a unit is seconds. Lists are separated by
 commas. `stories env SERVICE` prints the settings of a service in a running stack.
@@ -39,7 +43,7 @@ def page() -> str:
     for service in SERVICES:
         fields = settings_class(service).model_fields
         own = {name: field for name, field in fields.items() if name not in shared}
-        parts.append(section(f"{service} alone", own))
+        parts.append(section(f"Only {service}", own))
     parts.append(table("The gateway", OF_THE_GATEWAY))
     return "\n".join(parts)
 
@@ -47,19 +51,19 @@ def page() -> str:
 def section(title: str, fields: Mapping[str, FieldInfo]) -> str:
     """One table of settings, required ones first."""
     rows = [(name.upper(), default_of(field), field.description or "") for name, field in fields.items()]
-    return table(title, sorted(rows, key=lambda row: row[1] != "**needed**"))
+    return table(title, sorted(rows, key=lambda row: row[1] != "**required**"))
 
 
 def table(title: str, rows: Iterable[tuple[str, str, str]]) -> str:
     """A heading and a table of name, default and meaning."""
     lines = [f"| `{name}` | {default} | {what} |" for name, default, what in rows]
-    return "\n".join((f"## {title}", "", "| setting | default | what |", "| --- | --- | --- |", *lines, ""))
+    return "\n".join((f"## {title}", "", "| setting | default | meaning |", "| --- | --- | --- |", *lines, ""))
 
 
 def default_of(field: FieldInfo) -> str:
     """The default as written in the environment."""
     if field.default is PydanticUndefined:
-        return "**needed**"
+        return "**required**"
     text = written(field.default)
     return f"`{text}`" if text else "none"
 

@@ -36,10 +36,14 @@ class EngagementSettings(Settings):
         120, ge=1, description="reactions and answers a user may set in a minute, on each replica"
     )
     limit_writes: int = Field(
-        120, ge=1, description="settings changed and comments deleted by a user in a minute, on each replica"
+        120,
+        ge=1,
+        description="changes of settings and deletions of comments a user may make in a minute, on each replica",
     )
     insights_floor: int = Field(
-        5, ge=1, description="people below whom sealed insights have no breakdown by relation, emoji, part or option"
+        5,
+        ge=1,
+        description="sealed insights have no breakdown (relation, emoji, part, option) of fewer people than this",
     )
     insights_retention: Duration = Field(
         timedelta(days=90), description="how long the insights of an expired story can be read"
@@ -50,7 +54,7 @@ class EngagementSettings(Settings):
         None, description="how long a reported story's media is kept for the decision, at most `30d`; `off`: not at all"
     )
     webhooks_allow_private: bool = Field(
-        False, description="for development: webhooks may go to private addresses, and there over plain http"
+        False, description="for development: webhooks may go to private addresses, also over plain http"
     )
     share_url: str | None = Field(
         None, pattern=r"\{id\}", description="a shared story's link, with `{id}` in it; default `PUBLIC_URL/s/{id}`"

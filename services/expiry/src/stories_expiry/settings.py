@@ -26,5 +26,5 @@ class ExpirySettings(Settings):
         timedelta(days=90), description="how long a complete receipt can be read, at least 30d"
     )
     limit_writes: int = Field(
-        120, ge=1, description="account erasures an admin may demand in a minute, on each replica"
+        120, ge=1, description="account erasures an admin may request in a minute, on each replica"
     )

@@ -44,7 +44,7 @@ class FeedSettings(Settings, ObjectStoreSettings):
     rank_share: float = Field(3.0, ge=0, le=1000, description="For You: how much a share counts")
     rank_answer: float = Field(1.0, ge=0, le=1000, description="For You: how much an answer to a sticker counts")
     notify_per_second: int = Field(
-        2_000, ge=1, le=100_000, description="followers to whom new stories are announced in a second, in all"
+        2_000, ge=1, le=100_000, description="followers notified of new stories per second, in total"
     )
     live_connections: int = Field(
         5_000, ge=1, description="connections for live updates that each replica takes; further ones get 503"

@@ -38,11 +38,11 @@ class IngestSettings(ObjectStoreSettings, Settings):
 
     mongo_database: str = Field("stories_ingest", pattern=r"^[A-Za-z0-9_-]{1,38}$", description="ingest's own database")
     role: Literal["all", "api", "worker"] = Field(
-        "all", description="media work beside the API, or one of the two alone"
+        "all", description="`all`, or only the API (`api`) or the media jobs (`worker`)"
     )
-    media_workers: int = Field(1, ge=1, le=64, description="media jobs that one process works on at a time")
-    upload_ttl: Duration = Field(timedelta(minutes=15), description="how long an upload form holds")
-    draft_ttl: Duration = Field(timedelta(hours=1), description="after how long an unpublished draft vanishes")
+    media_workers: int = Field(1, ge=1, le=64, description="media jobs that one process runs at a time")
+    upload_ttl: Duration = Field(timedelta(minutes=15), description="how long an upload form is valid")
+    draft_ttl: Duration = Field(timedelta(hours=1), description="after how long an unpublished draft is removed")
     max_drafts: int = Field(10, ge=1, le=1_000, description="drafts that a user may have at a time")
     max_live: int = Field(100, ge=1, le=10_000, description="live stories that a user may have; a series counts once")
     max_posted_24h: int = Field(200, ge=1, le=10_000, description="stories that a user may post in 24 hours")
@@ -54,17 +54,17 @@ class IngestSettings(ObjectStoreSettings, Settings):
     renditions: Renditions = Field(
         (720, 1080), description="shorter sides of the clips that are encoded, in pixels: `720,1080`, or `off`"
     )
-    media_timeout: Duration = Field(timedelta(seconds=120), description="how long the work on one upload may take")
-    still_images: bool = Field(True, description="whether photos are taken: `on` or `off`")
+    media_timeout: Duration = Field(timedelta(seconds=120), description="how long processing one upload may take")
+    still_images: bool = Field(True, description="whether photos are accepted: `on` or `off`")
     archive: bool = Field(
         False, description="whether authors may keep expired stories and make highlights of them: `on` or `off`"
     )
     rollout_file: Annotated[Path, AfterValidator(policy_file)] | None = Field(
         None, description="a YAML file that says who may create stories; see docs/guides/rollout.md"
     )
-    limit_create: int = Field(30, ge=1, description="stories a user may ask for in a minute, on each replica")
+    limit_create: int = Field(30, ge=1, description="stories a user may create in a minute, on each replica")
     limit_writes: int = Field(
-        120, ge=1, description="upload forms, publishes, cancels, changes and deletions a user may ask for in a minute"
+        120, ge=1, description="upload forms, publishes, cancels, changes and deletions a user may request in a minute"
     )
     limit_comments: int = Field(30, ge=1, description="engagement's setting of this name, for `GET /v1/config`")
     limit_reactions: int = Field(120, ge=1, description="engagement's setting of this name, for `GET /v1/config`")

@@ -233,18 +233,18 @@ share; then it is erased from every store, and a receipt confirms it.
 
 **Authentication.** `Authorization: Bearer <JWT>` of your identity provider. The token's user claim is the user.
 
-**A story's way.** `POST /v1/stories` answers with an upload form; POST the file to the object store with it; `POST
+**Lifecycle.** `POST /v1/stories` answers with an upload form; POST the file to the object store with it; `POST
 /v1/stories/{story_id}/publish?wait=10` answers with the live story. Viewers find it in `GET /v1/tray` and read `GET
 /v1/users/{user_id}/stories`; each item has presigned media URLs and a `ticket`, which goes into the header
 `Story-Ticket` of everything that a viewer does with the story.
 
 **Formats.** Times are RFC 3339 in UTC with milliseconds. Ids are opaque. Sizes are in bytes, durations in `_ms`. Lists
-take `limit` and `cursor`. Requests with unknown fields are refused; answers may get new fields and new values of an
+take `limit` and `cursor`. Requests with unknown fields are refused; responses may get new fields and new values of an
 enumeration at any time, so a client ignores what it does not know.
 
 **Errors** are `application/problem+json` (RFC 9457). Each operation lists its types. Request lines and headers over
 64 KiB are answered by the gateway with a bare 431.
 
-**Retries.** After 429 and 503 wait `Retry-After` seconds. `Idempotency-Key` makes a POST that creates safe to repeat.
-Everything else may be repeated as it is.
+**Retries.** After 429 and 503 wait `Retry-After` seconds. `Idempotency-Key` makes a POST that creates something safe to
+repeat. All other requests may be repeated.
 """

@@ -134,7 +134,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str = Field(description="Kafka brokers, `host:port,…`")
-    kafka_topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="before every topic and group")
+    kafka_topic_prefix: str = Field(
+        "", pattern=r"^[A-Za-z0-9._-]{0,100}$", description="prefix of every topic and group"
+    )
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="the security protocol of the brokers"
     )
@@ -152,17 +154,17 @@ class Settings(BaseSettings):
     topic_partitions: int = Field(12, ge=1, le=1000, description="`init`: partitions of topics that do not exist yet")
     topic_replication: int = Field(3, ge=1, le=7, description="`init`: copies of topics that do not exist yet")
     topic_retention_max: Duration | None = Field(
-        None, description="`init`: an upper bound for what topics keep, for stacks that live minutes"
+        None, description="`init`: upper bound of every topic's retention, for short-lived test stacks"
     )
     mongo_url: Annotated[SecretStr, AfterValidator(mongodb_url)] = Field(
         description="MongoDB, a replica set: `mongodb://…`; a user and password in it are percent-encoded"
     )
-    mongo_username: str | None = Field(None, description="MongoDB's user, where `MONGO_URL` names none")
-    mongo_password: SecretStr | None = Field(None, description="its password, as it is: nothing is encoded")
+    mongo_username: str | None = Field(None, description="MongoDB's user, if `MONGO_URL` has none")
+    mongo_password: SecretStr | None = Field(None, description="its password, without encoding")
     mongo_database: str = Field(pattern=r"^[A-Za-z0-9_-]{1,38}$", description="the service's own database")
     mongo_driver: Literal["pymongo", "motor"] = Field("pymongo", description="the MongoDB driver")
     ca_bundle: Annotated[str, AfterValidator(pem_file)] | None = Field(
-        None, description="a PEM file of authorities that MongoDB, S3 and the JWKS URL may have beside the system's"
+        None, description="a PEM file of authorities to trust for MongoDB, S3 and the JWKS URL beside the system's"
     )
     auth_jwks: str = Field(description="the issuer's key set: a URL or a file")
     auth_issuer: str = Field(description="the `iss` that tokens must have")
@@ -178,12 +180,12 @@ class Settings(BaseSettings):
     public_url: str = Field("http://127.0.0.1:8080", description="the gateway, as clients see it")
     cors_origins: Names = Field((), description="origins of browsers that may call; read by the gateway")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="the least level that is logged"
+        "INFO", description="the lowest level that is logged"
     )
     otel_exporter_otlp_endpoint: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="an OTLP collector that spans are sent to, `http://host:4318`; without it no span is made. "
+        description="an OTLP collector that spans are sent to, `http://host:4318`; without it no span is created. "
         "OpenTelemetry's other variables apply then",
     )
     revision: str = Field("unknown", description="the build's revision, shown in metrics")
