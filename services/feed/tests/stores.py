@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet
+from stories_feed.store.announcements import MongoAnnouncements
 from stories_feed.store.edges import MongoEdges
 from stories_feed.store.erasure import MongoUserData
 from stories_feed.store.seen import MongoSeenMarks
@@ -24,6 +25,7 @@ class Stores:
 
     stories: Any
     edges: Any
+    announcements: Any
     seen: Any
     user_data: Any
     erased_users: Any
@@ -46,11 +48,17 @@ class Stores:
 def memory_stores(now: Clock) -> Stores:
     """Stores in memory."""
     stories, edges, seen = MemoryStories(now), MemoryEdges(), MemorySeen()
-    return Stores(stories, edges, seen, MemoryUserData(stories, edges, seen), edges.erased_users)
+    return Stores(stories, edges, stories, seen, MemoryUserData(stories, edges, seen), edges.erased_users)
 
 
 def mongo_stores(mongo: Mongo, now: Clock) -> Stores:
     """Stores in MongoDB."""
     stories = MongoStories(mongo, now)
-    user_data = MongoUserData(mongo, stories)
-    return Stores(stories, MongoEdges(mongo, now), MongoSeenMarks(mongo, DAY), user_data, MongoErasedUsers(mongo, now))
+    return Stores(
+        stories,
+        MongoEdges(mongo, now),
+        MongoAnnouncements(mongo),
+        MongoSeenMarks(mongo, DAY),
+        MongoUserData(mongo, stories),
+        MongoErasedUsers(mongo, now),
+    )

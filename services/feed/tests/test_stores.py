@@ -23,6 +23,7 @@ from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted, received
 from stories_feed.usecases.contents import StoryContent
 from stories_feed.usecases.endings import Ending
+from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.ports import Seen
 from stories_feed.usecases.seen import Engagement, MarkSeen
 from stories_feed.usecases.stories import live_story_from_event
@@ -244,6 +245,22 @@ async def test_storing_engagement_leaves_the_story_unchanged(stores) -> None:
         await stores.stories.save_engagement([Engagement(story.story_id, "reaction", seq * 10, seq)])
     await stores.stories.put([posted(story_id=story.story_id, revision=2)])
     assert (await content_of(stores, story)).revision == 2
+
+
+async def test_an_announcement_advances_once_and_keeps_its_batch_until_it_is_published(stores) -> None:
+    story, position, batch = posted(), (NOON, "bob"), NextBatch("id", ("bob",), NOON)
+    await stores.stories.put([story, posted(series_id=story.story_id, part=2, parts=2)])
+    [new] = await stores.announcements.unannounced(10)
+    assert new == Announcement(story.story_id, "ann", None)
+    assert await stores.announcements.advance(new, position, NOON, batch)
+    assert not await stores.announcements.advance(new, position, NOON, batch), "another replica did"
+    [saved] = await stores.announcements.unannounced(10)
+    assert saved == replace(new, after=position, batch=batch)
+    await stores.announcements.published(saved)
+    [published] = await stores.announcements.unannounced(10)
+    assert published == replace(saved, batch=None)
+    assert await stores.announcements.advance(published, None, NOON)
+    assert await stores.announcements.unannounced(10) == []
 
 
 async def test_a_follow_is_listed_both_ways_and_in_the_follow_list(stores) -> None:

@@ -38,7 +38,7 @@ class KnownStories:
 
 
 class StoryRepository(Protocol):
-    """The repository of stories. ``stories`` are the lowest revisions that are wanted, by id."""
+    """The repository of stories. Reads of content take the lowest revision that is wanted of each story, by id."""
 
     async def known(self, story_ids: Collection[str]) -> KnownStories:
         """What is stored about these stories."""
