@@ -17,7 +17,7 @@ from stories_feed.store.stories import MongoStories
 from stories_feed.testing.builders import DAY, NOON, posted
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.ports import Seen
-from stories_feed.usecases.seen import Engagement
+from stories_shared.events import StoryEngaged
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.erased_users import MongoErasedUsers
@@ -74,7 +74,9 @@ async def test_every_query_has_an_index(recorded) -> None:
     announcements = MongoAnnouncements(mongo)
     [first, *_] = await announcements.unannounced(20)
     assert await announcements.advance(first, (NOON, "bob"), NOON)
-    await stories.save_engagement([Engagement(ids[0], "reaction", 3, 1)])
+    await stories.save_engagement(
+        [StoryEngaged(story_id=ids[0], author_id="u0", kind="reaction", total=3, seq=1, at=NOON)]
+    )
 
     kinds = list(Kind)
     keys = [EdgeKey(kinds[n % len(kinds)], f"u{n % 40}", f"v{n}") for n in range(300)]

@@ -25,9 +25,9 @@ from stories_feed.usecases.contents import StoryContent
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.ports import Seen
-from stories_feed.usecases.seen import Engagement, MarkSeen
+from stories_feed.usecases.seen import MarkSeen
 from stories_feed.usecases.stories import live_story_from_event
-from stories_shared.events import StoryPosted, StoryViewed, UserErased
+from stories_shared.events import StoryEngaged, StoryPosted, StoryViewed, UserErased
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.user_erasure import EraseUser
@@ -242,7 +242,10 @@ async def test_storing_engagement_leaves_the_story_unchanged(stores) -> None:
     story = posted()
     await stores.stories.put([story])
     for seq in (2, 1, 2):
-        await stores.stories.save_engagement([Engagement(story.story_id, "reaction", seq * 10, seq)])
+        total = StoryEngaged(
+            story_id=story.story_id, author_id="ann", kind="reaction", total=seq * 10, seq=seq, at=NOON
+        )
+        await stores.stories.save_engagement([total])
     await stores.stories.put([posted(story_id=story.story_id, revision=2)])
     assert (await content_of(stores, story)).revision == 2
 

@@ -11,7 +11,7 @@ import msgspec
 from pymongo import IndexModel, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError
 from stories_shared.clock import Clock
-from stories_shared.events import StoryPosted
+from stories_shared.events import StoryEngaged, StoryPosted
 from stories_shared.kafka.topics import MARK_RETENTION
 from stories_shared.mongo.client import Document, Mongo
 from stories_shared.mongo.data_loader import DataLoader
@@ -23,7 +23,7 @@ from stories_feed.store.story_documents import LIVE_FIELDS, STORIES, as_document
 from stories_feed.usecases.contents import Poster, StoredStory, StoryContent
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.ports import KnownStories
-from stories_feed.usecases.seen import Engagement, SeenKey
+from stories_feed.usecases.seen import SeenKey
 
 log = logger(__name__)
 
@@ -208,10 +208,10 @@ class MongoStories:
             found |= await self._keys_of(missing - ended)
         return {story_id: key for story_id, key in found.items() if story_id not in ended}
 
-    async def save_engagement(self, engagements: Collection[Engagement]) -> None:
+    async def save_engagement(self, events: Collection[StoryEngaged]) -> None:
         """Store each total in its story's document, unless a newer one is stored or the story has ended."""
-        if engagements:
-            await self._stories.bulk_write([engagement_write(each) for each in engagements], ordered=False)
+        if events:
+            await self._stories.bulk_write([engagement_write(each) for each in events], ordered=False)
 
     async def _write(self, stories: Sequence[StoryPosted], stored: Mapping[str, int]) -> list[StoryPosted]:
         """Write stories that are newer than the stored revision, and return those that were refused.
@@ -289,10 +289,8 @@ async def bulk_write_ignoring_duplicates(collection: Any, writes: Sequence[Any])
     return []
 
 
-def engagement_write(engagement: Engagement) -> UpdateOne:
+def engagement_write(event: StoryEngaged) -> UpdateOne:
     """The update with a total, if it is newer than the stored one."""
-    field = f"engaged.{engagement.kind}"
-    older = {"$or": [{f"{field}.seq": {"$lt": engagement.seq}}, {field: {"$exists": False}}]}
-    return UpdateOne(
-        {"_id": engagement.story_id, **older}, {"$set": {field: {"total": engagement.total, "seq": engagement.seq}}}
-    )
+    field = f"engaged.{event.kind}"
+    older = {"$or": [{f"{field}.seq": {"$lt": event.seq}}, {field: {"$exists": False}}]}
+    return UpdateOne({"_id": event.story_id, **older}, {"$set": {field: {"total": event.total, "seq": event.seq}}})

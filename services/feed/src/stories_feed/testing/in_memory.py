@@ -8,7 +8,7 @@ from itertools import count
 
 import msgspec
 from stories_shared.clock import Clock
-from stories_shared.events import Event, StoryPosted, encode
+from stories_shared.events import Event, StoryEngaged, StoryPosted, encode
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.testing.erased_users import MemoryErasedUsers
 
@@ -29,7 +29,7 @@ from stories_feed.usecases.contents import Poster, StoredStory, StoryContent
 from stories_feed.usecases.endings import Ending
 from stories_feed.usecases.notifications import Announcement, NextBatch
 from stories_feed.usecases.ports import KnownStories, Seen, SignedUrl
-from stories_feed.usecases.seen import Engagement, SeenKey
+from stories_feed.usecases.seen import SeenKey
 from stories_feed.usecases.stories import live_story_from_event
 
 
@@ -40,7 +40,7 @@ class MemoryStories:
         self.now = now
         self.stories: dict[str, StoryPosted] = {}
         self.marks: dict[str, tuple[Ending, datetime]] = {}
-        self.engaged: dict[tuple[str, str], Engagement] = {}
+        self.engaged: dict[tuple[str, str], StoryEngaged] = {}
         self.keys: dict[str, SeenKey] = {}
         self.numbers = count(1)
         self.unannounced_ids: dict[str, EdgeListPosition | None] = {}
@@ -136,8 +136,8 @@ class MemoryStories:
             if story_id not in self.marks
         }
 
-    async def save_engagement(self, engagements: Collection[Engagement]) -> None:
-        for each in engagements:
+    async def save_engagement(self, events: Collection[StoryEngaged]) -> None:
+        for each in events:
             known = self.engaged.get((each.story_id, each.kind))
             if each.story_id in self.stories and (known is None or known.seq < each.seq):
                 self.engaged[each.story_id, each.kind] = each

@@ -88,26 +88,16 @@ class MarkSeenUpTo:
 
 
 @dataclass(frozen=True, slots=True)
-class Engagement:
-    """A story's total of one kind of engagement; ``seq`` grows with each change."""
-
-    story_id: str
-    kind: str
-    total: int
-    seq: int
-
-
-@dataclass(frozen=True, slots=True)
 class StoreEngagement:
     """Store engagement totals of stories.
 
     ``save`` stores each with its story, unless a newer one is stored or the story has ended.
     """
 
-    save: Callable[[Collection[Engagement]], Awaitable[None]]
+    save: Callable[[Collection[StoryEngaged]], Awaitable[None]]
 
     async def __call__(self, records: Sequence[ReceivedEvent[StoryEngaged]]) -> None:
         """Store the newest total of each story and kind."""
         events = sorted((record.event for record in records), key=lambda event: event.seq)
         newest = {(event.story_id, event.kind): event for event in events}
-        await self.save([Engagement(each.story_id, each.kind, each.total, each.seq) for each in newest.values()])
+        await self.save(newest.values())
