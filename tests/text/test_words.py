@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from stories_embedded.paths import CHECKOUT
 
-PAGES = ("*.md", "docs/**/*.md", "services/*/README.md")
+PAGES = ("*.md", "docs/**/*.md", "services/*/*.md", "deploy/**/*.md", "clients/*/*.md")
 GENERATED = {"docs/settings.md", "docs/metrics.md", "docs/acls.md"}
 """Made from texts in the code; they are read once `SOURCES` is."""
 

@@ -9,7 +9,7 @@ from tools.codegen import CHECKOUT
 
 PAGES = sorted(
     page
-    for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md", "services/*/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "deploy/**/*.md", "services/*/*.md", "clients/*/*.md", "web/*.md")
     for page in CHECKOUT.glob(pattern)
     if not any(part.startswith(".") for part in page.relative_to(CHECKOUT).parts)
 )
