@@ -10,7 +10,7 @@ import typer
 
 from . import target
 from .clients import get_setting
-from .console import FAILED, TRY_IT, USAGE, AsJson, abort, exit_on, print_json, stdout
+from .console import FAILED, USAGE, AsJson, abort, exit_on, print_json, stdout
 from .target import DEFAULT_DATA, Data
 from .tokens import SigningKey, issuer_of
 
@@ -29,15 +29,10 @@ Url = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(rich_help_panel=TRY_IT)(api)
-
-
 def api(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="HTTP method, such as GET.")],
     path: Annotated[str, typer.Argument(metavar="PATH", help="Path with its query, such as /v1/tray?limit=5.")],
-    body: Annotated[str | None, typer.Argument(metavar="[JSON]", help="Request body.")] = None,
+    body: Annotated[str | None, typer.Argument(metavar="JSON", help="Request body.")] = None,
     *,
     user: AsUser,
     admin: Admin = False,

@@ -34,11 +34,6 @@ class ObjectClientSettings(ClientSettings, ObjectStoreSettings):
     """The same with the settings of the object store."""
 
 
-def kafka_settings(settings: Mapping[str, str]) -> ClientSettings:
-    """Kafka's settings. Ends the command with the name of a missing or invalid setting."""
-    return read(ClientSettings, settings)
-
-
 def read(kind: type[R], settings: Mapping[str, str]) -> R:
     """Settings of a class. Ends the command with the name of a missing or invalid setting."""
     known = {name: value for name in kind.model_fields if (value := get_setting(settings, name.upper()))}
@@ -69,8 +64,8 @@ def require_setting(settings: Mapping[str, str], name: str) -> str:
 
 def kafka(settings: Mapping[str, str]) -> tuple[Kafka, Topics]:
     """The brokers, and the topics according to the settings."""
-    read = kafka_settings(settings)
-    return Kafka.of(read), Topics.for_settings(read)
+    found = read(ClientSettings, settings)
+    return Kafka.of(found), Topics.for_settings(found)
 
 
 def mongo(settings: Mapping[str, str]) -> MongoClient[Any]:

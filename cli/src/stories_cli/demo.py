@@ -16,9 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from . import film as filming
 from . import target
-from .console import TRY_IT, abort, info, print_json, stderr, stdout
+from .console import abort, info, print_json, stderr, stdout
 from .erasure import scan
-from .installed import EMBEDDED
 
 if TYPE_CHECKING:
     from stories_embedded.data_dir import DataDir
@@ -41,11 +40,6 @@ LAYERS = [
 
 class DemoFailed(Exception):
     """A step of the demo failed."""
-
-
-def register(app: typer.Typer) -> None:
-    """Add this command to the application."""
-    app.command(rich_help_panel=TRY_IT, hidden=not EMBEDDED)(demo)
 
 
 def demo(

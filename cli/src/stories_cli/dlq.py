@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -15,7 +14,7 @@ from stories_shared.kafka.publisher import ProducerRecord, Publisher
 from stories_shared.kafka.topics import Topic, Topics
 
 from . import clients, target
-from .console import OPERATE, USAGE, AsJson, abort, exit_on, info, one_of, print_json, print_table, stdout
+from .console import USAGE, AsJson, abort, exit_on, info, one_of, print_json, print_table, stdout
 from .kafka_reader import Record, TopicReader, open_reader
 from .progress import counting
 from .target import DEFAULT_DATA, Data, EnvFile
@@ -35,12 +34,17 @@ SHOWN_BYTES = 2_000
 group = typer.Typer(no_args_is_help=True, help="List, show and replay dead-lettered records.")
 
 
+def _names(place: int) -> list[str]:
+    dead_letter_topics = (each for each in Topics.of([timedelta(hours=24)]).values() if each.dead_letters_of)
+    return sorted({names_of(each)[place] for each in dead_letter_topics})
+
+
 def _origins() -> list[str]:
-    return sorted({names_of(each)[0] for each in Topics.of([timedelta(hours=24)]).values() if each.dead_letters_of})
+    return _names(0)
 
 
 def _groups() -> list[str]:
-    return sorted({names_of(each)[1] for each in Topics.of([timedelta(hours=24)]).values() if each.dead_letters_of})
+    return _names(1)
 
 
 TopicName = Annotated[
@@ -63,34 +67,15 @@ Offset = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    app.add_typer(group, name="dlq", rich_help_panel=OPERATE)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One dead-lettered record; `offset` is P:N, its partition and offset in the origin topic."""
-
-    topic: str
-    group: str
-    offset: str
-    dead_lettered_at: str
-    error_type: str
-    error: str
-    key: str | None
-    value: str | None
-
-
 @group.command("list")
 def list_(
     topic: Annotated[
         str | None,
-        typer.Argument(metavar="[TOPIC]", help="Only of this origin topic.", autocompletion=one_of(_origins)),
+        typer.Argument(metavar="TOPIC", help="Only of this origin topic.", autocompletion=one_of(_origins)),
     ] = None,
     group_name: Annotated[
         str | None,
-        typer.Argument(metavar="[GROUP]", help="Only of this consumer group.", autocompletion=one_of(_groups)),
+        typer.Argument(metavar="GROUP", help="Only of this consumer group.", autocompletion=one_of(_groups)),
     ] = None,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
@@ -138,7 +123,7 @@ def show(
     topic: TopicName,
     group_name: GroupName,
     offset: Offset = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many records, the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this many records, the newest ones.")] = 20,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
     as_json: AsJson = False,
@@ -149,18 +134,17 @@ def show(
     with exit_on(KafkaError):
         found = asyncio.run(_show(kafka, from_topic, offset))[-limit:]
     if as_json:
-        print_json([asdict(each) for each in found])
+        print_json(found)
         return
     for each in found:
-        stdout.print(
-            f"[bold]{each.offset}[/bold] {each.error_type}, {each.dead_lettered_at}, key {each.key}", markup=True
-        )
-        stdout.print(f"  {each.error}\n  {each.value}", markup=False)
+        head = f"{each['error_type']}, {each['dead_lettered_at']}, key {each['key']}"
+        stdout.print(f"[bold]{each['offset']}[/bold] {head}", markup=True)
+        stdout.print(f"  {each['error']}\n  {each['value']}", markup=False)
     if not found:
         info("no dead-lettered records")
 
 
-async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[DeadLetter]:
+async def _show(kafka: Kafka, topic: Topic, offset: str | None) -> list[dict[str, str | None]]:
     async with open_reader(kafka) as log:
         found = [record async for record in distinct(log, topic)]
     return [described(topic, record) for record in found if offset in {None, origin_of(record)}]
@@ -271,16 +255,16 @@ def origin_of(record: Record) -> str:
     return f"{headers.get('origin-partition', '?')}:{headers.get('origin-offset', '?')}"
 
 
-def described(topic: Topic, record: Record) -> DeadLetter:
-    """The record for output; long values are truncated."""
+def described(topic: Topic, record: Record) -> dict[str, str | None]:
+    """The record for output; long values are truncated. `offset` is P:N, as in the origin topic."""
     headers, (origin, reader) = dead_letter_headers(record), names_of(topic)
-    return DeadLetter(
-        topic=origin,
-        group=reader,
-        offset=origin_of(record),
-        dead_lettered_at=headers.get("dead-lettered-at", rfc3339(from_epoch_ms(record.timestamp))),
-        error_type=headers.get("error-type", "unknown"),
-        error=headers.get("error", ""),
-        key=record.key.decode(errors="replace") if record.key is not None else None,
-        value=record.value[:SHOWN_BYTES].decode(errors="replace") if record.value is not None else None,
-    )
+    return {
+        "topic": origin,
+        "group": reader,
+        "offset": origin_of(record),
+        "dead_lettered_at": headers.get("dead-lettered-at", rfc3339(from_epoch_ms(record.timestamp))),
+        "error_type": headers.get("error-type", "unknown"),
+        "error": headers.get("error", ""),
+        "key": record.key.decode(errors="replace") if record.key is not None else None,
+        "value": record.value[:SHOWN_BYTES].decode(errors="replace") if record.value is not None else None,
+    }

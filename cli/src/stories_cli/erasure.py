@@ -19,18 +19,13 @@ from urllib3.exceptions import HTTPError
 
 from . import clients, erasure_replay, erasure_scan, target
 from .api import Url, client, problem_of
-from .console import FAILED, OPERATE, USAGE, AsJson, abort, exit_on, info, print_json, print_table, stderr
+from .console import FAILED, USAGE, AsJson, abort, exit_on, info, print_json, print_table, stderr
 from .erasure_scan import ScanResult
 from .kafka_reader import open_reader
 from .target import DEFAULT_DATA, Data, EnvFile
 from .tokens import SigningKey
 
 group = typer.Typer(no_args_is_help=True, help="Prove, repeat and watch the erasure of stories.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    app.add_typer(group, name="erasure", rich_help_panel=OPERATE)
 
 
 @group.command()

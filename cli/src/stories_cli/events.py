@@ -21,7 +21,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka
 
 from . import clients, target
-from .console import OPERATE, USAGE, AsJsonLines, abort, exit_on, info, one_of, print_json_line, stdout
+from .console import USAGE, AsJsonLines, abort, exit_on, info, one_of, print_json_line, stdout
 from .kafka_reader import Record, open_reader
 from .target import DEFAULT_DATA, Data, EnvFile
 
@@ -41,11 +41,6 @@ EventName = Annotated[
         metavar="EVENT", help="Name of the event, such as user-followed.", autocompletion=one_of(lambda: [*EVENTS])
     ),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    app.add_typer(group, name="events", rich_help_panel=OPERATE)
 
 
 @group.command()
@@ -90,13 +85,13 @@ async def _produce(kafka: Kafka, events: Iterator[Event], *, as_json: bool) -> N
 def tail(
     topics: Annotated[
         list[str],
-        typer.Argument(metavar="TOPIC…", help="Topics, without prefix.", autocompletion=one_of(lambda: [*EVENTS])),
+        typer.Argument(metavar="TOPIC", help="Topics, without prefix.", autocompletion=one_of(lambda: [*EVENTS])),
     ],
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Start with the oldest record; by default with the next one.")
     ] = False,
     until_end: Annotated[
-        bool, typer.Option("--until-end", help="Stop at the end that the topics have now instead of at Ctrl-C.")
+        bool, typer.Option("--until-end", help="Stop at the current end of the topics instead of at Ctrl-C.")
     ] = False,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,

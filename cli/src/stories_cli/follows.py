@@ -18,7 +18,7 @@ from stories_shared.events import UserFollowed
 from stories_shared.kafka.client import Kafka
 
 from . import clients, target
-from .console import FAILED, OPERATE, USAGE, AsJson, abort, info, print_json
+from .console import FAILED, USAGE, AsJson, abort, info, print_json
 from .events import producing, send
 from .progress import counting
 from .target import DEFAULT_DATA, Data, EnvFile
@@ -30,11 +30,6 @@ PROGRESS_STEP = 1_000  # of the progress bar
 
 
 group = typer.Typer(no_args_is_help=True, help="Import a social graph.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    app.add_typer(group, name="follows", rich_help_panel=OPERATE)
 
 
 @dataclass
@@ -98,15 +93,16 @@ def import_(
     ] = 1,
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="TIME", help="Time of edges without one of their own (RFC 3339). [default: now]"),
+        typer.Option("--at", metavar="TIME", help="Time of edges without one of their own (RFC 3339); by default now."),
     ] = None,
     data: Data = DEFAULT_DATA,
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish user-followed for every line of a file. A heading is skipped; invalid lines are named and left out.
+    """Publish user-followed for every line of a file. Invalid lines are reported and left out.
 
-    Publishing a line again changes nothing as long as its time is the same, so an import may be repeated.
+    A header line is skipped. An import may be repeated: a line that was published before changes nothing as long as its
+    time is the same.
     """
     kafka, _ = clients.kafka(target.settings(data, env_file))
     if not file.is_file():

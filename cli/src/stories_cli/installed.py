@@ -11,19 +11,10 @@ EMBEDDED = find_spec("stories_embedded") is not None
 INSTALLED_SERVICES = tuple(name for name in SERVICES if find_spec(f"stories_{name}") is not None)
 
 
-def chaos_folder() -> Path | None:
-    """The root of the checkout with the fault-injection tests, or None."""
-    return _checkout_with("tests/chaos")
-
-
-def benchmarks_folder() -> Path | None:
-    """The root of the checkout with the benchmarks, or None."""
-    return _checkout_with("benchmarks")
-
-
-def _checkout_with(package: str) -> Path | None:
+def checkout_with(package: str) -> Path | None:
+    """The root of the checkout with this package (`tests.chaos`), or None."""
     if not EMBEDDED:
         return None
     from stories_embedded.paths import CHECKOUT
 
-    return CHECKOUT if (CHECKOUT / package / "__main__.py").is_file() else None
+    return CHECKOUT if (CHECKOUT / package.replace(".", "/") / "__main__.py").is_file() else None

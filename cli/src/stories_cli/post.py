@@ -11,7 +11,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from .api import AsUser, Url, client, problem_of
-from .console import TRY_IT, USAGE, AsJson, abort, exit_on, info, print_json, stderr, stdout
+from .console import USAGE, AsJson, abort, exit_on, info, print_json, stderr, stdout
 from .target import DEFAULT_DATA, Data
 from .tokens import SigningKey
 
@@ -27,11 +27,6 @@ MORE_TYPES = {
     ".webp": "image/webp",
     ".webm": "video/webm",
 }
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(rich_help_panel=TRY_IT)(post)
 
 
 def post(

@@ -1,6 +1,5 @@
 """`stories rollout`: the policy in force, and what it allows a user."""
 
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,27 +10,10 @@ from stories_shared.rollout import Policy
 from stories_shared.rollout.file import PolicyError, read
 
 from . import target
-from .console import OPERATE, AsJson, abort, print_json
+from .console import AsJson, abort, print_json
 from .target import DEFAULT_DATA, Data, EnvFile
 
 group = typer.Typer(no_args_is_help=True, help="Read the rollout policy.")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the policy allows a user. Whether creating is paused is not part of it."""
-
-    user: str
-    country: str | None
-    create: bool
-    create_reason: str | None
-    view: bool
-    view_reason: str | None
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application."""
-    app.add_typer(group, name="rollout", rich_help_panel=OPERATE)
 
 
 @group.command()
@@ -52,12 +34,15 @@ def check(
     env_file: EnvFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say whether the policy lets a user create and view stories, and why not."""
+    """Say whether the policy lets a user create and view stories, and why not.
+
+    Whether creating is paused is not part of it.
+    """
     policy = policy_of(data, env_file)
     create, view = policy.may_create(user, country), policy.may_view(user, country)
-    verdict = Verdict(user, country, create is None, create, view is None, view)
     if as_json:
-        print_json(asdict(verdict))
+        creating = {"create": create is None, "create_reason": create}
+        print_json({"user": user, "country": country, **creating, "view": view is None, "view_reason": view})
     else:
         print(f"create: {create or 'yes'}\nview: {view or 'yes'}")
 

@@ -12,7 +12,7 @@ import typer
 from stories_shared.events.cloudevents import SERVICES
 
 from . import target
-from .console import FAILED, NOT_ALL_RUNNING, OPERATE, STACK, USAGE, AsJson, abort, exit_on, info, one_of, print_json
+from .console import FAILED, NOT_ALL_RUNNING, USAGE, AsJson, abort, exit_on, info, one_of, print_json
 from .installed import EMBEDDED, INSTALLED_SERVICES
 from .log_tail import follow
 from .target import DEFAULT_DATA, Data, EnvFile
@@ -20,19 +20,13 @@ from .target import DEFAULT_DATA, Data, EnvFile
 STORES = ["seaweedfs", "minio"]
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the application; those of the embedded servers are hidden if these are missing."""
-    for command in (up, down, status, env, logs, doctor):
-        app.command(rich_help_panel=STACK, hidden=not EMBEDDED)(command)
-    app.command(rich_help_panel=OPERATE, hidden=not INSTALLED_SERVICES)(init)
-
-
 def _process_names() -> list[str]:
     return [each.name for each in target.folder(DEFAULT_DATA).processes()] if EMBEDDED else []
 
 
 ServiceArgument = Annotated[
-    str | None, typer.Argument(metavar="[SERVICE]", autocompletion=one_of(lambda: list(SERVICES)))
+    str | None,
+    typer.Argument(metavar="SERVICE", help="One of the four services.", autocompletion=one_of(lambda: list(SERVICES))),
 ]
 
 
@@ -40,14 +34,14 @@ def up(
     data: Data = DEFAULT_DATA,
     lifetimes: Annotated[
         str | None,
-        typer.Option(metavar="24h,…", help="Allowed lifetimes of stories; the first is the default. [default: 24h]"),
+        typer.Option(metavar="24h,…", help="Allowed lifetimes of stories; the first is the default. Without it 24h."),
     ] = None,
     gateway_port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="N", help="Port of the gateway; 0 chooses a free one.")
     ] = 8080,
     replicas: Annotated[
         str,
-        typer.Option(metavar="SERVICE=N,…", help="Processes of a service, 1 to 16, such as feed=2. [default: 1 each]"),
+        typer.Option(metavar="SERVICE=N,…", help="Processes of a service, 1 to 16, such as feed=2. One if not named."),
     ] = "",
     s3: Annotated[
         str, typer.Option(metavar="|".join(STORES), help="Object store.", autocompletion=one_of(lambda: STORES))
@@ -118,7 +112,7 @@ def env(
 ) -> None:
     """Print the settings of the running stack as NAME=value lines.
 
-    With SERVICE, those that start one more replica of it by hand, on a free port.
+    With SERVICE, prints those with which one more replica of it can be started by hand, on a free port.
     """
     stack = target.running(data)
     if stack is None:
@@ -140,11 +134,9 @@ def env(
 def logs(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME…]", help="Processes; by default all.", autocompletion=one_of(_process_names)),
+        typer.Argument(metavar="NAME", help="Processes; by default all.", autocompletion=one_of(_process_names)),
     ] = None,
-    following: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on printing lines as they are written.")
-    ] = False,
+    following: Annotated[bool, typer.Option("-f", "--follow", help="Keep printing lines as they are written.")] = False,
     lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Lines of each process to begin with.")] = 100,
     data: Data = DEFAULT_DATA,
 ) -> None:
@@ -183,7 +175,7 @@ def init(
 ) -> None:
     """Create topics, the bucket and indexes. Every deployment runs it first; it is idempotent.
 
-    With SERVICE, only what that service owns.
+    With SERVICE, creates only what that service owns.
     """
     if service is not None and service not in SERVICES:
         abort(f"no such service: {service}; there are {', '.join(SERVICES)}", USAGE)

@@ -9,7 +9,7 @@ from stories_shared.auth.dev_tokens import TokenIssuer
 
 from . import target
 from .clients import require_setting
-from .console import TRY_IT, AsJson, abort, print_json
+from .console import AsJson, abort, print_json
 from .target import DEFAULT_DATA, Data
 
 SigningKey = Annotated[
@@ -23,13 +23,8 @@ SigningKey = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command(rich_help_panel=TRY_IT)(token)
-
-
 def token(
-    users: Annotated[list[str], typer.Argument(metavar="USER…", help="Ids of users; they need not exist.")],
+    users: Annotated[list[str], typer.Argument(metavar="USER", help="Ids of users; they need not exist.")],
     admin: Annotated[bool, typer.Option("--admin", help="Add the role `admin`.")] = False,
     country: Annotated[
         str | None,
@@ -43,7 +38,7 @@ def token(
     data: Data = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Print a bearer token for each user, one per line. It is valid for a day, on the stack that made the key alone."""
+    """Print a bearer token for each user, one per line. It is valid for a day, only on the stack that made the key."""
     issuer = issuer_of(signing_key, data)
     made = {user: issuer.token(user, roles=["admin"] if admin else [], country=country) for user in users}
     if as_json:
