@@ -11,14 +11,14 @@ import json
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 from PIL import Image
+from stories_shared.testing import wait_until
 
 CHECKOUT = Path(__file__).parent.parent
 EXAMPLES = CHECKOUT / "docs" / "openapi" / "examples"
@@ -28,7 +28,6 @@ UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SIGNED = re.compile(r"\?(?:response-|X-Amz-)[^\"]*")
 OPAQUE = {"ticket", "token", "policy", "x-amz-signature", "x-amz-credential", "x-amz-date", "signature", "secret"}
-TIMEOUT_S = 60
 
 
 class Recorder:
@@ -60,16 +59,14 @@ class Recorder:
             kept["responses"].setdefault(str(answer.status_code), answer.json())
         return answer.json() if answer.content else None
 
-    def until(self, who: str, path: str, wanted: Any, **values: str) -> Any:
+    def until(self, who: str, path: str, wanted: Callable[[Any], object]) -> None:
         """Ask until the answer is wanted, without recording what is not."""
-        ends = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < ends:
-            headers = {"Authorization": f"Bearer {self.tokens[who]}"}
-            answer = self.http.get(path.format(**values), headers=headers)
-            if answer.is_success and wanted(answer.json()):
-                return answer.json()
-            time.sleep(0.2)
-        raise SystemExit(f"{path} did not become what was wanted")
+
+        def answered() -> object:
+            answer = self.http.get(path, headers={"Authorization": f"Bearer {self.tokens[who]}"})
+            return answer.is_success and wanted(answer.json())
+
+        wait_until(answered, path, every_s=0.2)
 
 
 def photo() -> bytes:

@@ -5,8 +5,8 @@ import json
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,6 +17,7 @@ from PIL import Image
 from stories_embedded.paths import CHECKOUT
 from stories_embedded.ports import free_port
 from stories_ingest.testing.samples import sample_clip
+from stories_shared.testing import wait_until
 
 from .compose import make_secrets, secrets
 
@@ -34,6 +35,7 @@ async def connect():
 asyncio.run(connect())
 """
 MB = 1024 * 1024
+until = partial(wait_until, within_s=120, every_s=0.5)
 pytestmark = [pytest.mark.needs_docker, pytest.mark.timeout(1800)]
 
 
@@ -191,14 +193,6 @@ def live_photo(client: httpx.Client) -> str:
     client.post(f"/v1/stories/{story}/publish", params={"wait": 10})
     until(lambda: client.get(f"/v1/me/stories/{story}").json().get("state") == "live", "the story lives")
     return story
-
-
-def until(condition: Callable[[], Any], what: str, seconds: float = 120.0) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.5)
 
 
 def test_photo_is_posted_viewed_and_expires(stack: Stack) -> None:

@@ -56,7 +56,7 @@ async def resumed(app: Any) -> None:
     await eventually(lambda: all(tail.age() < 0.5 for tail in tails))
 
 
-def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.0) -> None:
+def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.0, every_s: float = 0.02) -> None:
     """Poll until the condition is true, without an event loop.
 
     Raises:
@@ -66,7 +66,7 @@ def wait_until(condition: Callable[[], object], what: str, within_s: float = 60.
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {within_s:.0f} s: {what}")
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 class Stopwatch:
