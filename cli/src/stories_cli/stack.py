@@ -34,14 +34,14 @@ def up(
     data: Data = DEFAULT_DATA,
     lifetimes: Annotated[
         str | None,
-        typer.Option(metavar="24h,…", help="Allowed lifetimes of stories; the first is the default. Without it 24h."),
+        typer.Option(metavar="24h,…", help="Allowed lifetimes of stories, the default first; 24h unless given."),
     ] = None,
     gateway_port: Annotated[
         int, typer.Option(min=0, max=65535, metavar="N", help="Port of the gateway; 0 chooses a free one.")
     ] = 8080,
     replicas: Annotated[
         str,
-        typer.Option(metavar="SERVICE=N,…", help="Processes of a service, 1 to 16, such as feed=2. One if not named."),
+        typer.Option(metavar="SERVICE=N,…", help="Processes of a service, 1 to 16, such as feed=2; 1 unless given."),
     ] = "",
     s3: Annotated[
         str, typer.Option(metavar="|".join(STORES), help="Object store.", autocompletion=one_of(lambda: STORES))
