@@ -14,12 +14,12 @@ import certifi
 import pytest
 import yaml
 from stories_embedded.paths import CHECKOUT
+from stories_embedded.services import settings_class
 from stories_shared.kafka.topics import Topics
 from stories_shared.rollout.file import parse
 
 from tools.codegen.helm import SET_BY_CHARTS, free_settings
 from tools.codegen.settings import OF_THE_GATEWAY
-from tools.codegen.settings import SERVICES as SETTINGS
 
 from .charts import (
     CHARTS,
@@ -351,7 +351,7 @@ def test_without_autoscaling_replicas_are_set_and_no_scaler_exists():
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_every_setting_in_a_chart_is_read_by_its_service(service, example):
-    known = {name.upper() for name in SETTINGS[service].model_fields}
+    known = {name.upper() for name in settings_class(service).model_fields}
     for name, pod in pods(part(service, example)):
         for container in containers(pod):
             named = environment(container)
@@ -361,12 +361,12 @@ def test_every_setting_in_a_chart_is_read_by_its_service(service, example):
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_charts_set_required_settings_and_allow_all_others(service, example):
-    fields = SETTINGS[service].model_fields
+    fields = settings_class(service).model_fields
     needed = {name.upper() for name, field in fields.items() if field.is_required()}
     for _, pod in pods(part(service, example)):
         for container in containers(pod):
             assert needed <= {name.removesuffix("_FILE") for name in environment(container)}
-    assert {name.upper() for name in fields} <= SET_BY_CHARTS | free_settings(SETTINGS[service]).keys()
+    assert {name.upper() for name in fields} <= SET_BY_CHARTS | free_settings(settings_class(service)).keys()
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -384,7 +384,7 @@ def test_service_accepts_the_environment_of_its_chart(service, example, monkeypa
                     if name == "CA_BUNDLE":
                         value = certifi.where()
                     patched.setenv(name, value)
-                settings = SETTINGS[service]()
+                settings = settings_class(service)()
             assert settings.port == 8000
             assert settings.topics == ("init" if container["name"] == "topics" else "external")
 
