@@ -62,8 +62,8 @@ class AsyncUpload:
             raise ValueError("this story needs a file")
         form = self._form or await self._stories.renew_upload(story_id)
         self._form = None  # a second run takes a fresh one
+        size = self._file.seek(0, os.SEEK_END)
         self._file.seek(0)
-        size = os.fstat(self._file.fileno()).st_size if _is_real(self._file) else _length(self._file)
         counted: Any = CountedFile(self._file, size, lambda share: self._report("uploading", share))
         self._report("uploading", 0.0)
         try:
@@ -86,17 +86,3 @@ class AsyncUpload:
 
     def _report(self, stage: Stage, share: float) -> None:
         self._on_progress(stage, share)
-
-
-def _is_real(file: IO[bytes]) -> bool:
-    try:
-        file.fileno()
-    except (AttributeError, OSError):
-        return False
-    return True
-
-
-def _length(file: IO[bytes]) -> int:
-    end = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    return end
