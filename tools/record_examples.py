@@ -9,20 +9,20 @@ same on every machine: a file for each operation in `docs/openapi/examples/`. `m
 import io
 import json
 import re
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 from PIL import Image
+from stories_embedded.data_dir import DataDir
+from stories_embedded.keys import StackKeys
 from stories_shared.testing import wait_until
 
 CHECKOUT = Path(__file__).parent.parent
 EXAMPLES = CHECKOUT / "docs" / "openapi" / "examples"
-STORIES = CHECKOUT / ".venv" / "bin" / "stories"
 FIRST = datetime(2026, 1, 15, 9, tzinfo=UTC)
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -216,25 +216,17 @@ def hidden(value: Any, name: str = "") -> Any:
     return "ZXhhbXBsZQ.c2lnbmF0dXJl" if secret and isinstance(value, str) else value
 
 
-def tokens(data: str) -> Iterator[tuple[str, str]]:
-    for user in ("ann", "bob", "carol", "root"):
-        role = ["--admin"] if user == "root" else []
-        answer = subprocess.run(
-            [STORIES, "token", user, *role, "--data", data], capture_output=True, text=True, check=True
-        )
-        yield user, answer.stdout.strip()
-
-
 def main(data: str) -> None:
     """Record, normalise and write."""
-    processes = json.loads(
-        subprocess.run([STORIES, "status", "--json", "--data", data], capture_output=True, text=True, check=True).stdout
-    )
-    url = next(each["url"] for each in processes if each["name"] == "gateway")
-    record = Recorder(url, dict(tokens(data)))
+    folder = DataDir(Path(data))
+    stack, keys = folder.running(), StackKeys(folder.keys)
+    if stack is None:
+        raise SystemExit(f"no stack runs in {data}")
+    roles = {"ann": [], "bob": [], "carol": [], "root": ["admin"]}
+    record = Recorder(stack.url, {user: keys.token(user, roles=some) for user, some in roles.items()})
     scenario(record)
     EXAMPLES.mkdir(parents=True, exist_ok=True)
-    for name, example in normalised(record.found, url).items():
+    for name, example in normalised(record.found, stack.url).items():
         (EXAMPLES / f"{name}.json").write_text(json.dumps(example, indent=1, ensure_ascii=False) + "\n")
     sys.stdout.write(
         f"without an example: {', '.join(sorted(set(record.operations.values()) - record.found.keys()))}\n"

@@ -54,7 +54,7 @@ class Service(Server):
         return status(f"{self.url}/livez") == 503
 
 
-PASSED_ON = ("CORS_ORIGINS", "PUBLIC_URL", "AUTH_ISSUER", "AUTH_AUDIENCE", "OIDC_CLIENT_ID")
+PASSED_ON = ("CORS_ORIGINS", "PUBLIC_URL", "AUTH_ISSUER", "AUTH_AUDIENCE", "OIDC_CLIENT_ID", "SHARE_APP_URL")
 """Settings that the gateway takes from the environment of `stories up`."""
 
 
@@ -89,23 +89,19 @@ class Gateway(Server):
         return [str(paths.script("caddy")), "run", "--config", caddyfile, "--adapter", "caddyfile"]
 
     def environment(self) -> Mapping[str, str]:
-        replicas = {f"{service.upper()}_UPSTREAMS": " ".join(hosts) for service, hosts in self.upstreams.items()}
-        folders = {"XDG_DATA_HOME": str(self.data), "XDG_CONFIG_HOME": str(self.data)}
-        share = {"SHARE_APP_URL": self.environ.get("SHARE_APP_URL", "")}
-        origins = {name: self.environ.get(name, "") for name in PASSED_ON}
-        files = {"GATEWAY_FILES": str(GATEWAY), "OPENAPI_FOLDER": str(DOCS)}
         media = self.environ.get("MEDIA_ORIGIN") or self.media_origin
-        web = {"SIGN_IN_UPSTREAM": self.sign_in} | ({"MEDIA_ORIGIN": media} if media else {})
         return {
-            **replicas,
-            **folders,
-            **share,
-            **origins,
-            **files,
-            **web,
+            **{f"{service.upper()}_UPSTREAMS": " ".join(hosts) for service, hosts in self.upstreams.items()},
+            **{name: self.environ.get(name, "") for name in PASSED_ON},
+            **({"MEDIA_ORIGIN": media} if media else {}),
+            "SIGN_IN_UPSTREAM": self.sign_in,
             "GATEWAY_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "GATEWAY_METRICS_PORT": str(self.metrics_port),
+            "GATEWAY_FILES": str(GATEWAY),
+            "OPENAPI_FOLDER": str(DOCS),
+            "XDG_DATA_HOME": str(self.data),
+            "XDG_CONFIG_HOME": str(self.data),
         }
 
     def ready(self) -> bool:

@@ -91,7 +91,11 @@ def plan_stack(folder: DataDir, options: Options, environ: Mapping[str, str] = o
         metrics_port=ports.choose("gateway-metrics"),
     )
     scraped = {**upstreams, "gateway": [f"127.0.0.1:{gateway.metrics_port}"]}
-    monitoring = [_prometheus(folder.path, ports, scraped)] if options.observe else []
+    monitoring: list[Server] = []
+    if options.observe:
+        monitoring += [
+            Prometheus(folder.path / "prometheus", ports.choose("prometheus"), scraped, prometheus.program())
+        ]
     ports.save()
     return StackTopology(servers, services, gateway, settings, monitoring, sign_in_port)
 
@@ -136,10 +140,6 @@ def _servers(
         settings["S3_REGION"] = "us-east-1"  # accepts any region, as long as all clients use the same
         servers.append(store)
     return settings, servers
-
-
-def _prometheus(data: Path, ports: "_Ports", targets: Mapping[str, Sequence[str]]) -> Server:
-    return Prometheus(data / "prometheus", ports.choose("prometheus"), targets, prometheus.program())
 
 
 def _store(data: Path, ports: "_Ports", keys: StackKeys, s3: str, origins: str) -> Server:
