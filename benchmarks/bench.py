@@ -94,7 +94,7 @@ async def started_feed(bench: Bench) -> Feed:
     process = bench.service("feed", settings)
     stories = await publish_stories(Kafka.of(parsed))
     feed = Feed(bench, process, settings, stories)
-    await eventually(lambda: get(f"{process.url}/readyz") is not None, READY_S)
+    await process.ready()
     token = feed.tokens()[0]
     urls = [f"{process.url}/v1/stories/{story.story_id}" for story in stories]
     await eventually(lambda: all(get(url, token) is not None for url in urls), READY_S)

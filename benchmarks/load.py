@@ -6,7 +6,6 @@ import re
 import shutil
 import sys
 import tempfile
-import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -36,7 +35,7 @@ class LoadFailed(Exception):
 async def get_load(process: Process, path: str, tokens: Sequence[str], seconds: int) -> Sample:
     """GETs of one path over 32 connections, by these callers in turn."""
     if WRK is None:
-        return await client_load(process, [get_request(process, path, token) for token in tokens], seconds)
+        return await client_load(process, [request(process, "GET", path, token) for token in tokens], seconds)
     try:
         return await wrk_load(WRK, process, path, tokens, seconds)
     except LoadFailed:  # a process that has just started, on a busy machine
@@ -48,19 +47,10 @@ async def wrk_load(program: str, process: Process, path: str, tokens: Sequence[s
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(SCRIPT.format(tokens=",".join(f'"{token}"' for token in tokens)))
         script.flush()
-        command = [
-            program,
-            "-t1",
-            f"-c{CONNECTIONS}",
-            f"-d{seconds}s",
-            "--latency",
-            "-s",
-            script.name,
-            process.url + path,
-        ]
-        before, began = process.cpu_s(), time.monotonic()
-        output = await output_of(command)
-        used = process.cpu_s() - before - process.idle * (time.monotonic() - began)
+        options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", "-s", script.name]
+        before = process.busy_s()
+        output = await output_of([program, *options, process.url + path])
+        used = process.busy_s() - before
     return sample_of_wrk(output, used)
 
 
@@ -94,9 +84,9 @@ async def client_load(
     Latencies at a given rate count from when a request was due, so that a slow server cannot hide behind a slow client.
     """
     with client_command(process, requests, seconds, connections, rate) as command:
-        before, began = process.cpu_s(), time.monotonic()
+        before = process.busy_s()
         found = json.loads(await output_of(command))
-        used = process.cpu_s() - before - process.idle * (time.monotonic() - began)
+        used = process.busy_s() - before
     if found["failed"] or not found["requests"]:
         raise LoadFailed(f"{found}")
     return Sample(found["rate"], used / found["requests"] * 1e6, found["p50_ms"], found["p99_ms"])
@@ -136,11 +126,13 @@ async def under_load(process: Process, requests: Sequence[bytes], rate: float) -
         raise LoadFailed(output.decode() or "the client ended before it began")
 
 
-def get_request(process: Process, path: str, token: str) -> bytes:
-    """A prepared GET."""
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {urlsplit(process.url).netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-    )
+def request(process: Process, method: str, path: str, token: str, body: bytes = b"", **headers: str) -> bytes:
+    """A prepared request; `headers` are written with underscores."""
+    given = {"Host": urlsplit(process.url).netloc, "Authorization": f"Bearer {token}"}
+    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    given |= {"Content-Type": "application/json", "Content-Length": str(len(body))} if body else {}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 async def output_of(command: Sequence[str]) -> str:

@@ -2,15 +2,14 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from stories_embedded.ports import free_port
-from stories_shared.testing import eventually
 
-from .processes import READY_S, Process, get, start
+from .processes import Process, start
 
 SERVER = "granian" if find_spec("granian") else "uvicorn"
 CONSTANT = """
@@ -57,20 +56,16 @@ def command(folder: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "uvicorn", *options, "bare:app"]
 
 
-@contextmanager
-def serving(source: str, body: bytes = b"") -> Iterator[Process]:
-    """A running bare application; `listening` waits for it."""
+@asynccontextmanager
+async def serving(source: str, body: bytes = b"") -> AsyncIterator[Process]:
+    """A running bare application that answers."""
     with tempfile.TemporaryDirectory(prefix="stories-bare-") as name:
         folder, port = Path(name), free_port(set())
         (folder / "body").write_bytes(body)
         (folder / "bare.py").write_text(source.format(file=str(folder / "body")) if body else source)
         process = start(command(folder, port), port=port)
         try:
+            await process.ready("/")
             yield process
         finally:
             process.stop()
-
-
-async def listening(process: Process) -> None:
-    """Wait until it responds."""
-    await eventually(lambda: get(process.url + "/") is not None or process.popen.poll() is not None, READY_S)

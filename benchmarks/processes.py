@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 import psutil
 from stories_embedded.ports import free_port
+from stories_shared.testing import eventually
 
 READY_S = 90.0
 
@@ -36,6 +38,14 @@ class Process:
         found = psutil.Process(self.popen.pid)
         times = [each.cpu_times() for each in (found, *found.children(recursive=True))]
         return float(sum(each.user + each.system for each in times))
+
+    def busy_s(self) -> float:
+        """The same without what it uses idle: only the difference of two counts."""
+        return self.cpu_s() - self.idle * time.monotonic()
+
+    async def ready(self, path: str = "/readyz", within_s: float = READY_S) -> None:
+        """Wait until it answers with 200."""
+        await eventually(lambda: get(self.url + path) is not None, within_s)
 
     def memory_mb(self) -> float:
         """Resident memory."""

@@ -1,5 +1,6 @@
 """Results of figures: samples of alternating rounds, their medians, and the ratio to the limit beside them."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -19,6 +20,24 @@ class Sample:
     cpu_us: float | None = None
     p50_ms: float | None = None
     p99_ms: float | None = None
+
+
+class Cost:
+    """Elapsed time and CPU time, from when it is made.
+
+    Args:
+        cpu_s: counters of CPU seconds: `Process.cpu_s` of who does the work, `time.process_time` for this process.
+    """
+
+    def __init__(self, *cpu_s: Callable[[], float]) -> None:
+        self._cpu_s = cpu_s
+        self._used, self._began = sum(clock() for clock in cpu_s), time.perf_counter()
+
+    def sample(self, operations: int) -> Sample:
+        """The sample of so many operations."""
+        took = time.perf_counter() - self._began
+        used = sum(clock() for clock in self._cpu_s) - self._used
+        return Sample(operations / took, used / operations * 1e6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,12 @@ class Result:
         return self.measured.rate / self.limit.rate if self.limit else None
 
     @property
+    def p50_ratio(self) -> float:
+        """The measured median latency as a multiple of the limit's."""
+        assert self.limit is not None
+        return (self.measured.p50_ms or 0) / (self.limit.p50_ms or 1)
+
+    @property
     def cpu_ratio(self) -> float | None:
         """The limit's CPU time per operation as a share of the measured one."""
         if self.limit is None or self.limit.cpu_us is None or not self.measured.cpu_us:
@@ -114,9 +139,13 @@ class Plan:
     scale: float = 1.0
     share: float = 0.2
 
+    def scaled(self, number: int, least: int = 1_000) -> int:
+        """How many rows there are of so many."""
+        return max(least, int(number * self.scale))
+
     def many(self, number: int, least: int = 1_000) -> int:
-        """How many rows there are of a million or so."""
-        return max(least, int(number * self.scale * self.share))
+        """The same of a million or so."""
+        return self.scaled(int(number * self.share), least)
 
 
 FULL, QUICK, SMOKE = Plan(), Plan(rounds=3, seconds=1, scale=0.05), Plan(rounds=1, seconds=1, scale=0.01)

@@ -1,28 +1,33 @@
-"""Services that a figure starts for itself, on a realm that is removed after it, and what fills their databases."""
+"""Services that a figure starts for itself, on a realm that is removed after it, and what fills Kafka and MongoDB."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from importlib import import_module
 from itertools import islice
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import WriteConcern
+from stories_embedded.services import settings_class
 from stories_embedded.testing import Realm
 from stories_shared.events import Event
+from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka
-from stories_shared.kafka.publisher import Publisher
-from stories_shared.mongo.client import Collection, Document, Mongo
+from stories_shared.kafka.partitioner import choose_partition
+from stories_shared.kafka.publisher import ProducerRecord, Publisher
+from stories_shared.mongo.client import Collection as MongoCollection
+from stories_shared.mongo.client import Document, Mongo
 from stories_shared.runtime.settings import Settings, load
-from stories_shared.testing import eventually
 
 from .bench import Bench
-from .processes import Process, get
+from .processes import Process
 
+Send = Callable[[], Awaitable[None]]
 ROWS = 2_000
 WRITERS = 2
 
@@ -45,7 +50,7 @@ class Running:
     async def start(self, seconds: float = 300) -> None:
         """Start it, again after `kill`, and wait until it is ready."""
         self.process = self.bench.service(self.name, self.settings)
-        await eventually(lambda: get(f"{self.process.url}/readyz") is not None, seconds)
+        await self.process.ready(within_s=seconds)
 
     def kill(self) -> None:
         """Send SIGKILL."""
@@ -77,13 +82,7 @@ async def services(
 
 def settings_of(service: str, settings: Mapping[str, str]) -> Settings:
     """The service's own settings."""
-    module = import_module(f"stories_{service}.settings")
-    kind: type[Settings] = next(
-        found
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, Settings) and found.__module__ == module.__name__
-    )
-    return load(kind, {name.lower(): value for name, value in settings.items()})
+    return load(settings_class(service), {name.lower(): value for name, value in settings.items()})
 
 
 async def init(service: str, settings: Mapping[str, str]) -> None:
@@ -132,7 +131,66 @@ async def publishing(realm: Realm, source: str) -> AsyncIterator[Publisher]:
         await publisher.stop()
 
 
-async def insert(collection: Collection, documents: Iterable[Document]) -> None:
+@asynccontextmanager
+async def ready_to_send(kafka: Kafka, records: Sequence[ProducerRecord]) -> AsyncIterator[Send]:
+    """What sends the records and waits until all are acknowledged; their batches are built before the block begins."""
+    producer = AIOKafkaProducer(**kafka.arguments, acks="all", max_batch_size=2**20, max_request_size=2**22)
+    await producer.start()
+
+    async def send() -> None:
+        sending = [await producer.send_batch(batch, topic, partition=number) for batch, topic, number in batches]
+        await asyncio.gather(*sending)
+
+    try:
+        batches = await ready_batches(producer, records)
+        yield send
+    finally:
+        await producer.stop()
+
+
+async def ready_batches(
+    producer: AIOKafkaProducer, records: Sequence[ProducerRecord], size: int = 1_000
+) -> list[tuple[Any, str, int]]:
+    """The records as Kafka batches by partition, built before the clock starts."""
+    batches: list[tuple[Any, str, int]] = []
+    open_batches: dict[int, Any] = {}
+    for record in records:
+        partitions = sorted(await producer.partitions_for(record.topic))
+        partition = choose_partition(record.key, partitions, partitions)
+        fields = {"key": record.key, "value": record.value, "timestamp": None, "headers": list(record.headers)}
+        if (batch := open_batches.get(partition)) is None:
+            batch = open_batches[partition] = producer.create_batch()
+        if batch.record_count() >= size or batch.append(**fields) is None:
+            batches.append((batch, record.topic, partition))
+            open_batches[partition] = producer.create_batch()
+            if open_batches[partition].append(**fields) is None:
+                raise ValueError(f"a record of {len(record.value or b'')} bytes is larger than a batch")
+    topic = records[0].topic
+    return batches + [(batch, topic, partition) for partition, batch in open_batches.items()]
+
+
+async def total(mongo: Mongo, collection: str, ids: Collection[str], field: str) -> int:
+    """The sum of a field over these documents."""
+    wanted: list[dict[str, Any]] = [
+        {"$match": {"_id": {"$in": list(ids)}}},
+        {"$group": {"_id": None, "sum": {"$sum": f"${field}"}}},
+    ]
+    found = await mongo.aggregate(mongo[collection], wanted)
+    return int(found[0]["sum"]) if found else 0
+
+
+def follow_list(user: str, following: Sequence[str]) -> Document:
+    """The feed's list of whom a user follows."""
+    return {"_id": user, "following": list(following), "n": 1, "size": len(following), "list_id": new_id()}
+
+
+def follow_edge(user: str, target: str, at: datetime, **fields: Any) -> Document:
+    """The feed's edge of a follow."""
+    edge = {"_id": f"follow/{user}/{target}", "kind": "follow", "user": user, "target": target}
+    return {**edge, "requested": True, "on": True, "at": at, **fields}
+
+
+async def insert(collection: MongoCollection, documents: Iterable[Document]) -> None:
     """Insert many documents before a measurement, as fast as it goes."""
     unsafe, parts = collection.with_options(write_concern=WriteConcern(w=1, j=False)), in_parts(documents, ROWS)
 

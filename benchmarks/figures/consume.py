@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from faststream.kafka import KafkaRouter
 from stories_embedded.testing import Realm
 from stories_engagement.handlers import VIEWS_BATCH
@@ -21,9 +22,8 @@ from stories_shared.testing import consuming
 
 from ..bench import Bench
 from ..registry import figure
-from ..results import Result, Sample, compare
-from ..services import kafka_of
-from .views import ready_batches
+from ..results import Cost, Result, Sample, compare
+from ..services import kafka_of, ready_to_send
 
 RECORDS = 40_000
 SERVICE = "feed"
@@ -63,41 +63,26 @@ KINDS: Sequence[tuple[type[Event], Callable[[int], Event], int, float | None]] =
 @figure("consume")
 async def consume(bench: Bench) -> Sequence[Result]:
     """Records decoded and handled by a handler that does nothing, beside a bare `getmany` of the same records."""
-    number, realm, results = max(20_000, int(RECORDS * bench.plan.scale)), Realm(bench.servers), list[Result]()
+    number, realm, results = bench.plan.scaled(RECORDS, 20_000), Realm(bench.servers), list[Result]()
     kafka = kafka_of(realm)
+    publisher = Publisher(kafka, "ingest")
     try:
         for event, make, size, at_least in KINDS:
             await realm.topic(event.topic)
-            await fill(kafka, [make(n) for n in range(number)])
-
-            async def subscribed(event: type[Event] = event, size: int = size) -> Sample:
-                return await through_subscriber(kafka, event, size, number)
-
-            async def bare(event: type[Event] = event, size: int = size) -> Sample:
-                return await through_getmany(kafka, event, size, number)
-
+            records = [publisher.record_of(OutgoingEvent(make(n))) for n in range(number)]
+            async with ready_to_send(kafka, records) as send:
+                await send()
             note = f"{number:,} records in batches of at most {size:,}, from the first batch to the last"
             results.append(
                 await compare(
-                    f"consume-{event.topic}", "records/s", subscribed, bench.plan, peer="a bare getmany", limit=bare,
+                    f"consume-{event.topic}", "records/s", partial(through_subscriber, kafka, event, size, number),
+                    bench.plan, peer="a bare getmany", limit=partial(through_getmany, kafka, event, size, number),
                     at_least=at_least, note=note,
                 )
             )  # fmt: skip
     finally:
         await realm.remove()
     return results
-
-
-async def fill(kafka: Kafka, events: Sequence[Event]) -> None:
-    """Publish the events before anything is measured."""
-    publisher = Publisher(kafka, "ingest")
-    producer = AIOKafkaProducer(**kafka.arguments, acks="all", max_batch_size=2**20)
-    await producer.start()
-    try:
-        batches = await ready_batches(producer, [publisher.record_of(OutgoingEvent(event)) for event in events])
-        await asyncio.gather(*[await producer.send_batch(batch, topic, partition=n) for batch, topic, n in batches])
-    finally:
-        await producer.stop()
 
 
 class Meter:
@@ -109,12 +94,10 @@ class Meter:
     def count(self, records: int) -> None:
         """A batch was handled."""
         if not self.seen:
-            self.began, self.used, self.first = time.monotonic(), time.process_time(), records
+            self.cost, self.first = Cost(time.process_time), records
         self.seen += records
         if self.seen >= self.number and not self.done.is_set():
-            counted = self.seen - self.first
-            rate, used = counted / (time.monotonic() - self.began), time.process_time() - self.used
-            self.sample = Sample(rate, used / counted * 1e6)
+            self.sample = self.cost.sample(self.seen - self.first)
             self.done.set()
 
 

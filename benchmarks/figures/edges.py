@@ -1,26 +1,22 @@
 """Follows in Kafka until they are in force, beside the same rows inserted."""
 
-import asyncio
 import time
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
 
-from aiokafka import AIOKafkaProducer
-from stories_feed.settings import FeedSettings
 from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import UserFollowed
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.publisher import Publisher
-from stories_shared.mongo.client import Document, Mongo
-from stories_shared.runtime.settings import load
+from stories_shared.mongo.client import Mongo
+from stories_shared.testing import eventually
 
 from ..bench import Bench
 from ..processes import Process
 from ..registry import figure
-from ..results import Bound, Result, Sample, compare
-from .views import ready_batches
+from ..results import Bound, Cost, Result, Sample, compare
+from ..services import follow_edge, ready_to_send, settings_of, total
 
 FOLLOWS, OF_ONE_USER = 20_000, 200
 
@@ -29,12 +25,10 @@ FOLLOWS, OF_ONE_USER = 20_000, 200
 async def edges(bench: Bench) -> Sequence[Result]:
     """An import of follows: in Kafka until the last is in force, beside the same rows inserted."""
     feed = await bench.feed()
-    kafka = Kafka.of(load(FeedSettings, {name.lower(): value for name, value in feed.settings.items()}))
+    kafka = Kafka.of(settings_of("feed", feed.settings))
     mongo = Mongo.connect(feed.settings["MONGO_URL"], feed.settings["MONGO_DATABASE"])
     mongod, publisher = Process(bench.servers.process(bench.servers.mongod)), Publisher(kafka, "/imports")
-    number, rounds = max(2_000, int(FOLLOWS * bench.plan.scale)), count()
-    producer = AIOKafkaProducer(**kafka.arguments, acks="all", max_batch_size=2**20)
-    await producer.start()
+    number, rounds = bench.plan.scaled(FOLLOWS, 2_000), count()
     await mongo.ensure("bare")
 
     def follows() -> list[UserFollowed]:
@@ -44,30 +38,19 @@ async def edges(bench: Bench) -> Sequence[Result]:
 
     async def imported() -> Sample:
         events = follows()
-        records = [publisher.record_of(OutgoingEvent(event)) for event in events]
-        batches = await ready_batches(producer, records)
-        people = {"$match": {"_id": {"$in": list({event.user_id for event in events})}}}
-        listed: list[dict[str, Any]] = [people, {"$group": {"_id": None, "size": {"$sum": "$size"}}}]
-        used, began = feed.process.cpu_s() + mongod.cpu_s(), time.monotonic()
-        await asyncio.gather(*[await producer.send_batch(some, topic, partition=part) for some, topic, part in batches])
-        while not (found := await mongo.aggregate(mongo["choices"], listed)) or found[0]["size"] < number:
-            if time.monotonic() - began > 300:
-                raise TimeoutError(f"{found} of {number} follows are in force")
-            await asyncio.sleep(0.02)
-        took, used = time.monotonic() - began, feed.process.cpu_s() + mongod.cpu_s() - used
-        return Sample(number / took, used / number * 1e6)
+        users = {event.user_id for event in events}
+        async with ready_to_send(kafka, [publisher.record_of(OutgoingEvent(event)) for event in events]) as send:
+            cost = Cost(feed.process.cpu_s, mongod.cpu_s)
+            await send()
+            await eventually(lambda: total(mongo, "choices", users, "size"), 300, accept=lambda size: size >= number)
+            return cost.sample(number)
 
     async def inserted() -> Sample:
-        rows: list[Document] = [
-            {"_id": f"follow/{e.user_id}/{e.target_id}", "kind": "follow", "user": e.user_id, "target": e.target_id}
-            | {"requested": True, "on": True, "at": e.at}
-            for e in follows()
-        ]
-        own, used, began = time.process_time(), mongod.cpu_s(), time.monotonic()
+        rows = [follow_edge(event.user_id, event.target_id, event.at) for event in follows()]
+        cost = Cost(time.process_time, mongod.cpu_s)
         for first in range(0, number, 1_000):
             await mongo["bare"].insert_many(rows[first : first + 1_000])
-        took, used = time.monotonic() - began, time.process_time() - own + mongod.cpu_s() - used
-        return Sample(number / took, used / number * 1e6)
+        return cost.sample(number)
 
     try:
         note = f"{number:,} follows of {OF_ONE_USER} each"
@@ -76,5 +59,4 @@ async def edges(bench: Bench) -> Sequence[Result]:
         )
         return [found.within(Bound("follows/s", found.measured.rate, 20_000, least=True))]
     finally:
-        await producer.stop()
         await mongo.close()

@@ -3,13 +3,13 @@
 import asyncio
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from stories_embedded.testing import Realm
-from stories_engagement.store.schema import viewing_id
 from stories_ingest.domain.story import Story
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import story_document
@@ -25,6 +25,7 @@ from stories_shared.s3.objects import Objects
 from stories_shared.testing import eventually
 
 from ..bench import Bench
+from ..engagement import viewer_rows
 from ..registry import figure
 from ..results import Bound, Result, Sample, compare, percentiles
 from ..services import Running, insert, publishing, services, settings_of
@@ -38,7 +39,7 @@ NOTE = "rows and stories written straight into MongoDB, their events published, 
 @figure("erasure")
 async def erasure(bench: Bench) -> Sequence[Result]:
     """Stories that are deleted at once until their receipts are complete, beside bare deletes of the same."""
-    number, viewers = max(20, int(STORIES * bench.plan.scale)), bench.plan.many(POPULAR)
+    number, viewers = bench.plan.scaled(STORIES, 20), bench.plan.many(POPULAR)
     times: list[float] = []
     delayed: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -69,15 +70,17 @@ async def erasure(bench: Bench) -> Sequence[Result]:
             async def bare_popular() -> Sample:
                 return Sample(1 / await erasing.bare(1, viewers))
 
-            peer = "bare deletes of the same rows and objects"
-            kept = bench.plan, 1 / 3
-            at_once = await compare(
-                f"erasure-{number}-stories", "stories/s", many, kept[0], peer=peer, limit=bare, at_least=kept[1],
-                rounds=ROUNDS, warm_up=False, note=f"{VIEWERS} viewers each; {NOTE}",
+            deleting = partial(
+                compare, unit="stories/s", plan=bench.plan, peer="bare deletes of the same rows and objects",
+                at_least=1 / 3, warm_up=False,
             )  # fmt: skip
-            one = await compare(
-                f"erasure-{viewers}-viewers", "stories/s", popular, kept[0], peer=peer, limit=bare_popular,
-                at_least=kept[1], rounds=ROUNDS_POPULAR, warm_up=False, note=f"one story, and {OTHERS} others; {NOTE}",
+            at_once = await deleting(
+                f"erasure-{number}-stories", measure=many, limit=bare, rounds=ROUNDS,
+                note=f"{VIEWERS} viewers each; {NOTE}",
+            )  # fmt: skip
+            one = await deleting(
+                f"erasure-{viewers}-viewers", measure=popular, limit=bare_popular, rounds=ROUNDS_POPULAR,
+                note=f"one story, and {OTHERS} others; {NOTE}",
             )  # fmt: skip
     p50, p99 = percentiles(times)
     other = percentiles(delayed)[1]
@@ -157,13 +160,3 @@ class Erasing:
         """Wait until so many of a service's stories match."""
         stories = self.running[service].mongo["stories"]
         await eventually(lambda: stories.count_documents(query), 300, accept=lambda seen: seen >= number)
-
-
-def viewer_rows(story_ids: Sequence[str], viewers: int) -> Iterator[Document]:
-    """Rows of viewers of each story."""
-    at = truncate_to_ms(system_now())
-    for story in story_ids:
-        for n in range(viewers):
-            fields = {"story_id": story, "viewer_id": f"viewer{n}", "at": at, "listed": True, "follower": False}
-            play = {"play-0001": [at, 900, False, 0, 0, 0]}
-            yield {"_id": viewing_id(story, f"viewer{n}"), **fields, "count": 1, "plays": play}

@@ -37,7 +37,7 @@ TTL_SLEEP_S = 60
 @figure("expiry")
 async def expiry(bench: Bench) -> Sequence[Result]:
     """A thousand stories due in one second among many pending; then overdue ones after a kill."""
-    pending, overdue = bench.plan.many(PENDING), max(1_000, int(OVERDUE * bench.plan.scale))
+    pending, overdue = bench.plan.many(PENDING), bench.plan.scaled(OVERDUE)
     async with services(bench, "expiry", start=False) as (realm, running):
         service = running["expiry"]
         tomorrow = system_now() + timedelta(days=1)

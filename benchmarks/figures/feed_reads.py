@@ -1,10 +1,11 @@
 """Reads of the feed, straight at one process, beside a constant response of the same bytes."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from ..bench import FOLLOWS, Bench
 from ..load import get_load
-from ..peers import CONSTANT, SERVER, listening, serving
+from ..peers import CONSTANT, SERVER, serving
 from ..processes import get
 from ..registry import figure
 from ..results import Result, compare
@@ -17,15 +18,15 @@ async def read(bench: Bench, name: str, path: str, at_least: float | None, follo
     body = get(feed.process.url + path, tokens[0])
     if body is None:
         raise RuntimeError(f"{path} is not answered with 200")
-    with serving(CONSTANT, body) as constant:
-        await listening(constant)
+    load = partial(get_load, path=path, tokens=tokens, seconds=bench.plan.seconds)
+    async with serving(CONSTANT, body) as constant:
         return await compare(
             name,
             "requests/s",
-            lambda: get_load(feed.process, path, tokens, bench.plan.seconds),
+            partial(load, feed.process),
             bench.plan,
             peer=f"{SERVER}, constant response",
-            limit=lambda: get_load(constant, path, tokens, bench.plan.seconds),
+            limit=partial(load, constant),
             at_least=at_least,
         )
 

@@ -21,7 +21,7 @@ async def gateway(bench: Bench) -> Sequence[Result]:
     feed = await bench.feed()
     second = bench.service("feed", feed.settings)
     try:
-        await eventually(lambda: get(f"{second.url}/readyz") is not None, READY_S)
+        await second.ready()
         return [await through(bench, feed, [feed.process]), await through(bench, feed, [feed.process, second])]
     finally:
         second.stop()

@@ -4,24 +4,21 @@ import asyncio
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 from stories_embedded.ports import free_port
 from stories_feed.testing.builders import posted
 from stories_shared.clock import system_now, truncate_to_ms
-from stories_shared.events.ids import new_id
 from stories_shared.kafka.publisher import Publisher
-from stories_shared.mongo.client import Document
-from stories_shared.testing import eventually
 
 from ..bench import Bench
-from ..load import get_request
-from ..processes import READY_S, Process, get, start
+from ..load import request
+from ..processes import Process, get, start
 from ..registry import figure
 from ..results import Bound, Result, Sample, compare, percentiles
-from ..services import insert, publishing, services
+from ..services import follow_edge, follow_list, insert, publishing, services
 
 CONNECTIONS, WARM, AT_ONCE = 2_000, 50, 100
 SPARE_FILES = 200
@@ -49,20 +46,22 @@ asyncio.run(main())
 @figure("live")
 async def live(bench: Bench) -> Sequence[Result]:
     """A new story until every connected follower of its author knows, beside a bare server that writes to each."""
-    number = max(2 * WARM, int(CONNECTIONS * bench.plan.scale))
+    number = bench.plan.scaled(CONNECTIONS, 2 * WARM)
     allow_files(number + SPARE_FILES)
     stars, port = [f"star{n}" for n in range(bench.plan.rounds + 1)], free_port(set())
     bare = start([sys.executable, "-c", FANOUT, str(port)], port=port)
     try:
-        await eventually(lambda: get(bare.url) is not None, READY_S)
+        await bare.ready("/")
         async with (
             services(bench, "feed", LIVE_CONNECTIONS=str(2 * number)) as (realm, running),
             publishing(realm, "ingest") as publisher,
         ):
             process = running["feed"].process
-            await insert(running["feed"].mongo["choices"], (follows(n, stars) for n in range(number)))
-            await insert(running["feed"].mongo["edges"], edges(number, stars))
-            tokens = [bench.servers.token(f"viewer{n}") for n in range(number)]
+            viewers, at = [f"viewer{n}" for n in range(number)], truncate_to_ms(system_now())
+            edges = (follow_edge(viewer, star, at) for star in stars for viewer in viewers)
+            await insert(running["feed"].mongo["choices"], (follow_list(viewer, stars) for viewer in viewers))
+            await insert(running["feed"].mongo["edges"], edges)
+            tokens = [bench.servers.token(viewer) for viewer in viewers]
             async with connected(process, tokens[:WARM]) as first:
                 before = process.memory_mb()
                 async with connected(process, tokens[WARM:]) as others, connected(bare, tokens) as peers:
@@ -89,19 +88,6 @@ def allow_files(number: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(2 * number, hard), hard))
 
 
-def follows(number: int, stars: Sequence[str]) -> Document:
-    """The follow list of a viewer."""
-    return {"_id": f"viewer{number}", "following": list(stars), "n": 1, "size": len(stars), "list_id": new_id()}
-
-
-def edges(number: int, stars: Sequence[str]) -> Iterator[Document]:
-    """The edges of these viewers."""
-    at, fields = truncate_to_ms(system_now()), {"kind": "follow", "requested": True, "on": True}
-    for star in list(stars):
-        for n in range(number):
-            yield {"_id": f"follow/viewer{n}/{star}", "user": f"viewer{n}", "target": star, "at": at, **fields}
-
-
 @asynccontextmanager
 async def connected(process: Process, tokens: Sequence[str]) -> AsyncIterator[list[asyncio.StreamReader]]:
     """Open streams of live updates, after their headers."""
@@ -109,7 +95,7 @@ async def connected(process: Process, tokens: Sequence[str]) -> AsyncIterator[li
 
     async def connect(token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        writer.write(get_request(process, "/v1/live", token))
+        writer.write(request(process, "GET", "/v1/live", token))
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 200 " in head, head
         return reader, writer

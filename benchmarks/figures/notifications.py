@@ -1,7 +1,7 @@
 """Followers to whom a new story is announced, beside publishing the same events."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +12,12 @@ from stories_shared.events import StoryNotified
 from stories_shared.events.ids import new_id
 from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.kafka.publisher import Publisher
-from stories_shared.mongo.client import Document
 from stories_shared.testing import eventually
 
 from ..bench import Bench
 from ..registry import figure
 from ..results import Result, Sample, compare
-from ..services import consuming, insert, publishing, services
+from ..services import consuming, follow_edge, insert, publishing, services
 
 FOLLOWERS = 20_000
 FAST = "100000"
@@ -27,13 +26,15 @@ FAST = "100000"
 @figure("notifications")
 async def notifications(bench: Bench) -> Sequence[Result]:
     """A new story until `story-notified` has named each follower, without the pace, beside publishing the same."""
-    number = max(MAX_USERS, int(FOLLOWERS * bench.plan.scale))
+    number = bench.plan.scaled(FOLLOWERS, MAX_USERS)
     async with (
         services(bench, "feed", NOTIFY_PER_SECOND=FAST) as (realm, running),
         publishing(realm, "ingest") as publisher,
         consuming(realm, StoryNotified) as arrived,
     ):
-        await insert(running["feed"].mongo["edges"], edges(number))
+        first, apart = truncate_to_ms(system_now() - timedelta(days=1)), timedelta(milliseconds=1)
+        edges = (follow_edge(f"follower{n}", "star", first + n * apart, notify=True) for n in range(number))
+        await insert(running["feed"].mongo["edges"], edges)
         return [
             await compare(
                 "notifications",
@@ -71,12 +72,3 @@ async def published(publisher: Publisher, number: int) -> Sample:
     for event in events:  # as the service does: the next batch once the last is acknowledged
         await publisher.publish_all([OutgoingEvent(event)])
     return Sample(number / (time.time() - began))
-
-
-def edges(number: int) -> Iterator[Document]:
-    """Followers who want to be notified."""
-    first = truncate_to_ms(system_now() - timedelta(days=1))
-    fields = {"kind": "follow", "target": "star", "requested": True, "on": True, "notify": True}
-    for n in range(number):
-        user, at = f"follower{n}", first + n * timedelta(milliseconds=1)
-        yield {"_id": f"follow/{user}/star", "user": user, "at": at, **fields}

@@ -17,7 +17,7 @@ from stories_shared.mongo.data_loader import DataLoader
 from ..bench import Bench
 from ..processes import Process
 from ..registry import figure
-from ..results import Result, Sample, compare
+from ..results import Cost, Result, Sample, compare
 
 DOCUMENTS = 10_000
 TASKS = 64
@@ -59,17 +59,9 @@ async def point_reads(bench: Bench) -> Sequence[Result]:
     await mongo["points"].insert_many([{"_id": each, "at": n, "name": "x" * 100} for n, each in enumerate(ids)])
     loader = DataLoader(mongo["points"])
 
-    def sample(began: tuple[float, float, float], reads: int) -> Sample:
-        wall, own, server = began
-        used = time.process_time() - own + mongod.cpu_s() - server
-        return Sample(reads / (time.perf_counter() - wall), used / reads * 1e6)
-
-    def begin() -> tuple[float, float, float]:
-        return time.perf_counter(), time.process_time(), mongod.cpu_s()
-
     async def loaded() -> Sample:
-        began, until = begin(), time.perf_counter() + bench.plan.seconds
-        return sample(began, sum(await asyncio.gather(*(one_task(until, number) for number in range(TASKS)))))
+        cost, until = Cost(time.process_time, mongod.cpu_s), time.perf_counter() + bench.plan.seconds
+        return cost.sample(sum(await asyncio.gather(*(one_task(until, number) for number in range(TASKS)))))
 
     async def one_task(until: float, number: int) -> int:
         reads = 0
@@ -80,8 +72,8 @@ async def point_reads(bench: Bench) -> Sequence[Result]:
         return reads
 
     async def raw() -> Sample:
-        began, until = begin(), time.perf_counter() + bench.plan.seconds
-        return sample(began, repeated(until, lambda n: wire.find_one("points", ids[n * 31 % DOCUMENTS])))
+        cost, until = Cost(time.process_time, mongod.cpu_s), time.perf_counter() + bench.plan.seconds
+        return cost.sample(repeated(until, lambda n: wire.find_one("points", ids[n * 31 % DOCUMENTS])))
 
     try:
         compared = await compare(

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from minio.credentials.providers import StaticProvider
 from stories_shared.clock import system_now
@@ -11,17 +12,17 @@ from stories_shared.s3.sigv4 import PresignedGetSigner
 
 from ..bench import Bench
 from ..registry import figure
-from ..results import Result, Sample, compare
+from ..results import Cost, Result, Sample, compare
 
 PAGE = 20
 
 
-def timed(pages: int, operation: Callable[[], object]) -> Sample:
+async def timed(pages: int, operation: Callable[[], object]) -> Sample:
     """Run an operation for some pages."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    cost = Cost(time.process_time)
     for _ in range(pages):
         operation()
-    return Sample(pages / (time.perf_counter() - wall), (time.process_time() - cpu) / pages * 1e6)
+    return cost.sample(pages)
 
 
 @figure("presign")
@@ -29,12 +30,8 @@ async def presign(bench: Bench) -> Sequence[Result]:
     """A page of twenty presigned URLs, beside one SHA-256 and one HMAC for each."""
     signer = PresignedGetSigner("http://127.0.0.1:9000/stories/", StaticProvider("access", "secret"), "us-east-1")
     keys = [f"stories/0190a5b8-0000-7000-8000-{number:012}/video-1.mp4" for number in range(PAGE)]
-    overrides, at, text, secret = (
-        {"response-cache-control": "private, max-age=3600"},
-        system_now(),
-        b"x" * 430,
-        b"k" * 32,
-    )
+    overrides, at = {"response-cache-control": "private, max-age=3600"}, system_now()
+    text, secret = b"x" * 430, b"k" * 32
 
     def signed() -> None:
         for key in keys:
@@ -45,16 +42,10 @@ async def presign(bench: Bench) -> Sequence[Result]:
             digest = hashlib.sha256(text).hexdigest()
             _ = hmac.digest(secret, digest.encode(), "sha256").hex()
 
-    pages = max(200, int(5_000 * bench.plan.scale))
-
-    async def measure() -> Sample:
-        return timed(pages, signed)
-
-    async def limit() -> Sample:
-        return timed(pages, hashed)
-
+    pages = bench.plan.scaled(5_000, 200)
     return [
         await compare(
-            "presign-20", "pages/s", measure, bench.plan, peer="one sha256 and one hmac each", limit=limit, at_least=0.5
+            "presign-20", "pages/s", partial(timed, pages, signed), bench.plan, peer="one sha256 and one hmac each",
+            limit=partial(timed, pages, hashed), at_least=0.5,
         )
-    ]
+    ]  # fmt: skip

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 from stories_embedded.testing import Realm
 from stories_shared.events.cloudevents import SERVICES
-from stories_shared.testing import eventually
 
 from ..bench import Bench
-from ..processes import READY_S, Process, get, start_service
+from ..processes import Process, start_service
 from ..registry import figure
 from ..results import Bound, Result, Sample
 from ..services import init
@@ -29,7 +28,7 @@ async def start_idle(bench: Bench) -> Sequence[Result]:
             began = time.monotonic()
             process = start_service(service, settings)
             processes.append((service, process, 0.0))
-            await ready(process)
+            await process.ready()
             processes[-1] = service, process, time.monotonic() - began
         idles = await asyncio.gather(*(process.measure_idle(IDLE_S) for _, process, _ in processes))
         results = []
@@ -44,8 +43,3 @@ async def start_idle(bench: Bench) -> Sequence[Result]:
     finally:
         for _, process, _ in processes:
             process.stop()
-
-
-async def ready(process: Process) -> None:
-    """Wait until it is ready."""
-    await eventually(lambda: get(f"{process.url}/readyz") is not None, READY_S)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from statistics import median
 from urllib.parse import urlsplit
@@ -15,12 +15,12 @@ from stories_shared.events.ids import new_id
 from stories_shared.kafka.publisher import Publisher
 from stories_shared.mongo.client import Document
 
-from ..bench import Bench
-from ..load import get_request, under_load
+from ..bench import VIEWERS, Bench
+from ..load import request, under_load
 from ..processes import Process
 from ..registry import figure
 from ..results import Bound, Result, Sample, percentiles
-from ..services import insert, publishing, services
+from ..services import follow_edge, follow_list, insert, publishing, services
 
 FOLLOWERS = (1_000, 100_000, 1_000_000)
 SAMPLED, TRAYS, WATCHERS = 100, 500, 4
@@ -32,16 +32,17 @@ NOTE = "100 followers polled over four connections, reading them included; follo
 @figure("visible")
 async def visible(bench: Bench) -> Sequence[Result]:
     """A story from its event in Kafka to its followers' trays, while 500 trays/s are read; beside a row for each."""
-    sizes = {f"star{number}": max(SAMPLED, int(number * bench.plan.scale)) for number in FOLLOWERS}
+    sizes = {f"star{number}": bench.plan.scaled(number, SAMPLED) for number in FOLLOWERS}
+    at = truncate_to_ms(system_now())
     async with services(bench, "feed") as (realm, running), publishing(realm, "ingest") as publisher:
         feed = running["feed"]
         for author, size in sizes.items():
-            await insert(feed.mongo["choices"], follow_lists(author, size))
-            await insert(feed.mongo["edges"], edges(author, size))
+            followers = [f"{author}-{n}" for n in range(size)]
+            await insert(feed.mongo["choices"], (follow_list(each, [author]) for each in followers))
+            await insert(feed.mongo["edges"], (follow_edge(each, author, at) for each in followers))
         await feed.mongo.ensure("bare")
-        readers = [
-            get_request(feed.process, "/v1/tray", bench.servers.token(f"star{FOLLOWERS[0]}-{n}")) for n in range(64)
-        ]
+        tokens = [bench.servers.token(f"star{FOLLOWERS[0]}-{n}") for n in range(VIEWERS)]
+        readers = [request(feed.process, "GET", "/v1/tray", token) for token in tokens]
         times: dict[str, list[float]] = {author: [] for author in sizes}
         rates: list[float] = []
         async with under_load(feed.process, readers, TRAYS), watching(feed.process) as watch:
@@ -53,7 +54,7 @@ async def visible(bench: Bench) -> Sequence[Result]:
                     if number:  # the first warms up
                         times[author] += took
         for _ in range(bench.plan.rounds):
-            rows, began = rows_of(max(AT_ONCE, int(ROWS * bench.plan.scale))), time.monotonic()
+            rows, began = rows_of(bench.plan.scaled(ROWS, AT_ONCE)), time.monotonic()
             for first in range(0, len(rows), AT_ONCE):
                 await feed.mongo["bare"].insert_many(rows[first : first + AT_ONCE])
             rates.append(len(rows) / (time.monotonic() - began))
@@ -88,14 +89,14 @@ class Watch:
 
     async def __call__(self, publisher: Publisher, story: StoryPosted, tokens: Sequence[str]) -> list[float]:
         """Publish the story; the seconds from then until each tray showed it."""
-        unseen = deque(get_request(self.process, "/v1/tray", token) for token in tokens)
+        unseen = deque(request(self.process, "GET", "/v1/tray", token) for token in tokens)
         shown, took = f'"latest_at":"{rfc3339(story.posted_at)}"'.encode(), list[float]()
         began = time.perf_counter()
 
         async def poll(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while unseen:
-                request = unseen.popleft()
-                writer.write(request)
+                asked = unseen.popleft()
+                writer.write(asked)
                 head = await reader.readuntil(b"\r\n\r\n")
                 body = await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r", 1)[0]))
                 if shown in body:
@@ -103,7 +104,7 @@ class Watch:
                 elif time.perf_counter() - began > 30:
                     raise TimeoutError(f"{story.author_id} is not in a tray: {body[:300]!r}")
                 else:
-                    unseen.append(request)
+                    unseen.append(asked)
 
         await asyncio.gather(publisher.publish(story), *(poll(*stream) for stream in self.streams))
         return took
@@ -119,19 +120,6 @@ async def watching(process: Process) -> AsyncIterator[Watch]:
     finally:
         for _, writer in streams:
             writer.close()
-
-
-def follow_lists(author: str, size: int) -> Iterator[Document]:
-    """The lists of followers of one author."""
-    for n in range(size):
-        yield {"_id": f"{author}-{n}", "following": [author], "n": 1, "size": 1, "list_id": new_id()}
-
-
-def edges(author: str, size: int) -> Iterator[Document]:
-    """The edges of these followers."""
-    at, fields = truncate_to_ms(system_now()), {"kind": "follow", "target": author, "requested": True, "on": True}
-    for n in range(size):
-        yield {"_id": f"follow/{author}-{n}/{author}", "user": f"{author}-{n}", "at": at, **fields}
 
 
 def rows_of(number: int) -> list[Document]:

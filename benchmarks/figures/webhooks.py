@@ -1,16 +1,13 @@
 """Webhook deliveries to ten endpoints, one of which hangs, beside none that does."""
 
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 from stories_embedded.ports import free_port
-from stories_embedded.testing import Realm
 from stories_shared.clock import system_now, truncate_to_ms
 from stories_shared.events import UserMentioned
 from stories_shared.events.ids import new_id
@@ -18,12 +15,13 @@ from stories_shared.events.outgoing import OutgoingEvent
 from stories_shared.testing import eventually
 
 from ..bench import Bench
-from ..processes import READY_S, Process, get, start
+from ..engagement import Engagement, engagement
+from ..processes import Process, get, start
 from ..registry import figure
-from ..results import Result, Sample, compare
-from .views import Engagement
+from ..results import Cost, Result, Sample, compare
 
 ENDPOINTS, EVENTS = 10, 300
+EVENT_NAMES = [UserMentioned.topic]
 RECEIVER = """
 import asyncio, json, sys
 counts = {}
@@ -55,10 +53,10 @@ asyncio.run(main())
 @figure("webhooks")
 async def webhooks(bench: Bench) -> Sequence[Result]:
     """Deliveries to nine endpoints while a tenth hangs, beside nine while the tenth responds."""
-    number, port = max(100, int(EVENTS * bench.plan.scale)), free_port(set())
+    number, port = bench.plan.scaled(EVENTS, 100), free_port(set())
     receiver = start([sys.executable, "-c", RECEIVER, str(port)], port=port)
     try:
-        await eventually(lambda: get(f"{receiver.url}/counts") is not None, READY_S)
+        await receiver.ready("/counts")
         async with (
             endpoints(bench, receiver, "one", hanging=True) as one,
             endpoints(bench, receiver, "none", hanging=False) as none,
@@ -91,13 +89,10 @@ class Endpoints:
         at = truncate_to_ms(system_now())
         events = [UserMentioned(story_id=new_id(), author_id="ann", user_id=f"user{n}", at=at) for n in range(number)]
         self.before += number
-        process = self.service.process
-        used, began = process.cpu_s() + self.service.mongod.cpu_s(), time.monotonic()
+        cost = Cost(self.service.process.cpu_s, self.service.mongod.cpu_s)
         await self.service.publisher.publish_all([OutgoingEvent(event) for event in events])
         await eventually(self.complete, 300)
-        took, used = time.monotonic() - began, process.cpu_s() + self.service.mongod.cpu_s() - used
-        deliveries = number * (ENDPOINTS - 1)
-        return Sample(deliveries / took, used / deliveries * 1e6)
+        return cost.sample(number * (ENDPOINTS - 1))
 
     def complete(self) -> bool:
         """Whether each of the nine has got everything so far."""
@@ -108,16 +103,13 @@ class Endpoints:
 @asynccontextmanager
 async def endpoints(bench: Bench, receiver: Process, name: str, *, hanging: bool) -> AsyncIterator[Endpoints]:
     """A running service with ten endpoints; the last one hangs or responds."""
-    service = Engagement(bench, bench.settings(Realm(bench.servers), WEBHOOKS_ALLOW_PRIVATE="true"))
-    await service.start()
-    try:
-        admin = {"Authorization": f"Bearer {bench.servers.token('admin', roles=['admin'])}"}
-        async with httpx.AsyncClient(base_url=service.process.url, headers=admin, trust_env=False) as http:
-            for n in range(ENDPOINTS):
-                path = f"{name}-hangs" if hanging and n == ENDPOINTS - 1 else f"{name}{n}"
-                url = f"http://127.0.0.1:{urlsplit(receiver.url).port}/{path}"
-                made = await http.post("/v1/admin/webhooks", json={"url": url, "events": ["user-mentioned"]})
-                made.raise_for_status()
+    admin = {"Authorization": f"Bearer {bench.servers.token('admin', roles=['admin'])}"}
+    async with (
+        engagement(bench, WEBHOOKS_ALLOW_PRIVATE="true") as service,
+        httpx.AsyncClient(base_url=service.process.url, headers=admin, trust_env=False) as http,
+    ):
+        for n in range(ENDPOINTS):
+            path = f"{name}-hangs" if hanging and n == ENDPOINTS - 1 else f"{name}{n}"
+            made = await http.post("/v1/admin/webhooks", json={"url": f"{receiver.url}/{path}", "events": EVENT_NAMES})
+            made.raise_for_status()
         yield Endpoints(service, receiver, name)
-    finally:
-        await service.close()
