@@ -94,10 +94,7 @@ class DataDir:
 
     def write(self, state: StackState) -> None:
         """Replace the state file atomically."""
-        part = self.path / "stack.json.new"
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(asdict(state), file, indent=1)
-        part.replace(self.path / "stack.json")
+        write_private(self.path / "stack.json", json.dumps(asdict(state), indent=1))
 
     def clear_state(self) -> None:
         """Remove the state file of an earlier stack."""
@@ -119,3 +116,12 @@ class DataDir:
             return StackState(**{**found, "processes": [ProcessState(**each) for each in found["processes"]]})
         except (OSError, ValueError, TypeError, KeyError):
             return None
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file atomically, never readable by others."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    part.replace(path)

@@ -1,12 +1,12 @@
 """The secrets of one stack: generated once, kept in its data folder, readable only by their owner."""
 
 import json
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .data_dir import write_private
 from .s3 import S3Keys
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class StackKeys:
 
         if not self._private.exists():
             pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            _write(self._private, pem.decode())
+            write_private(self._private, pem.decode())
         if not self._secrets.exists():
             made = {
                 "kid": secrets.token_hex(4),
@@ -53,9 +53,10 @@ class StackKeys:
                 "s3_access_key": secrets.token_hex(8),
                 "s3_secret_key": secrets.token_hex(20),
             }
-            _write(self._secrets, json.dumps(made))
+            write_private(self._secrets, json.dumps(made))
         public = json.loads(OKPAlgorithm.to_jwk(self._key().public_key()))
-        _write(self.jwks, json.dumps({"keys": [{**public, "kid": self._read()["kid"], "alg": "EdDSA", "use": "sig"}]}))
+        key = {**public, "kid": self._read()["kid"], "alg": "EdDSA", "use": "sig"}
+        write_private(self.jwks, json.dumps({"keys": [key]}))
 
     def s3(self) -> S3Keys:
         """The keys of the object store."""
@@ -109,12 +110,3 @@ class StackKeys:
         from stories_shared.auth.dev_tokens import read_key
 
         return read_key(self._private.read_bytes())
-
-
-def _write(path: Path, text: str) -> None:
-    """Write atomically, never readable by others."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    part.replace(path)
