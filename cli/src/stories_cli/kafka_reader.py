@@ -34,12 +34,6 @@ class TopicReader:
         """Every partition of the existing ones of these topics."""
         return [partition for topic in topics for partition in self._partitions.get(topic, ())]
 
-    async def size(self, topics: Iterable[str]) -> int:
-        """An upper bound of the number of records; compaction leaves fewer."""
-        partitions = self.partitions(topics)
-        first, ends = await self._reader.beginning_offsets(partitions), await self._reader.end_offsets(partitions)
-        return sum(ends[each] - first[each] for each in partitions)
-
     async def ends(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
         """The current end offsets of these topics, by topic and partition."""
         ends = await self._reader.end_offsets(self.partitions(topics))

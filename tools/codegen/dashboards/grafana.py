@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 WIDTH = 24  # columns of Grafana's grid
@@ -65,7 +65,6 @@ class Dashboard:
     description: str
     rows: Sequence[Row]
     job: str | None = None
-    tags: Sequence[str] = field(default=(TAG,))
 
     def text(self) -> str:
         """The JSON for Grafana's file provider and API."""
@@ -77,7 +76,7 @@ class Dashboard:
             "uid": self.uid,
             "title": self.title,
             "description": self.description,
-            "tags": list(self.tags),
+            "tags": [TAG],
             "schemaVersion": SCHEMA_VERSION,
             "editable": False,
             "graphTooltip": 1,
