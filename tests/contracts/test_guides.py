@@ -12,7 +12,7 @@ from stories_embedded.paths import CHECKOUT
 from stories_shared.rollout.file import parse
 
 from ..journeys.world import World
-from .documented import FENCE, Reader
+from .page_examples import FENCE, Reader
 from .test_readme import section, with_new_users
 
 DOCS = CHECKOUT / "docs"
