@@ -28,7 +28,7 @@ from stories_ingest.usecases.archive import (
 )
 from stories_ingest.usecases.deletions import DeleteStory
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
-from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
+from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, ReleaseHolds
 from stories_ingest.usecases.sweeps import EraseMissedExpiries, SweepObjects
 from stories_shared.errors import Unavailable
 from stories_shared.events import StoryDeleted, StoryErased, StoryExpired, StoryHeld
@@ -53,8 +53,8 @@ class Env:
         end = ExpireStory(self.stories, self.archive, self.bucket, self.now, self.is_on)
         holds = MemoryHolds()
         unless_held = EraseUnlessHeld(self.bucket, holds, self.now)
-        let_go = LetGo(self.bucket, holds, self.publisher, self.now)
-        self.hold_media = HoldMedia(holds, let_go, self.now)
+        release_holds = ReleaseHolds(self.bucket, holds, self.publisher, self.now)
+        self.hold_media = HoldMedia(holds, release_holds, self.now)
         self.repeat = RepeatErasure(
             self.stories, EraseArchived(self.archive, self.bucket, self.publisher, self.now), self.now
         )
@@ -65,7 +65,7 @@ class Env:
         self.end_deleted = EndDeleted(*stores, erase, self.now, self.erase_archived)
         self.delete_story = DeleteStory(*stores, self.now, self.archive, self.erase_archived)
         self.delete = DeleteArchived(self.archive, self.erase_archived)
-        self.erase_account = EraseAccount(self.stories, *stores, let_go, self.now, self.erase_archived)
+        self.erase_account = EraseAccount(self.stories, *stores, release_holds, self.now, self.erase_archived)
 
     async def add(self, author_id="ann", **fields):
         """A live story of an author who keeps stories."""

@@ -22,7 +22,7 @@ from stories_ingest.usecases.archive import EraseArchived, ExpireStory
 from stories_ingest.usecases.deletions import DeleteStory
 from stories_ingest.usecases.endings import RECHECK_AFTER, EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.event_mapping import story_posted
-from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
+from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, ReleaseHolds
 from stories_ingest.usecases.republish_stale import RepublishIfStale
 from stories_ingest.usecases.stories import CancelStory
 from stories_ingest.usecases.sweeps import PAGE, DiscardOverdue, EraseMissedExpiries, RecheckErasures, SweepObjects
@@ -49,8 +49,8 @@ class Env:
         self.endings = MemoryRelay(self.stories)
         self.holds, archive = MemoryHolds(), self.stories.archive
         unless_held = EraseUnlessHeld(self.bucket, self.holds, self.now)
-        self.let_go = LetGo(self.bucket, self.holds, self.publisher, self.now)
-        self.hold = HoldMedia(self.holds, self.let_go, self.now)
+        self.release_holds = ReleaseHolds(self.bucket, self.holds, self.publisher, self.now)
+        self.hold = HoldMedia(self.holds, self.release_holds, self.now)
         erase = EraseMedia(unless_held, self.stories, archive, self.publisher, self.publisher, self.now)
         end = ExpireStory(self.stories, archive, self.bucket, self.now, is_on=self.archive_is_on)
         self.erase_archived = EraseArchived(archive, self.bucket, self.publisher, self.now)
@@ -60,7 +60,7 @@ class Env:
         self.cancel = CancelStory(self.stories, self.bucket, self.stories, self.now)
         self.republish = RepublishIfStale(self.stories, self.publisher, self.publisher)
         account = EraseAccount(
-            self.stories, self.stories, self.bucket, self.endings, self.let_go, self.now, self.erase_archived
+            self.stories, self.stories, self.bucket, self.endings, self.release_holds, self.now, self.erase_archived
         )
         self.erase_user = EraseUser("ingest", self.stories.erased_users, account, self.publisher.publish, self.now)
         self.discard = DiscardOverdue(self.stories, self.stories, self.bucket, self.now)
@@ -497,7 +497,7 @@ async def test_media_of_a_reported_story_is_kept_until_the_decision(env):
     for _ in range(2):
         await env.deleted(deleted(story.id), is_internal=True)
     await env.sweep()
-    await env.let_go()
+    await env.release_holds()
     assert (len(env.bucket.objects), erasures(env)) == (2, [("media", NOW + timedelta(days=7))] * 2)
     await reported(env, story, until=timedelta(0), at=NOW - timedelta(seconds=1))  # older than the hold
     assert len(env.bucket.objects) == 2
@@ -508,15 +508,15 @@ async def test_media_of_a_reported_story_is_kept_until_the_decision(env):
     assert erasures(env)[3:] == [("media", None), ("moderation", None)]
 
 
-async def test_media_is_let_go_without_a_decision_when_its_time_is_over(env):
+async def test_media_is_released_without_a_decision_when_its_time_is_over(env):
     story = env.add(live())
     await reported(env, story, until=timedelta(days=3))
     env.now.at = story.posted.expires_at + timedelta(seconds=1)
     await env.expire(expired(story))
     assert len(env.bucket.objects) == 2
     env.now.at = NOW + timedelta(days=3)
-    await env.let_go()
-    await env.let_go()
+    await env.release_holds()
+    await env.release_holds()
     assert (env.bucket.objects, [store for store, _ in erasures(env)]) == ({}, ["media", "moderation"])
 
 
@@ -552,6 +552,6 @@ async def test_what_a_crash_left_of_held_media_is_moved_or_erased_later(env):
     assert (len(env.bucket.objects), erasures(env)) == (2, [("media", NOW + timedelta(days=7))])
     env.bucket.objects |= {key.replace("held/", "stories/"): data for key, data in env.bucket.objects.items()}
     env.now.at = NOW + timedelta(days=7)
-    await env.let_go()
+    await env.release_holds()
     await env.deleted(deleted(story.id), is_internal=True)
     assert env.bucket.objects == {}

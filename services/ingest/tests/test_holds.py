@@ -38,7 +38,7 @@ def held(story_id, until=LATER, at=NOW, author_id="ann"):
     return StoryHeld(story_id=story_id, author_id=author_id, until=until, at=at)
 
 
-async def test_latest_event_counts_and_none_once_it_was_let_go(holds):
+async def test_latest_event_counts_and_none_once_it_was_released(holds):
     story_id = new_id()
     assert await holds.find(story_id) == []
     for until, at in ((LATER, NOW), (NOW, NOW - timedelta(hours=1)), (NOW, NOW)):
@@ -48,18 +48,18 @@ async def test_latest_event_counts_and_none_once_it_was_let_go(holds):
     await holds.put(held(story_id, decided_at, decided_at))
     assert await holds.due(NOW, 10) == []
     (due,) = await holds.due(decided_at, 10)
-    await holds.let_go(due, decided_at)
+    await holds.release(due, decided_at)
     await holds.put(held(story_id, LATER, LATER))
     assert await holds.find(story_id) == [Hold(story_id, None, kept=False)]
     assert await holds.due(LATER, 10) == []
 
 
-async def test_what_is_kept_meanwhile_is_not_let_go_unerased(holds):
+async def test_what_is_kept_meanwhile_is_not_released_unerased(holds):
     story_id = new_id()
     await holds.put(held(story_id))
     (read_before,) = await holds.find(story_id)
     assert await holds.keep(story_id, NOW)
-    await holds.let_go(read_before, LATER)
+    await holds.release(read_before, LATER)
     (due,) = await holds.due(LATER, 10)
     assert due == Hold(story_id, LATER, kept=True)
     assert not await holds.keep(story_id, LATER)
@@ -79,7 +79,7 @@ async def test_no_author_id_remains_and_a_late_event_holds_nothing(mongo):
     await mongo[ERASED_USERS].insert_one({"_id": "eve", "at": NOW})
     await holds.put(held(new_id(), author_id="eve"))
     await holds.put(held(story_id))
-    await holds.let_go((await holds.find(story_id))[0], LATER)
+    await holds.release((await holds.find(story_id))[0], LATER)
     kept = await mongo[HOLDS].find({}).to_list(None)
     assert [(each["_id"], "author_id" in each) for each in kept] == [(story_id, False)]
 

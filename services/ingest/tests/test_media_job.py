@@ -109,7 +109,7 @@ async def test_story_cancelled_during_the_job_leaves_no_object(bench):
     story = bench.published()
     now = bench.now()
 
-    async def transcode(source, claimed, split, into, progress):
+    async def transcode(source, declared, split, into, progress):
         await bench.stories.transact(story.id, lambda snapshot: transitions.cancel(snapshot, now))
         await asyncio.Event().wait()
 
@@ -120,10 +120,10 @@ async def test_story_cancelled_during_the_job_leaves_no_object(bench):
 async def test_worker_with_an_expired_lease_posts_nothing(bench):
     story = bench.published()
 
-    async def stalled(source, claimed, split, into, progress):
+    async def stalled(source, declared, split, into, progress):
         bench.now.forward(seconds=LEASE.total_seconds())
         assert (await bench.worker("other")()).result == "posted"
-        return await bench.transcoder(source, claimed, split, into, progress)
+        return await bench.transcoder(source, declared, split, into, progress)
 
     done = await bench.worker(transcode=stalled, renew_every_s=60)()
     posted = (await bench.stories.find(story.id)).posted
@@ -214,7 +214,7 @@ async def test_job_that_crashes_processes_is_retried_with_backoff(bench):
 async def test_stopped_worker_releases_its_job(bench):
     story = bench.published()
 
-    async def forever(source, claimed, split, into, progress):
+    async def forever(source, declared, split, into, progress):
         await asyncio.Event().wait()
 
     working = asyncio.ensure_future(bench.worker(transcode=forever)())
@@ -230,12 +230,12 @@ async def test_lease_renewal_stores_the_progress(bench):
     story = bench.published()
     jobs = []
 
-    async def transcode(source, claimed, split, into, progress):
+    async def transcode(source, declared, split, into, progress):
         progress(0.5)
         bench.now.forward(seconds=5)
         await asyncio.sleep(0.05)
         jobs.append((await bench.stories.find(story.id)).job)
-        return await bench.transcoder(source, claimed, split, into, progress)
+        return await bench.transcoder(source, declared, split, into, progress)
 
     await bench.worker(transcode=transcode)()
     assert (jobs[0].progress, jobs[0].lease_until) == (0.45, NOW + timedelta(seconds=5) + LEASE)

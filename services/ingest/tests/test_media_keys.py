@@ -59,7 +59,7 @@ async def test_made_up_kind_of_object_is_stored_kept_while_live_and_erased() -> 
     bucket.upload(story.id)
     stories.add(replace(story, job=replace(story.job, etag="media")))
 
-    async def transcode(source, claimed, split, into, progress):
+    async def transcode(source, declared, split, into, progress):
         for name in media_of_tomorrow().keys:
             (into / name).write_bytes(b"x")
         return [MediaPart(media=media_of_tomorrow())]

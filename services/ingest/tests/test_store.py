@@ -624,7 +624,7 @@ async def run_shared_queries(mongo):
     assert [hold.story_id for hold in await holds.find(held)] == [held]
     await holds.end_all_of("ann", NOW, NOW)
     for hold in await holds.due(NOW, 10):
-        await holds.let_go(hold, NOW)
+        await holds.release(hold, NOW)
     await holds.kept()
     marks = MongoErasedUsers(mongo, lambda: NOW)
     await marks.finish(await marks.mark("ann", NOW, "receipt", NOW), LATER)

@@ -63,7 +63,7 @@ from stories_ingest.usecases.deletions import DeleteAllStories, DeleteStory
 from stories_ingest.usecases.drafts import CreateStory, RenewForm, RepostStory, UploadForm
 from stories_ingest.usecases.endings import EndDeleted, EndExpired, EraseMedia
 from stories_ingest.usecases.highlights import ReadHighlights, WriteHighlights
-from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, LetGo
+from stories_ingest.usecases.holds import EraseUnlessHeld, HoldMedia, ReleaseHolds
 from stories_ingest.usecases.me import ListStories, ReadQuota, ReadStory
 from stories_ingest.usecases.post_scheduled import PostScheduled
 from stories_ingest.usecases.republish_stale import RepublishIfStale
@@ -154,9 +154,9 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     expire = ExpireStory(stories, archive, bucket, now, settings.archive)
     erase_archived = EraseArchived(archive, bucket, publisher, now)
     unless_held = EraseUnlessHeld(bucket, holds, now)
-    let_go = LetGo(bucket, holds, publisher, now)
+    release_holds = ReleaseHolds(bucket, holds, publisher, now)
     erase = EraseMedia(unless_held, cleanup, archive, publisher, tombstones, now)
-    erase_account = EraseAccount(cleanup, stories, bucket, endings, let_go, now, erase_archived)
+    erase_account = EraseAccount(cleanup, stories, bucket, endings, release_holds, now, erase_archived)
     erase_user = EraseUser(SERVICE, MongoErasedUsers(mongo, now), erase_account, publisher.publish, now)
 
     async def reload_policy() -> None:
@@ -189,7 +189,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     periodic("archive-switch", A_SECOND * 60, exclusive("archive-switch", empty_archive))
     periodic("unfinished-uploads", sweep_every, exclusive("unfinished-uploads", bucket.abort_uploads))
     periodic("missed-expiries", A_SECOND * 60, exclusive("missed-expiries", missed_expiries))
-    periodic("release-holds", A_SECOND, exclusive("release-holds", let_go))
+    periodic("release-holds", A_SECOND, exclusive("release-holds", release_holds))
     periodic("erase-users", RESUME_EVERY, erase_user.resume)
     periodic("recheck-erasures", A_SECOND * 5, exclusive("recheck-erasures", recheck))
     periodic("partition-counts", PARTITION_COUNTS_EVERY, partial(tombstones.record_partition_count, StoryPosted))
@@ -249,7 +249,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
             erase_user,
             SuspendUser(cleanup.suspend, now),
             access_edges,
-            HoldMedia(holds, let_go, now),
+            HoldMedia(holds, release_holds, now),
             RepeatErasure(stories, erase_archived, now),
             metrics,
         ),
@@ -283,8 +283,8 @@ def start_workers(
             jobs=MongoJobs(runtime.mongo),
             stories=stories,
             bucket=bucket,
-            transcode=lambda source, claimed, split, into, progress: media.make(
-                source, claimed, split, limits, into, progress
+            transcode=lambda source, declared, split, into, progress: media.make(
+                source, declared, split, limits, into, progress
             ),
             scratch=partial(counted_scratch_folder, metrics),
             posted=posted,

@@ -50,10 +50,10 @@ def transcode(into: Path) -> Transcode:
     """`await transcode(source)` returns the output parts, whose files are all that is new in the folder."""
 
     async def transcode(
-        source: Path, claimed: str = "video/mp4", split: bool = True, bounds: MediaLimits | None = None
+        source: Path, declared: str = "video/mp4", split: bool = True, bounds: MediaLimits | None = None
     ) -> list[Output]:
         before = names_in(into)
-        parts = await make(source, claimed, split, bounds or MediaLimits(), into, lambda fraction: None)
+        parts = await make(source, declared, split, bounds or MediaLimits(), into, lambda fraction: None)
         assert set(names_in(into)) == {*before, *(name for part in parts for name in part.media.keys)}
         return [Output(part, into) for part in parts]
 
@@ -64,9 +64,9 @@ def transcode(into: Path) -> Transcode:
 def rejection(transcode: Transcode, into: Path) -> Rejection:
     """`await rejection(source)` returns the reason, and asserts that no file remains."""
 
-    async def rejection(source: Path, claimed: str = "video/mp4", **options: Any) -> str:
+    async def rejection(source: Path, declared: str = "video/mp4", **options: Any) -> str:
         with pytest.raises(MediaRefused) as refused:
-            await transcode(source, claimed, **options)
+            await transcode(source, declared, **options)
         assert names_in(into) == []
         return refused.value.reason
 

@@ -490,21 +490,21 @@ def written(path: Path, content: bytes) -> Path:
     return path
 
 
-def claimed(name: str) -> str:
+def declared(name: str) -> str:
     return "video/mp4" if Path(name).suffix in {".mp4", ".mov", ".webm", ".mkv"} else STILLS
 
 
 @pytest.mark.parametrize("case", TAKEN)
 async def test_file_is_accepted_with_the_expected_output(tmp_path: Path, transcode, case: str) -> None:
     name, make, right = TAKEN[case]
-    [output] = await transcode(make(tmp_path / name), claimed(name))
+    [output] = await transcode(make(tmp_path / name), declared(name))
     right.check(output)
 
 
 @pytest.mark.parametrize("case", REFUSED)
 async def test_file_is_refused_with_the_expected_reason(tmp_path: Path, rejection, case: str) -> None:
     name, make, reason = REFUSED[case]
-    assert await rejection(make(tmp_path / name), claimed(name)) == reason
+    assert await rejection(make(tmp_path / name), declared(name)) == reason
 
 
 @pytest.mark.nightly
@@ -523,7 +523,7 @@ def test_chromium_plays_every_clip_and_shows_the_pixels_of_its_source(tmp_path: 
                 "bounds": asdict(MediaLimits()),
                 "source": source,
                 "into": folder,
-                "claimed": "video/mp4",
+                "declared": "video/mp4",
                 "split": True,
             }
             [made] = worker.run(job, lambda _: None)

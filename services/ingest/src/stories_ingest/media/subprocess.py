@@ -25,7 +25,7 @@ _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LD_LIBRARY_P
 
 async def run(
     source: Path,
-    claimed: str | None,
+    declared: str | None,
     split: bool,
     bounds: MediaLimits,
     into: Path,
@@ -33,9 +33,9 @@ async def run(
 ) -> list[dict[str, Any]]:
     """Run one job and move its files into the folder; return what the worker says of them.
 
-    `claimed` is None for a finished clip that lacks smaller renditions.
+    `declared` is None for a finished clip that lacks smaller renditions.
     """
-    job = _job(source, into) | {"claimed": claimed, "split": split, "bounds": asdict(bounds)}
+    job = _job(source, into) | {"declared": declared, "split": split, "bounds": asdict(bounds)}
     output_dir = Path(job["into"])
     try:
         made = await _run_worker(job, bounds, progress)

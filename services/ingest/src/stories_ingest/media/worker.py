@@ -51,15 +51,15 @@ def apply_limits(bounds: MediaLimits, parent: int) -> None:
 
 
 def run(job: dict[str, Any], emit: Emit) -> list[MediaPart] | list[Rendition]:
-    """Run the job: an upload, or a finished clip without `claimed`. Raises `MediaRefused`."""
+    """Run the job: an upload, or a finished clip without `declared`. Raises `MediaRefused`."""
     bounds, source, into = MediaLimits(**job["bounds"]), Path(job["source"]), Path(job["into"])
     progress = _ThrottledProgress(emit)
-    if job["claimed"] is None:
+    if job["declared"] is None:
         from stories_ingest.media.clips import make_smaller
 
         os.nice(_NICENESS)
         return make_smaller(source, bounds, into, progress)
-    if job["claimed"] == BACKGROUND:
+    if job["declared"] == BACKGROUND:
         from stories_ingest.media.backgrounds import make_background
 
         return [make_background(source, bounds, into, progress)]
@@ -67,11 +67,11 @@ def run(job: dict[str, Any], emit: Emit) -> list[MediaPart] | list[Rendition]:
 
     if source.stat().st_size > bounds.max_bytes:
         raise MediaRefused("too_large", f"{source.stat().st_size} bytes")
-    claimed = "video" if job["claimed"] in VIDEOS else "photo" if job["claimed"] in PHOTOS else None
+    declared = "video" if job["declared"] in VIDEOS else "photo" if job["declared"] in PHOTOS else None
     form = sniff(source)
     kind = "video" if form == "mov" or form == "matroska" else "photo"
-    if kind != claimed:
-        raise MediaRefused("type_mismatch", f"claimed {job['claimed']}, is {form}")
+    if kind != declared:
+        raise MediaRefused("type_mismatch", f"claimed {job['declared']}, is {form}")
     if form == "mov" or form == "matroska":
         from stories_ingest.media.clips import make_clips
 

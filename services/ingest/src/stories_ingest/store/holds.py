@@ -1,4 +1,4 @@
-"""Holds on the media of reported stories in MongoDB. `until` is there until it was let go."""
+"""Holds on the media of reported stories in MongoDB. `until` is there until it was released."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class MongoHolds:
         lasting = {"author_id": author_id, "at": {"$lte": at}, "until": {"$gt": now}}
         await self.mongo[HOLDS].update_many(lasting, {"$set": {"until": now}})
 
-    async def let_go(self, hold: Hold, now: datetime) -> None:
+    async def release(self, hold: Hold, now: datetime) -> None:
         unchanged = {"_id": hold.story_id, "until": {"$lte": now}, "kept_at": {"$exists": hold.kept}}
         await self.mongo[HOLDS].update_one(unchanged, {"$unset": {"until": "", "author_id": ""}})
 

@@ -15,15 +15,13 @@ from stories_ingest.domain import transitions
 from stories_ingest.domain.errors import NoSuchStory
 from stories_ingest.usecases.archive import EraseArchived
 from stories_ingest.usecases.endings import RECHECK_AFTER
-from stories_ingest.usecases.holds import LetGo
+from stories_ingest.usecases.holds import ReleaseHolds
 from stories_ingest.usecases.ports import CleanupRepository, OutboxRelay, StoryObjects, StoryRepository
 
 PAGE = 100
 """Stories per query."""
 CONCURRENCY = 4
 """Stories of an account that are erased concurrently."""
-
-
 REPLAY_LIMIT = timedelta(days=30)
 """Older events are skipped: the mark of an account erased since may be gone."""
 
@@ -39,7 +37,7 @@ class EraseAccount:
     stories: StoryRepository
     objects: StoryObjects
     endings: OutboxRelay
-    let_go: LetGo
+    release_holds: ReleaseHolds
     now: Clock
     erase_archived: EraseArchived
 
@@ -57,7 +55,7 @@ class EraseAccount:
                     )
         while story_ids := await self.cleanup.unerased(user_id, at, PAGE):
             await gather_limited(self._erase, story_ids, CONCURRENCY)
-        await self.let_go.all_of(user_id, at)
+        await self.release_holds.all_of(user_id, at)
         await self.erase_archived.of_author(user_id, at)
         await self.cleanup.delete_user_records(user_id, at)
 

@@ -84,8 +84,8 @@ class EraseMedia:
             )
             for story_id in story_ids
         ]
-        let_go = (hold for hold in holds.values() if hold.until is None)  # its confirmation may have been lost
-        events += (StoryErased(story_id=hold.story_id, store="moderation", erased_at=at) for hold in let_go)
+        released = (hold for hold in holds.values() if hold.until is None)  # its confirmation may have been lost
+        events += (StoryErased(story_id=hold.story_id, store="moderation", erased_at=at) for hold in released)
         await self.publisher.publish_all(map(OutgoingEvent, events))
         await self.tombstones.publish_tombstones(StoryPosted, once)
 

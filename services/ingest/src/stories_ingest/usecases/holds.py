@@ -20,7 +20,7 @@ PAGE = 20
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A hold on a story's media. `until` is None once it was let go; `kept`: whether media were moved."""
+    """A hold on a story's media. `until` is None once it was released; `kept`: whether media were moved."""
 
     story_id: str
     until: datetime | None
@@ -35,7 +35,7 @@ class HoldRepository(Protocol):
     """Stores holds."""
 
     async def put(self, event: StoryHeld) -> None:
-        """Begin a hold or change its time; the latest event counts, and none once it was let go."""
+        """Begin a hold or change its time; the latest event counts, and none once it was released."""
 
     async def find(self, *story_ids: str) -> Sequence[Hold]:
         """The holds of these stories."""
@@ -44,12 +44,12 @@ class HoldRepository(Protocol):
         """Record that media are kept; False if the hold is over."""
 
     async def due(self, now: datetime, limit: int) -> Sequence[Hold]:
-        """Holds that are over and were not let go."""
+        """Holds that are over and were not released."""
 
     async def end_all_of(self, author_id: str, at: datetime, now: datetime) -> None:
         """End the holds on an author's stories that began until `at`."""
 
-    async def let_go(self, hold: Hold, now: datetime) -> None:
+    async def release(self, hold: Hold, now: datetime) -> None:
         """Record that nothing is kept any more, unless something has been kept since the hold was read."""
 
 
@@ -79,11 +79,11 @@ class EraseUnlessHeld:
         if hold.lasts(now) and await self.bucket.copy_to_held(hold.story_id):
             await self.holds.keep(hold.story_id, now)
         if not any(each.lasts(self.now()) for each in await self.holds.find(hold.story_id)):
-            await self.bucket.erase_held(hold.story_id)  # let go meanwhile, perhaps before the copy was complete
+            await self.bucket.erase_held(hold.story_id)  # released meanwhile, perhaps before the copy was complete
 
 
 @dataclass(frozen=True, slots=True)
-class LetGo:
+class ReleaseHolds:
     """Erases what was kept, and confirms that as the store `moderation`."""
 
     bucket: MediaBucket
@@ -92,24 +92,24 @@ class LetGo:
     now: Clock
 
     async def __call__(self) -> bool:
-        """Let go of what is due; return whether there may be more."""
+        """Release what is due; return whether there may be more."""
         due = await self.holds.due(self.now(), PAGE)
         for hold in due:
-            await self._let_go(hold)
+            await self._release(hold)
         return len(due) == PAGE
 
     async def all_of(self, author_id: str, at: datetime) -> None:
-        """Let go of everything kept of an author's stories that were reported until `at`. Raises Unavailable."""
+        """Release everything kept of an author's stories that were reported until `at`. Raises Unavailable."""
         await self.holds.end_all_of(author_id, at, truncate_to_ms(self.now()))
         while await self():
             pass
 
-    async def _let_go(self, hold: Hold) -> None:
+    async def _release(self, hold: Hold) -> None:
         await self.bucket.erase_held(hold.story_id)
         if hold.kept:
             at = truncate_to_ms(self.now())
             await self.publisher.publish(StoryErased(story_id=hold.story_id, store="moderation", erased_at=at))
-        await self.holds.let_go(hold, truncate_to_ms(self.now()))
+        await self.holds.release(hold, truncate_to_ms(self.now()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,11 @@ class HoldMedia:
     """Handles `story-held`."""
 
     holds: HoldRepository
-    let_go: LetGo
+    release_holds: ReleaseHolds
     now: Clock
 
     async def __call__(self, event: StoryHeld) -> None:
-        """Begin a hold, or let go once it is decided. Raises Unavailable."""
+        """Begin a hold, or release it once it is decided. Raises Unavailable."""
         await self.holds.put(event)
         if event.until <= self.now():
-            await self.let_go()
+            await self.release_holds()

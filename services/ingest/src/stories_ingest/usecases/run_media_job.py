@@ -41,7 +41,7 @@ CONCURRENT_UPLOADS = 4
 
 
 Transcoder = Callable[[Path, str, bool, Path, Callable[[float], None]], Awaitable[Sequence[MediaPart]]]
-"""Transcodes an upload of a claimed type, in parts if it may be split, into a folder, and reports its progress.
+"""Transcodes an upload of a declared type, in parts if it may be split, into a folder, and reports its progress.
 
 The finished parts come in order; the keys of their media are names of files in the folder. Raises MediaRefused,
 MachineFault, WorkerCrashed.
@@ -198,10 +198,10 @@ class RunMediaJob:
         assert story.job is not None, "a claimed story has a job"
         async with self.scratch() as scratch:
             upload = scratch / "upload"
-            claimed_type = await self._fetch(story, upload)
+            declared_type = await self._fetch(story, upload)
             output_dir = scratch / "made"
             output_dir.mkdir()
-            outputs = await self.transcode(upload, claimed_type, story.split, output_dir, claimed.set_progress)
+            outputs = await self.transcode(upload, declared_type, story.split, output_dir, claimed.set_progress)
             parts = await self._write(claimed, outputs, output_dir)
         changes = await self.stories.transact(
             story.id, lambda snapshot: transitions.go_live(snapshot, claimed.worker, parts, truncate_to_ms(self.now()))

@@ -41,7 +41,7 @@ class MemoryHolds:
             if event.author_id == author_id and event.at <= at and event.until > now:
                 self.events[story_id] = msgspec.structs.replace(event, until=now)
 
-    async def let_go(self, hold: Hold, now: datetime) -> None:  # noqa: ARG002
+    async def release(self, hold: Hold, now: datetime) -> None:  # noqa: ARG002
         if (hold.story_id in self.kept) == hold.kept:
             self.over.add(hold.story_id)
 

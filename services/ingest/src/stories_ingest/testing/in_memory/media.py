@@ -22,7 +22,7 @@ class FakeTranscoder:
     before: Callable[[], object] = lambda: None
 
     async def __call__(
-        self, source: Path, claimed: str, split: bool, into: Path, progress: Callable[[float], None]
+        self, source: Path, declared: str, split: bool, into: Path, progress: Callable[[float], None]
     ) -> Sequence[MediaPart]:
         self.before()
         progress(0.5)
