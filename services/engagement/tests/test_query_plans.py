@@ -10,7 +10,6 @@ from stories_engagement.domain.access_state import BlockState
 from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.reports import Decision, NewReport, Target
-from stories_engagement.domain.views import count_views
 from stories_engagement.domain.webhooks import Attempt, DeliveryState, Outcome, Webhook
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.builders import NOON, a_record, a_story, a_view, an_access
@@ -41,7 +40,7 @@ async def fill(stores: Stores) -> list[str]:
         author = "ann" if n % 2 else "amy"
         await stores.stories.put(a_story(story_id=story_id, posted_at=NOON, author_id=author, **series))
         views = [a_view(story_id, f"v{viewer}", listed=bool(viewer % 5)) for viewer in range(PEOPLE)]
-        await stores.view_store.count(views, lambda context, views=views: count_views(views, context, LATER))
+        await stores.view_store.count(views, lambda: LATER)
         answers = [(f"v{viewer}", layer) for viewer in range(5) for layer in (POLL, QUIZ)]
         await asyncio.gather(
             *(stores.answers.put(an_access(story_id, v), layer, Answer(0), NOON) for v, layer in answers)
@@ -136,9 +135,7 @@ async def use(stores: Stores, ids: list[str]) -> None:
     await stores.user_data.erase_user("v4", LATER)
     await stores.user_data.erase_user("y1", LATER)
     assert [known async for known in stores.stories.live()]
-    await stores.view_store.count(
-        [a_view(new_id(), "v1")], lambda context: count_views([a_view(new_id(), "v1")], context, LATER)
-    )
+    await stores.view_store.count([a_view(new_id(), "v1")], lambda: LATER)
     await stores.stories.find_orphans(LATER, 5)
     for expired in ids[-STORIES // 2 :]:
         await stores.stories.end([expired], "expired")

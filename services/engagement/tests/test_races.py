@@ -15,7 +15,6 @@ from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
 from stories_engagement.domain.reports import Decision, NewReport, Target
-from stories_engagement.domain.views import count_views
 from stories_engagement.store.kinds import ROW_KINDS
 from stories_engagement.store.schema import ENGAGEMENTS, REPORTED, REPORTS, VIEWERS, VIEWS
 from stories_engagement.testing.builders import NOON, a_story, a_view, an_access
@@ -42,7 +41,7 @@ def posted(story_id: str) -> Any:
 
 async def view(stores: Stores, story_id: str, viewer_id: str) -> None:
     views = [a_view(story_id, viewer_id, author_id=None)]
-    await stores.view_store.count(views, lambda context: count_views(views, context, LATER))
+    await stores.view_store.count(views, lambda: LATER)
 
 
 async def answer(stores: Stores, story_id: str, user_id: str) -> None:

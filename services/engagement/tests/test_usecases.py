@@ -18,7 +18,7 @@ from stories_engagement.domain.errors import (
     WrongAnswer,
 )
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.domain.views import Play, ViewerRow, count_views
+from stories_engagement.domain.views import Play, ViewerRow
 from stories_engagement.testing.builders import (
     NOON,
     OUTSIDE,
@@ -209,8 +209,8 @@ async def test_user_erased_during_a_batch_is_erased_after_it(ports: Ports) -> No
     record = a_record(StoryViewed(story_id=ports.story.story_id, viewer_id="bob", viewed_at=NOON))
 
     class Meanwhile(type(view_store)):  # type: ignore[misc]
-        async def count(self, views: Any, rule: Any) -> Any:
-            result = await super().count(views, rule)
+        async def count(self, views: Any, now: Any) -> Any:
+            result = await super().count(views, now)
             await ports.stores.erased_users.mark("bob", NOON, "receipt", NOON)
             return result
 
@@ -223,8 +223,8 @@ async def test_history_off_during_a_batch_unlists_after_it(ports: Ports) -> None
     record = a_record(StoryViewed(story_id=ports.story.story_id, viewer_id="bob", viewed_at=NOON))
 
     class Meanwhile(type(view_store)):  # type: ignore[misc]
-        async def count(self, views: Any, rule: Any) -> Any:
-            result = await super().count(views, rule)
+        async def count(self, views: Any, now: Any) -> Any:
+            result = await super().count(views, now)
             await SetPrivacy(
                 ports.stores.privacy, Unlist(ports.stores.privacy, view_store.unlist_some, ports.now), ports.now
             )("bob", False)
@@ -239,7 +239,7 @@ async def test_history_off_during_a_batch_unlists_after_it(ports: Ports) -> None
 async def test_user_with_many_views_is_unlisted_in_steps_and_hidden_at_once(ports: Ports) -> None:
     view_store, stories = ports.stores.view_store, [new_id() for _ in range(25)]
     views = [a_view(story_id, "bob") for story_id in (*stories, ports.story.story_id)]
-    await view_store.count(views, lambda context: count_views(views, context, ports.now()))
+    await view_store.count(views, ports.now)
     unlist = Unlist(ports.stores.privacy, view_store.unlist_some, ports.now)
     await SetPrivacy(ports.stores.privacy, unlist, ports.now)("bob", False)
     listed = [row for row in view_store.database.rows.values() if row.listed]
@@ -288,7 +288,7 @@ async def test_external_deletion_as_the_author_is_invalid(ports: Ports) -> None:
 async def test_external_erasure_is_capped_and_names_its_receipt(ports: Ports) -> None:
     await StoreStories(ports.stores.stories)([a_record(ports.story)])
     views = [a_view(ports.story.story_id, "bob")]
-    await ports.stores.view_store.count(views, lambda context: count_views(views, context, ports.now()))
+    await ports.stores.view_store.count(views, ports.now)
     event = UserErased(user_id="bob", at=NOON + timedelta(days=1))
     record = a_record(event, source=OUTSIDE, at=NOON)
     erase = ports.erase_user
@@ -372,7 +372,7 @@ async def test_author_reads_insights_until_a_deletion(ports: Ports) -> None:
     await StoreStories(ports.stores.stories)([a_record(ports.story)])
     ports.access_state.post(story_id, live_story_of(ports.story))
     views = [a_view(story_id, "bob")]
-    await ports.stores.view_store.count(views, lambda context: count_views(views, context, ports.now()))
+    await ports.stores.view_store.count(views, ports.now)
     assert await seen() == (1, False, 1)
     with pytest.raises(NotFound):
         await read.story("bob", story_id)

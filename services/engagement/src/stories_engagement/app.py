@@ -94,7 +94,7 @@ def build_app(settings: EngagementSettings, now: Clock = system_now) -> FastAPI:
         events_outbox.wake()
 
     counter_writer = CounterWriter(mongo, now, wake_relays)
-    view_store = MongoViews(mongo, now)
+    view_store = MongoViews(mongo)
     stories = MongoStories(mongo, now, insights)
     blocks = MongoBlocks(mongo)
     privacy = MongoPrivacy(mongo)

@@ -1,7 +1,7 @@
 """Views: plays of a story by a viewer, and the rule that counts them exactly."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -177,7 +177,6 @@ class CountingResult:
 
 OUTCOMES = ("counted", "replayed", "refined", "capped", "own", "late", "erased", "blocked")
 """The outcomes of a view."""
-CountingRule = Callable[[CountingContext], CountingResult]
 
 
 def count_views(views: Sequence[View], context: CountingContext, now: datetime) -> CountingResult:

@@ -16,11 +16,11 @@ from stories_engagement.domain.views import (
     Block,
     CountingContext,
     CountingResult,
-    CountingRule,
     Play,
     StoryCounter,
     View,
     ViewerRow,
+    count_views,
     increments_of,
 )
 from stories_engagement.store.kinds import REACTIONS
@@ -54,29 +54,28 @@ ERASE_BATCH = 500
 class MongoViews:
     """Counts views and stores who viewed."""
 
-    def __init__(self, mongo: Mongo, now: Clock) -> None:
+    def __init__(self, mongo: Mongo) -> None:
         self._mongo = mongo
-        self._now = now
         self._views = mongo[VIEWS]
         self._rows = mongo[VIEWERS]
         self._writing = asyncio.Lock()
         """One transaction at a time: two batches of one story would conflict."""
 
-    async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
-        """Read the context, apply the counting rule, and write the result atomically.
+    async def count(self, views: Sequence[View], now: Clock) -> CountingResult:
+        """Read the context, count the views, and write the result atomically.
 
         The context is read before the transaction, which fails if a row was inserted or changed meanwhile, or if a
         story has ended or got its author. After such a failure the context is read within the transaction.
         """
         context, rows = await self._load_context(views, None)
-        result = rule(context)
+        result = count_views(views, context, now())
         if not (result.added or result.plays):
             return result
 
         async def write(session: Session) -> None:
             if result.plays and await self._raw_rows(context.rows, session) != rows:
                 raise Outdated
-            await self._write(result, context, session)
+            await self._write(result, context, truncate_to_ms(now()), session)
 
         try:
             async with self._writing:
@@ -89,8 +88,8 @@ class MongoViews:
 
         async def operation(session: Session) -> CountingResult:
             context, _ = await self._load_context(views, session)
-            result = rule(context)
-            await self._write(result, context, session)
+            result = count_views(views, context, now())
+            await self._write(result, context, truncate_to_ms(now()), session)
             return result
 
         async with self._writing:
@@ -249,9 +248,8 @@ class MongoViews:
         if "writeErrors" in answer:
             raise BulkWriteError(answer)
 
-    async def _write(self, result: CountingResult, context: CountingContext, session: Session) -> None:
+    async def _write(self, result: CountingResult, context: CountingContext, now: datetime, session: Session) -> None:
         """Write the result. Raises `Outdated` or a duplicate key error where a story or row has changed since."""
-        now = truncate_to_ms(self._now())
         counters: list[Any] = []
         for story_id, step in sorted(result.steps.items()):
             counter, more = context.counters.get(story_id), step.increments()

@@ -85,7 +85,7 @@ def in_mongo(mongo: Mongo, now: Clock) -> Stores:
     """The real stores, on a database whose collections exist."""
     counter_writer = CounterWriter(mongo, now, lambda: None)
     insights = MongoInsights(mongo, FLOOR, timedelta(days=90))
-    view_store = MongoViews(mongo, now)
+    view_store = MongoViews(mongo)
     comments = MongoComments(counter_writer)
     words = MongoHiddenWords(counter_writer)
     privacy = MongoPrivacy(mongo)

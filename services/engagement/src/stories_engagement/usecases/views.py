@@ -19,7 +19,7 @@ from stories_shared.events.ids import new_id
 
 from stories_engagement.domain.errors import AccessDenied
 from stories_engagement.domain.recent_plays import RecentPlays
-from stories_engagement.domain.views import CountingResult, CountingRule, Play, View, count_views
+from stories_engagement.domain.views import CountingResult, Play, View
 from stories_engagement.usecases.access import CheckAccess, StoryAccess
 from stories_engagement.usecases.blocks import FindBlocked
 from stories_engagement.usecases.paging import Position
@@ -125,7 +125,8 @@ class ViewerPage:
 class ViewRepository(Protocol):
     """The rows of viewers and the counters of stories."""
 
-    async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult: ...
+    async def count(self, views: Sequence[View], now: Clock) -> CountingResult:
+        """Count a batch by `count_views`, and store the result in one transaction."""
 
     async def marks(
         self, user_ids: Iterable[str], since: datetime | None = None
@@ -170,7 +171,7 @@ class CountViews:
         return outcomes
 
     async def _count(self, views: Sequence[View]) -> Counter[str]:
-        result = await self.view_store.count(views, lambda context: count_views(views, context, self.now()))
+        result = await self.view_store.count(views, self.now)
         await self._recheck(result, min(view.play.at for view in views))
         self.recent.remember(views)
         return result.outcomes

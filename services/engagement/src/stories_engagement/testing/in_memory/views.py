@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
-from stories_engagement.domain.views import CountingContext, CountingResult, CountingRule, StoryCounter, View
+from stories_shared.clock import Clock
+
+from stories_engagement.domain.views import CountingContext, CountingResult, StoryCounter, View, count_views
 from stories_engagement.testing.in_memory.database import FAR, MemoryDatabase
 from stories_engagement.usecases.engagements import Counts
 from stories_engagement.usecases.paging import Position
@@ -20,18 +22,17 @@ class MemoryViews:
 
     database: MemoryDatabase
 
-    async def count(self, views: Sequence[View], rule: CountingRule) -> CountingResult:
+    async def count(self, views: Sequence[View], now: Clock) -> CountingResult:
         database = self.database
         erased, unlisted_until = await self.marks(view.viewer_id for view in views)
-        result = rule(
-            CountingContext(
-                counters={v.story_id: database.counters[v.story_id] for v in views if v.story_id in database.counters},
-                rows={view.key: database.rows[view.key] for view in views if view.key in database.rows},
-                erased=erased,
-                blocks=database.blocks,
-                unlisted_until=unlisted_until,
-            )
+        context = CountingContext(
+            counters={v.story_id: database.counters[v.story_id] for v in views if v.story_id in database.counters},
+            rows={view.key: database.rows[view.key] for view in views if view.key in database.rows},
+            erased=erased,
+            blocks=database.blocks,
+            unlisted_until=unlisted_until,
         )
+        result = count_views(views, context, now())
         for story_id, step in result.steps.items():
             database.counters.setdefault(story_id, StoryCounter(step.author_id))
             database.viewers[story_id] += step.viewers
