@@ -49,7 +49,7 @@ def monitor(monkeypatch: pytest.MonkeyPatch) -> ConsumerMonitor:
     monkeypatch.setattr(consumer_monitor, "STALLED_AFTER_S", 0.0)
     publisher: Any = None
     metrics = CommonMetrics(MetricsRegistry())
-    return ConsumerMonitor(Kafka("nowhere:1"), ConsumerContext(publisher, metrics, system_now), metrics, system_now)
+    return ConsumerMonitor(Kafka("nowhere:1"), ConsumerContext(publisher, metrics, system_now), metrics)
 
 
 async def test_unresponsive_consumer_is_stalled_until_it_answers(monitor: ConsumerMonitor) -> None:

@@ -12,10 +12,10 @@ import msgspec
 
 from stories_shared.auth.signed_text import BadSignature, Key, Signer
 from stories_shared.clock import epoch_ms, from_epoch_ms
+from stories_shared.events import CommentsFrom
 
 NO_GRACE = timedelta(0)
 Refusal = Literal["missing", "malformed", "forged", "foreign", "ended"]
-Comments = Literal["everyone", "friends", "nobody"]
 
 
 class TicketRefused(Exception):
@@ -37,7 +37,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The ticket's end."""
     expires_at: datetime
     """The story's end."""
-    comments: Comments
+    comments: CommentsFrom
     friend: bool
     """Viewer and author follow each other."""
     follower: bool = False
@@ -60,7 +60,7 @@ class WireTicket(msgspec.Struct, frozen=True, array_like=True, gc=False):
     access_revision: int
     ends_ms: int
     expires_ms: int
-    comments: Comments
+    comments: CommentsFrom
     flags: int
     part: int
     parts: int

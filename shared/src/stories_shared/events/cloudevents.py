@@ -8,19 +8,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 import msgspec
 
 from stories_shared.clock import from_epoch_ms, rfc3339
-from stories_shared.events import Event, bounded_time
+from stories_shared.events import Event, Service, bounded_time
 from stories_shared.tracing import valid_traceparent
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
 E = TypeVar("E", bound=Event)
-SERVICES = ("ingest", "feed", "engagement", "expiry")
+SERVICES: tuple[str, ...] = get_args(Service)
 INTERNAL_SOURCES = frozenset(f"/stories/{service}" for service in SERVICES)
 MAX_ID = 256
 HEADERS = frozenset({"ce_source", "ce_id", "ce_type", "ce_time", "content-type", "traceparent"})

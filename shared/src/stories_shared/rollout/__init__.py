@@ -6,10 +6,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from stories_shared.events.ids import USER_ID
+from stories_shared.events import UserId
 
 Reason = Literal["country", "percentage", "denied", "paused"]
-UserId = Annotated[str, Meta(pattern=USER_ID)]
 Country = Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z", description="ISO 3166-1 alpha-2")]
 
 

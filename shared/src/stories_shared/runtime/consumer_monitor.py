@@ -11,7 +11,6 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
-from stories_shared.clock import Clock
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.consumer_context import ConsumerContext
 from stories_shared.kafka.log_tail import LogTail
@@ -55,11 +54,10 @@ class PartitionProgress:
 class ConsumerMonitor:
     """Checks every subscriber and log tail; the runtime calls it every two seconds."""
 
-    def __init__(self, kafka: Kafka, consumer_context: ConsumerContext, metrics: CommonMetrics, now: Clock) -> None:
+    def __init__(self, kafka: Kafka, consumer_context: ConsumerContext, metrics: CommonMetrics) -> None:
         self.kafka = kafka
         self.consumer_context = consumer_context
         self.metrics = metrics
-        self.now = now
         self.tails: list[LogTail] = []
         self._progress: dict[tuple[str, TopicPartition], PartitionProgress] = {}
         self._series: set[tuple[str, str, str]] = set()

@@ -105,7 +105,7 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self.idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
-            self._look_in(self.timeout_keep_alive)
+            self._check_idle_in(self.timeout_keep_alive)
 
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection if it has been idle for all of the time, else look again."""
@@ -114,11 +114,11 @@ class HttpProtocol(HttpToolsProtocol):
             return
         left_s = self.idle_since + self.timeout_keep_alive - self.loop.time()
         if left_s > 0:
-            self._look_in(left_s)
+            self._check_idle_in(left_s)
         else:
             super().timeout_keep_alive_handler()
 
-    def _look_in(self, seconds: float) -> None:
+    def _check_idle_in(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:

@@ -108,7 +108,7 @@ class ServiceRuntime:
         self.health = health.Health(self.mongo, self.metrics)
         self.readiness_check, self.degraded_check = self.health.readiness_check, self.health.degraded_check
         self.clock_guard = ClockGuard(self.health, self.guarded_tasks, self._leave_groups)
-        self.consumer_monitor = consumer_monitor.ConsumerMonitor(self.kafka, self.consumer_context, self.metrics, now)
+        self.consumer_monitor = consumer_monitor.ConsumerMonitor(self.kafka, self.consumer_context, self.metrics)
         self.watchdog = Watchdog()
         self.outboxes: list[Outbox] = []
         self.connected = False

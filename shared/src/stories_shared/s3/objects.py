@@ -55,7 +55,6 @@ class Stat:
     size: int
     etag: str
     content_type: str | None
-    modified: datetime | None
 
 
 class TooLarge(Exception):
@@ -194,7 +193,7 @@ class Objects:
         def head() -> Stat:
             found = self.calls.stat_object(self.bucket, key)
             etag = (found.etag or "").strip('"')
-            return Stat(key, found.size or 0, etag, found.content_type, found.last_modified)
+            return Stat(key, found.size or 0, etag, found.content_type)
 
         return await self.threads.call("stat", lambda: none_if_missing(head))
 
@@ -302,17 +301,12 @@ class Objects:
 
 
 def as_listed(found: Any) -> Stat:
-    return Stat(found.object_name or "", found.size or 0, (found.etag or "").strip('"'), None, found.last_modified)
+    return Stat(found.object_name or "", found.size or 0, (found.etag or "").strip('"'), None)
 
 
 def stat_of(key: str, headers: Any) -> Stat:
-    return Stat(
-        key,
-        int(headers.get("Content-Length", "-1")),
-        headers.get("ETag", "").strip('"'),
-        headers.get("Content-Type"),
-        None,
-    )
+    size, etag = int(headers.get("Content-Length", "-1")), headers.get("ETag", "").strip('"')
+    return Stat(key, size, etag, headers.get("Content-Type"))
 
 
 def batches(keys: Iterable[str]) -> Iterator[list[str]]:
