@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from stories_shared.events.layers import KINDS, MAX_LAYERS, AnyLayer
+from stories_shared.http.openapi_schemas import REF
 
-REF = "#/components/schemas/"
 LAYERS_CREATE = {"type": "array", "maxItems": MAX_LAYERS, "items": {"$ref": f"{REF}LayerCreate"}}
 ALWAYS = ("id", "rotation", "z")
 """Fields that a client may leave out and an answer always has."""

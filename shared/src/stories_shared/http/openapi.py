@@ -20,7 +20,7 @@ from stories_shared.events.ecma_patterns import ecma
 from stories_shared.http.authentication import SCHEME, Bearer
 from stories_shared.http.bodies import dependants
 from stories_shared.http.layer_schemas import layer_schemas
-from stories_shared.http.openapi_schemas import Schema, objects, reachable, sentence, tidy_schemas
+from stories_shared.http.openapi_schemas import REF, Schema, objects, reachable, sentence, tidy_schemas
 from stories_shared.http.openapi_terms import (
     DESCRIPTION,
     HEADERS,
@@ -33,10 +33,8 @@ from stories_shared.http.problems import CONTENT_TYPE, KINDS, Kind
 from stories_shared.http.rate_limits import RateLimitDependency
 from stories_shared.http.raw_routes import OperationDoc, RawEndpoint
 
-REF = "#/components/schemas/{model}"
 LICENSE = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
 SERVERS = [{"url": "/", "description": "The installation that serves this document"}]
-FASTAPI_ERRORS = ("HTTPValidationError", "ValidationError")
 SUCCESS = {200: "OK", 201: "Created", 202: "Accepted", 204: "Done; no content", 304: "Not modified"}
 PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 REFUSALS = "x-refusals"
@@ -77,8 +75,6 @@ def document(app: FastAPI) -> Schema:
             if not operation["parameters"]:
                 del operation["parameters"]
             used |= {each["$ref"].rpartition("/")[2] for each in operation.get("parameters", ()) if "$ref" in each}
-        for name in FASTAPI_ERRORS:
-            schemas.pop(name, None)
         schemas |= {"Problem": problem_schema(), "InputError": INPUT_ERROR}
         layers = layer_schemas()
         schemas |= {name: layers[name] for name in sorted(reachable(made, layers))}
@@ -250,7 +246,7 @@ def problem_response(kinds: list[Kind], schemas: dict[str, Schema], *, limited: 
     schemas[name] = {
         "description": sentence(" or ".join(f"`{kind.type}`" for kind in kinds)),
         "type": "object",
-        "allOf": [{"$ref": REF.format(model="Problem")}],
+        "allOf": [{"$ref": REF + "Problem"}],
         "properties": {
             "type": {"type": "string", "enum": [kind.type for kind in kinds], "description": "The problem's type."}
         },
@@ -263,7 +259,7 @@ def problem_response(kinds: list[Kind], schemas: dict[str, Schema], *, limited: 
         "headers": {each: header(each) for each in after} | common_headers(limited=limited),
         "content": {
             CONTENT_TYPE: {
-                "schema": {"$ref": REF.format(model=name)},
+                "schema": {"$ref": REF + name},
                 "examples": {kind.slug: {"summary": kind.title, "value": kind.example()} for kind in kinds},
             }
         },
@@ -303,7 +299,7 @@ def problem_schema() -> Schema:
             "errors": {
                 "description": "What is wrong with the input, at most 20.",
                 "type": "array",
-                "items": {"$ref": REF.format(model="InputError")},
+                "items": {"$ref": REF + "InputError"},
             },
             "reason": {"description": "Why, where a type has several reasons.", "type": "string", "enum": reasons},
         },
@@ -354,9 +350,9 @@ def schema_of(kind: Any, schemas: dict[str, Schema]) -> Schema:
     if isinstance(kind, dict):
         return kind
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        (made,), parts = msgspec.json.schema_components([kind], ref_template="#/components/schemas/{name}")
+        (made,), parts = msgspec.json.schema_components([kind], ref_template=REF + "{name}")
         schemas.update(parts)
         return dict(made)
-    made = TypeAdapter(kind).json_schema(ref_template=REF, mode="serialization")
+    made = TypeAdapter(kind).json_schema(ref_template=REF + "{model}", mode="serialization")
     schemas.update(made.pop("$defs", {}))
     return made
