@@ -159,9 +159,6 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     erase_account = EraseAccount(cleanup, stories, bucket, endings, release_holds, now, erase_archived)
     erase_user = EraseUser(SERVICE, MongoErasedUsers(mongo, now), erase_account, publisher.publish, now)
 
-    async def reload_policy() -> None:
-        await asyncio.to_thread(policy_file.reload)
-
     async def set_gauges() -> None:
         """On one replica; 0 on the others."""
         counts = await leases.acquire("count")
@@ -194,7 +191,7 @@ def build_app(settings: IngestSettings, now: Clock = system_now, sweep_every: ti
     periodic("recheck-erasures", A_SECOND * 5, exclusive("recheck-erasures", recheck))
     periodic("partition-counts", PARTITION_COUNTS_EVERY, partial(tombstones.record_partition_count, StoryPosted))
     periodic("count-jobs", A_SECOND * 5, set_gauges)
-    periodic("rollout-file", ROLLOUT_EVERY, reload_policy)
+    periodic("rollout-file", ROLLOUT_EVERY, partial(asyncio.to_thread, policy_file.reload))
     periodic("rollout-pause", ROLLOUT_EVERY, partial(watch_pause, watch, metrics))
     periodic("job-counts", timedelta(minutes=10), exclusive("job-counts", signals.forget_old))
     periodic("recent-edges", A_SECOND * 5, DropStoredEdges(recent_edges, access_edges, now))
