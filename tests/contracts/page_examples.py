@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,21 +86,17 @@ class Reader:
         state = self.folder / "variables"
         state.touch()
         script = f"set -a; . {state}; set +e\nset -euo pipefail\n{step.command}\nexport -p > {state}\n"
-        process = await asyncio.create_subprocess_exec(
-            *("bash", "-c", script),
-            cwd=self.folder,
-            env={**os.environ, **self.env},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": COMMAND_S, "check": False}
+        environment = os.environ | self.env
+        run = await asyncio.to_thread(
+            subprocess.run, ["bash", "-c", script], cwd=self.folder, env=environment, **options
         )
-        out, errors = await asyncio.wait_for(process.communicate(), COMMAND_S)
-        text = out.decode()
-        if process.returncode != 0:
-            return f"{step.command}\nexit code {process.returncode}\n{text}{errors.decode()[-2000:]}"
+        if run.returncode != 0:
+            return f"{step.command}\nexit code {run.returncode}\n{run.stdout}{run.stderr[-2000:]}"
         if step.answer is None:
             return None
         try:
-            found = differences(json.loads(step.answer), json.loads(text))
+            found = differences(json.loads(step.answer), json.loads(run.stdout))
         except json.JSONDecodeError as error:
-            found = [f"{error} in {text!r}"]
+            found = [f"{error} in {run.stdout!r}"]
         return f"{step.command}\n" + "\n".join(found) if found else None

@@ -2,15 +2,14 @@
 
 import asyncio
 import os
-import re
 import subprocess
 import sys
 import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from aiokafka.partitioner import murmur2
 from stories_embedded.paths import CHECKOUT
@@ -18,19 +17,11 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.testing import eventually, records_of
 
 from ..journeys.stack import Stack
+from ..journeys.world import World
+from .page_examples import FENCE
 
 LONGEST_S = 60.0
-FENCE = re.compile(r"^```(sh|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FOLLOWERS = ("bob", "carol", "dave", "erin", "frank", "grace")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """An example and its result."""
-
-    code: int
-    out: str
-    words: str
 
 
 @dataclass(frozen=True)
@@ -44,27 +35,20 @@ class Page:
     def examples(self) -> list[tuple[str, str]]:
         """Language and text of each example."""
         page = (CHECKOUT / "docs" / "guides" / "produce-events.md").read_text(encoding="utf-8")
-        return [(found[1], found[2]) for found in FENCE.finditer(page)]
+        return [(found[1], found[2]) for found in FENCE.finditer(page) if found[1] in {"sh", "python"}]
 
     def example(self, *words: str) -> tuple[str, str]:
         """The one example that contains all these words."""
         (found,) = (each for each in self.examples if all(word in each[1] for word in words))
         return found
 
-    async def run(self, example: tuple[str, str]) -> Ran:
+    async def run(self, example: tuple[str, str]) -> subprocess.CompletedProcess[str]:
         """Run an example as a reader would."""
         language, text = example
         command = ["bash", "-euo", "pipefail", "-c", text] if language == "sh" else [sys.executable, "-c", text]
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=self.folder,
-            env={**os.environ, **self.settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        out, words = await asyncio.wait_for(process.communicate(), LONGEST_S)
-        assert process.returncode is not None
-        return Ran(process.returncode, out.decode(), words.decode())
+        options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": LONGEST_S, "check": False}
+        environment = os.environ | self.settings
+        return await asyncio.to_thread(subprocess.run, command, cwd=self.folder, env=environment, **options)
 
 
 @pytest.fixture
@@ -75,16 +59,10 @@ async def page(stack: Stack, tmp_path: Path) -> Page:
     return Page(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": bootstrap})
 
 
-async def follows(stack: Stack, user: str) -> set[str]:
-    """The users whom a user follows, according to the API."""
-    async with httpx.AsyncClient(base_url=stack.url, trust_env=False, timeout=10) as http:
-        answer = await http.get("/v1/following", headers={"Authorization": f"Bearer {stack.token(user)}"})
-        return {each["user_id"] for each in answer.json()["items"]}
-
-
-async def until_following_ann(stack: Stack, *users: str) -> None:
+async def until_following_ann(world: World, *users: str) -> None:
     for user in users:
-        await eventually(partial(follows, stack, user), LONGEST_S, accept=lambda found: "ann" in found)
+        follows = partial(world.known(user).pages, "/v1/following")
+        await eventually(follows, LONGEST_S, accept=lambda found: "ann" in [each["user_id"] for each in found])
 
 
 async def partitions(page: Page, key: bytes) -> list[int]:
@@ -93,30 +71,29 @@ async def partitions(page: Page, key: bytes) -> list[int]:
     return [record.partition for record in records if record.key == key]
 
 
-async def test_every_example_runs_as_written_and_has_its_effect(page: Page, stack: Stack) -> None:
+async def test_every_example_runs_as_written_and_has_its_effect(page: Page, world: World) -> None:
     examples = [each for each in page.examples if not {"kcat", "dlq"} & set(each[1].split())]
     assert len(examples) == 8
     for example in examples:
         ran = await page.run(example)
-        assert ran.code == 0, f"{example[1]}\n{ran.out}{ran.words}"
-    await until_following_ann(stack, *FOLLOWERS)
+        assert ran.returncode == 0, f"{example[1]}\n{ran.stdout}{ran.stderr}"
+    await until_following_ann(world, *FOLLOWERS)
 
 
 async def test_an_invalid_record_is_listed_among_the_dead_letters(page: Page) -> None:
     await page.run(page.example("not json"))
-    listed = await eventually(
-        lambda: page.run(page.example("dlq list")), LONGEST_S, accept=lambda ran: "feed.user-followed" in ran.out
-    )
-    assert "unreadable" in listed.out
-    assert "not json" in listed.out
+    listing = partial(page.run, page.example("dlq list"))
+    listed = await eventually(listing, LONGEST_S, accept=lambda ran: "feed.user-followed" in ran.stdout)
+    assert "unreadable" in listed.stdout
+    assert "not json" in listed.stdout
 
 
 @pytest.mark.needs_kcat
-async def test_librdkafka_with_murmur2_uses_the_same_partition(page: Page, stack: Stack) -> None:
+async def test_librdkafka_with_murmur2_uses_the_same_partition(page: Page, world: World) -> None:
     by_librdkafka, by_java = page.example("kcat"), page.example("erin|")
     for language, text in (by_librdkafka, (by_java[0], by_java[1].replace("erin", "heidi"))):
         ran = await page.run((language, text))
-        assert ran.code == 0, ran.words
-    await until_following_ann(stack, "heidi")
+        assert ran.returncode == 0, ran.stderr
+    await until_following_ann(world, "heidi")
     found = await eventually(lambda: partitions(page, b"heidi"), LONGEST_S, accept=lambda found: len(found) >= 2)
     assert set(found) == {murmur2(b"heidi") % 2**31 % 3} != {zlib.crc32(b"heidi") % 3}

@@ -62,7 +62,7 @@ class Outcome:
 def run(tests: Sequence[str], servers: Servers, tmp_path: Path, sabotage: str = "") -> Mapping[str, Outcome]:
     """Run these tests in their own process, on the servers of this session."""
     report = tmp_path / "report.xml"
-    options = ["-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", f"--junitxml={report}"]
+    options = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.sabotage.switches", *options, *tests],
         cwd=CHECKOUT,
