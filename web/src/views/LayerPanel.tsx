@@ -2,7 +2,7 @@
 import type { Layer } from "stories-client";
 import { t } from "../text";
 
-export const COLORS = {
+const COLORS = {
   white: "#FFFFFF",
   black: "#10131C",
   blue: "#2A6CFF",
@@ -13,14 +13,27 @@ export const COLORS = {
 };
 const FONTS = ["classic", "modern", "neon", "typewriter", "strong"] as const;
 
-interface PanelProps {
+export const newText = (): Layer => ({
+  kind: "text",
+  text: "",
+  font: "modern",
+  color: COLORS.white,
+  background: null,
+  align: "center",
+  x: 0.5,
+  y: 0.42,
+  w: 0.82,
+  h: 0.14,
+});
+
+interface Props {
   layer: Layer;
   onChange: (changes: Partial<Layer>) => void;
   onRemove: () => void;
   onDone: () => void;
 }
 
-export function LayerPanel({ layer, onChange, onRemove, onDone }: PanelProps) {
+export function LayerPanel({ layer, onChange, onRemove, onDone }: Props) {
   return (
     <section class="panel layer-panel" aria-label={layer.kind}>
       {layer.kind === "text" && (

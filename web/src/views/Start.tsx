@@ -15,13 +15,17 @@ export const BACKGROUNDS: [string, string][] = [
   ["#F7971E", "#FFD200"],
 ];
 
-interface StartProps {
+/** In degrees, here and where the server draws it. */
+export const ANGLE = 160;
+export const gradient = ([from, to]: [string, string]) => `linear-gradient(${ANGLE}deg, ${from}, ${to})`;
+
+interface Props {
   onFile: (file: File | null | undefined) => void;
   onCamera: () => void;
   onText: (colors: [string, string]) => void;
 }
 
-export function Start({ onFile, onCamera, onText }: StartProps) {
+export function Start({ onFile, onCamera, onText }: Props) {
   const [over, setOver] = useState(false);
   return (
     <div class="start">
@@ -62,7 +66,7 @@ export function Start({ onFile, onCamera, onText }: StartProps) {
             key={pair.join()}
             type="button"
             aria-label={`${t("textStory")} ${pair.join(" ")}`}
-            style={{ background: `linear-gradient(160deg, ${pair[0]}, ${pair[1]})` }}
+            style={{ background: gradient(pair) }}
             onClick={() => onText(pair)}
           >
             Aa
