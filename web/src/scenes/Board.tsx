@@ -1,6 +1,17 @@
 /** The services above the topics that they share, and events that travel between them. */
+import type { Ref } from "preact";
 import { language } from "../text";
-import { type Figures, type Lane, SERVICES, type Service, STORES, type Told } from "./model";
+import {
+  behind,
+  type Figures,
+  figuresOf,
+  type Lane,
+  type Replica,
+  SERVICES,
+  type Service,
+  STORES,
+  type Told,
+} from "./model";
 import { SCENES, t } from "./text";
 
 type Text = keyof (typeof SCENES)["en"];
@@ -13,6 +24,47 @@ const column = (service: Service) => 12.5 + 25 * SERVICES.indexOf(service);
 
 const number = (value: number) => new Intl.NumberFormat(language.value, { notation: "compact" }).format(value);
 
+interface Props {
+  element: Ref<HTMLElement>;
+  lanes: readonly Lane[];
+  replicas: readonly Replica[];
+  /** Events by topic. */
+  counts: Record<string, number>;
+}
+
+export function Board({ element, lanes, replicas, counts }: Props) {
+  return (
+    <section class="board panel" ref={element} aria-label={t("title")}>
+      <p class="legend" aria-hidden="true">
+        <span>
+          <i class="source" /> {t("says")}
+        </span>
+        <span>
+          <i class="port" /> {t("hears")}
+        </span>
+        <span>
+          <i class="port full" /> {t("both")}
+        </span>
+      </p>
+      <ul class="services">
+        {SERVICES.map((service) => (
+          <ServiceBox key={service} service={service} figures={figuresOf(service, replicas)} />
+        ))}
+      </ul>
+      <ul class="lanes">
+        {lanes.map((lane) => (
+          <LaneRow
+            key={lane.name}
+            lane={lane}
+            count={lane.topics.reduce((sum, topic) => sum + (counts[topic] ?? 0), 0)}
+            behind={behind(lane, replicas)}
+          />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 const SHOWN: Record<Service, string[]> = {
   ingest: ["outbox_pending", "media_jobs"],
   feed: ["live_stories", "live_connections"],
@@ -20,7 +72,7 @@ const SHOWN: Record<Service, string[]> = {
   expiry: ["timers", "receipts"],
 };
 
-export function ServiceBox({ service, figures }: { service: Service; figures: Figures }) {
+function ServiceBox({ service, figures }: { service: Service; figures: Figures }) {
   const { values, ready, replicas } = figures;
   const shown = SHOWN[service].map((name) => (name === "timers" && values.timers_overdue ? "timers_overdue" : name));
   const receipts = STORES.reduce((sum, store) => Math.max(sum, values[`receipts_open.${store}`] ?? 0), 0);
@@ -48,7 +100,7 @@ export function ServiceBox({ service, figures }: { service: Service; figures: Fi
   );
 }
 
-export function LaneRow({ lane, count, behind: late }: { lane: Lane; count: number; behind: number }) {
+function LaneRow({ lane, count, behind: late }: { lane: Lane; count: number; behind: number }) {
   const named = `lane_${lane.name}` in SCENES.en ? t(`lane_${lane.name}` as Text) : lane.name;
   const joined = (services: Service[]) => services.join(", ") || t("outside");
   const ends = [...lane.writers, ...lane.readers].map(column);

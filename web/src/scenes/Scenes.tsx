@@ -3,23 +3,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { session } from "../state";
 import { reducedMotion } from "../ui/hooks";
 import { Avatar, Empty, Icon, IconButton, Mark } from "../ui/parts";
-import { LaneRow, ServiceBox, travel } from "./Board";
+import { Board, travel } from "./Board";
+import { EventLog } from "./EventLog";
 import { LifeView, Phase } from "./LifeView";
-import {
-  behind,
-  figuresOf,
-  type Life,
-  lanesOf,
-  lived,
-  type Replica,
-  SERVICES,
-  storyOf,
-  type Told,
-  type Topics,
-} from "./model";
+import { type Life, lanesOf, lived, type Replica, storyOf, type Told, type Topics } from "./model";
 import { perform } from "./perform";
 import "./scenes.css";
-import { clock, t } from "./text";
+import { t } from "./text";
 
 const RETRY_MS = 2000;
 const KEPT_STORIES = 24;
@@ -53,7 +43,7 @@ export function Scenes() {
   const [chosen, setChosen] = useState<string | null>(null);
   const [moving, setMoving] = useState(!reducedMotion());
   const [performing, setPerforming] = useState(false);
-  const board = useRef<HTMLDivElement>(null);
+  const board = useRef<HTMLElement>(null);
   const still = useRef(false);
   still.current = !moving;
   const lanes = lanesOf(topics);
@@ -129,34 +119,7 @@ export function Scenes() {
         </button>
       </header>
 
-      <section class="board panel" ref={board} aria-label={t("title")}>
-        <p class="legend" aria-hidden="true">
-          <span>
-            <i class="source" /> {t("says")}
-          </span>
-          <span>
-            <i class="port" /> {t("hears")}
-          </span>
-          <span>
-            <i class="port full" /> {t("both")}
-          </span>
-        </p>
-        <ul class="services">
-          {SERVICES.map((service) => (
-            <ServiceBox key={service} service={service} figures={figuresOf(service, replicas)} />
-          ))}
-        </ul>
-        <ul class="lanes">
-          {lanes.map((lane) => (
-            <LaneRow
-              key={lane.name}
-              lane={lane}
-              count={lane.topics.reduce((sum, topic) => sum + (seen.counts[topic] ?? 0), 0)}
-              behind={behind(lane, replicas)}
-            />
-          ))}
-        </ul>
-      </section>
+      <Board element={board} lanes={lanes} replicas={replicas} counts={seen.counts} />
 
       <div class="below">
         <section class="panel" aria-labelledby="scenes-stories">
@@ -181,39 +144,8 @@ export function Scenes() {
           <h2 id="scenes-life">{t("life")}</h2>
           {life ? <LifeView life={life} /> : <p class="note">{t("lifeNone")}</p>}
         </section>
-        <section class="panel log" aria-labelledby="scenes-log">
-          <h2 id="scenes-log">{t("log")}</h2>
-          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard */}
-          <div class="log-scroll" tabIndex={0} role="group" aria-label={t("log")}>
-            <table>
-              <thead>
-                <tr>
-                  {(["time", "topic", "from", "key"] as const).map((each) => (
-                    <th key={each} scope="col">
-                      {t(each)}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
-              <tbody>
-                {seen.events.map((event) => (
-                  <tr key={`${event.topic} ${event.offset}`}>
-                    <td>{clock(event.at)}</td>
-                    <td>
-                      {event.topic}
-                      {event.tombstone && <em> {t("tombstone")}</em>}
-                    </td>
-                    <td>{event.source && <span class={`tag ${event.source}`}>{event.source}</span>}</td>
-                    <td>{short(event.key)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        </section>
+        <EventLog events={seen.events} />
       </div>
     </main>
   );
 }
-
-const short = (key: string | null) => (key && key.length > 16 ? `…${key.slice(-12)}` : (key ?? "–"));
