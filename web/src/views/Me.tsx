@@ -8,7 +8,7 @@ import { Avatar, Empty, Icon } from "../ui/parts";
 import { AddPerson } from "./AddPerson";
 import { confirmDelete, ReceiptSheet } from "./Deletion";
 import { StoryCard } from "./Grid";
-import { OwnCard, over } from "./OwnCard";
+import { OwnCard, over, type Panel } from "./OwnCard";
 import { People } from "./People";
 import { Reschedule } from "./Reschedule";
 import { Settings } from "./Settings";
@@ -30,11 +30,8 @@ export function Me() {
   const { api, user = "" } = session.value ?? {};
   const [stories, setStories] = useState<OwnStory[] | null>(null);
   const [items, setItems] = useState<Record<string, Item>>({});
-  const [watching, setWatching] = useState<string | null>(null);
+  const [opened, setOpened] = useState<{ panel: Panel; story: OwnStory } | null>(null);
   const [adding, setAdding] = useState(false);
-  const [asking, setAsking] = useState<string | null>(null);
-  const [moving, setMoving] = useState<OwnStory | null>(null);
-  const [receipt, setReceipt] = useState<string | null>(null);
   const read = async () => {
     if (!api) return;
     try {
@@ -48,6 +45,8 @@ export function Me() {
   useEffect(() => {
     void read();
   }, [api, tray.value?.mine?.latest_at, tray.value?.mine?.stories]);
+  const { panel, story: { id = "" } = {} } = opened ?? {};
+  const close = () => setOpened(null);
   return (
     <main class="me">
       <header class="profile">
@@ -72,10 +71,7 @@ export function Me() {
               key={story.id}
               story={story}
               item={items[story.id]}
-              onActivity={() => setWatching(story.id)}
-              onWhy={() => setAsking(story.id)}
-              onMove={() => setMoving(story)}
-              onReceipt={() => setReceipt(story.id)}
+              onOpen={(panel) => setOpened({ panel, story })}
               onDelete={async () => {
                 if (await confirmDelete(story.id, story.state === "live")) await read();
               }}
@@ -88,18 +84,18 @@ export function Me() {
       <Mentions />
       <People onAdd={() => setAdding(true)} />
       <Settings />
-      {watching && <Activity id={watching} layers={items[watching]?.layers} onClose={() => setWatching(null)} />}
-      {asking && <Why id={asking} onClose={() => setAsking(null)} />}
-      {moving && (
+      {panel === "activity" && <Activity id={id} layers={items[id]?.layers} onClose={close} />}
+      {panel === "why" && <Why id={id} onClose={close} />}
+      {panel === "reschedule" && opened && (
         <Reschedule
-          story={moving}
+          story={opened.story}
           onClose={(changed) => {
-            setMoving(null);
+            close();
             if (changed) void read();
           }}
         />
       )}
-      {receipt && <ReceiptSheet id={receipt} onClose={() => setReceipt(null)} />}
+      {panel === "receipt" && <ReceiptSheet id={id} onClose={close} />}
       {adding && <AddPerson onClose={() => setAdding(false)} />}
     </main>
   );

@@ -9,17 +9,17 @@ const COUNT_MS = 5000;
 
 export const over = ({ state, expires_at }: OwnStory) => state === "live" && Date.parse(expires_at ?? "") <= Date.now();
 
-interface CardProps {
+/** What one opens from a card. */
+export type Panel = "activity" | "why" | "reschedule" | "receipt";
+
+interface Props {
   story: OwnStory;
   item?: Item;
-  onActivity: () => void;
-  onWhy: () => void;
-  onMove: () => void;
-  onReceipt: () => void;
+  onOpen: (panel: Panel) => void;
   onDelete: () => void;
 }
 
-export function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onDelete }: CardProps) {
+export function OwnCard({ story, item, onOpen, onDelete }: Props) {
   useNow(1000);
   const counts = useAnswer(() => item && session.value?.api.counts(item), [item?.id], COUNT_MS);
   const reason = story.state === "refused" && story.reason ? t(`reason_${story.reason}` as Key) : null;
@@ -31,7 +31,7 @@ export function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onD
         </span>
         <div class="own-text">
           <b>{t("ended")}</b>
-          <button type="button" class="button small" onClick={onReceipt}>
+          <button type="button" class="button small" onClick={() => onOpen("receipt")}>
             {t("receipt")}
           </button>
         </div>
@@ -56,7 +56,7 @@ export function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onD
         )}
         {story.expires_at && <small>{t("left", { time: span(Date.parse(story.expires_at) - Date.now()) })}</small>}
         <div class="own-counts">
-          <button type="button" class="quiet" onClick={onActivity} disabled={!item}>
+          <button type="button" class="quiet" onClick={() => onOpen("activity")} disabled={!item}>
             <Icon name="eye" /> {counts?.viewers ?? 0}
             <span class="hidden-text">{t("viewers")}</span>
           </button>
@@ -68,9 +68,9 @@ export function OwnCard({ story, item, onActivity, onWhy, onMove, onReceipt, onD
           </span>
           <span class="own-actions">
             {story.state === "scheduled" && (
-              <IconButton icon="clock" class="small" label={t("reschedule")} onClick={onMove} />
+              <IconButton icon="clock" class="small" label={t("reschedule")} onClick={() => onOpen("reschedule")} />
             )}
-            {item && <IconButton icon="users" class="small" label={t("whyTitle")} onClick={onWhy} />}
+            {item && <IconButton icon="users" class="small" label={t("whyTitle")} onClick={() => onOpen("why")} />}
             <IconButton icon="trash-2" class="small" label={t("delete")} onClick={onDelete} />
           </span>
         </div>
