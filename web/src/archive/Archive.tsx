@@ -1,6 +1,7 @@
 /** One's own stories after their end, where the installation keeps them. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { attempt, say, session, succeeded } from "../state";
+import { Switch } from "../ui/forms";
 import { useSetting } from "../ui/hooks";
 import { Confirm, Empty } from "../ui/parts";
 import { Highlights } from "./Highlights";
@@ -48,18 +49,16 @@ export function Archive() {
       <section>
         <h2>{t("archive")}</h2>
         <div class="settings">
-          <label>
-            <span>
-              {t("keep")}
-              <small>{t("keepHint")}</small>
-            </span>
-            <input
-              type="checkbox"
-              role="switch"
-              checked={enabled}
-              onChange={(event) => void keep(event.currentTarget.checked)}
-            />
-          </label>
+          <Switch
+            label={
+              <>
+                {t("keep")}
+                <small>{t("keepHint")}</small>
+              </>
+            }
+            checked={enabled}
+            onChange={keep}
+          />
         </div>
         {items.length === 0 && (
           <Empty icon="clock" title={t("nothing")} hint={t(enabled ? "nothingOn" : "nothingOff")} />

@@ -1,6 +1,7 @@
 /** Where a photo or clip is cut: the part in 9:16, and the beginning and end of a clip. */
 import { useEffect, useRef } from "preact/hooks";
 import { language } from "../text";
+import { Slider } from "../ui/forms";
 import { type Crop, happened, type Range } from "./cut";
 import { t } from "./text";
 import "./cutting.css";
@@ -10,17 +11,14 @@ const intoView = (panel: HTMLElement | null) => panel?.scrollIntoView({ block: "
 
 export function CropPanel({ crop, onChange }: { crop: Crop; onChange: (crop: Crop) => void }) {
   const part = (name: keyof Crop, label: "across" | "down" | "zoom", min: number, max: number) => (
-    <label>
-      <span>{t(label)}</span>
-      <input
-        type="range"
-        min={min}
-        max={max}
-        step="0.01"
-        value={crop[name]}
-        onInput={(event) => onChange({ ...crop, [name]: Number(event.currentTarget.value) })}
-      />
-    </label>
+    <Slider
+      label={t(label)}
+      min={min}
+      max={max}
+      step={0.01}
+      value={crop[name]}
+      onInput={(value) => onChange({ ...crop, [name]: value })}
+    />
   );
   return (
     <section class="panel stack cutting" aria-label={t("cropOn")} ref={intoView}>

@@ -4,7 +4,7 @@ import { later } from "../later";
 import { captionsOn, session, succeeded } from "../state";
 import { t } from "../text";
 import { poll, reducedMotion } from "../ui/hooks";
-import { Icon, IconButton } from "../ui/parts";
+import { EmojiButtons, Icon, IconButton } from "../ui/parts";
 import type { Play } from "./session";
 import { share } from "./share";
 
@@ -78,25 +78,13 @@ export function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPan
           <div class="react">
             {choosing === "few" && (
               <div class="quick" role="group" aria-label={t("react")}>
-                {QUICK.map((emoji) => (
-                  <button
-                    key={emoji}
-                    type="button"
-                    aria-label={emoji}
-                    aria-pressed={mine === emoji}
-                    onClick={() => void react(emoji)}
-                  >
-                    {emoji}
-                  </button>
-                ))}
+                <EmojiButtons of={QUICK} mine={mine} onPick={react} />
                 <button type="button" aria-label={t("more")} onClick={() => setChoosing("all")}>
                   <Icon name="plus" />
                 </button>
               </div>
             )}
-            {choosing === "all" && (
-              <Picker mine={mine} onPick={(emoji) => void react(emoji)} onClose={() => setChoosing(null)} />
-            )}
+            {choosing === "all" && <Picker mine={mine} onPick={react} onClose={() => setChoosing(null)} />}
             <button
               type="button"
               class="icon-button"

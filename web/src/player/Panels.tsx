@@ -4,7 +4,7 @@ import type { Item } from "stories-client";
 import { following, notified, say, session, setFollowing, setNotified, succeeded } from "../state";
 import { t as tr } from "../text";
 import { fields } from "../ui/forms";
-import { Icon, Sheet } from "../ui/parts";
+import { EmojiButtons, Icon, Sheet } from "../ui/parts";
 import { confirmDelete } from "../views/Deletion";
 import { share } from "./share";
 import { t } from "./text";
@@ -129,17 +129,7 @@ export function Picker({ mine, onPick, onClose }: PickerProps) {
         <section key={group} class="emoji-group" aria-label={t(`group_${group}`)}>
           <h3>{t(`group_${group}`)}</h3>
           <div>
-            {EMOJI[group].split(" ").map((emoji) => (
-              <button
-                key={emoji}
-                type="button"
-                aria-label={emoji}
-                aria-pressed={mine === emoji}
-                onClick={() => onPick(emoji)}
-              >
-                {emoji}
-              </button>
-            ))}
+            <EmojiButtons of={EMOJI[group].split(" ")} mine={mine} onPick={onPick} />
           </div>
         </section>
       ))}

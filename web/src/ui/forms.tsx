@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { t } from "../text";
 
 /** What was written into a form that is sent: the text of each field, trimmed. No page is loaded. */
@@ -25,6 +26,68 @@ export function TimeField({ from = Date.now() + 60 * MINUTE_MS }: { from?: numbe
         min={local(Date.now() + MINUTE_MS)}
         max={local(Date.now() + MOST_MS)}
       />
+    </label>
+  );
+}
+
+interface SelectProps {
+  label: string;
+  options: readonly (readonly [value: string, text: string])[];
+  name?: string;
+  value?: string;
+  onChange?: (value: string) => void;
+}
+
+export function Select({ label, options, name, value, onChange }: SelectProps) {
+  return (
+    <label>
+      <span>{label}</span>
+      <select name={name} value={value} onChange={(event) => onChange?.(event.currentTarget.value)}>
+        {options.map(([each, text]) => (
+          <option key={each} value={each}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+interface SwitchProps {
+  label: ComponentChildren;
+  class?: string;
+  checked: boolean;
+  onChange: (on: boolean) => void;
+}
+
+export function Switch({ label, class: kind, checked, onChange }: SwitchProps) {
+  return (
+    <label class={kind}>
+      <span>{label}</span>
+      <input
+        type="checkbox"
+        role="switch"
+        checked={checked}
+        onChange={(event) => onChange(event.currentTarget.checked)}
+      />
+    </label>
+  );
+}
+
+interface SliderProps {
+  label: string;
+  min: number;
+  max: number;
+  step: number;
+  value: number;
+  onInput: (value: number) => void;
+}
+
+export function Slider({ label, onInput, ...rest }: SliderProps) {
+  return (
+    <label>
+      <span>{label}</span>
+      <input type="range" {...rest} onInput={(event) => onInput(Number(event.currentTarget.value))} />
     </label>
   );
 }

@@ -35,6 +35,31 @@ export function IconButton({ icon, label, filled, pressed, class: kind, ...rest 
   );
 }
 
+interface EmojiProps {
+  of: readonly string[];
+  /** The one that is chosen; undefined where none can be. */
+  mine?: string | null;
+  onPick: (emoji: string) => void;
+}
+
+export function EmojiButtons({ of, mine, onPick }: EmojiProps) {
+  return (
+    <>
+      {of.map((emoji) => (
+        <button
+          key={emoji}
+          type="button"
+          aria-label={emoji}
+          aria-pressed={mine === undefined ? undefined : mine === emoji}
+          onClick={() => onPick(emoji)}
+        >
+          {emoji}
+        </button>
+      ))}
+    </>
+  );
+}
+
 /** A person without a picture: a letter on a colour of their own. */
 export function Avatar({ user, size = 40 }: { user: string; size?: number }) {
   const hue = [...user].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);

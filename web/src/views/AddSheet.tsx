@@ -1,9 +1,12 @@
 /** What is put on a story besides text: stickers, and those that people answer. */
 import type { Layer } from "stories-client";
 import { t } from "../text";
-import { Sheet } from "../ui/parts";
+import { Select } from "../ui/forms";
+import { EmojiButtons, Sheet } from "../ui/parts";
 
 const STICKERS = ["❤️", "🔥", "✨", "😂", "😍", "🎉", "☀️", "🌊", "📍", "☕", "🎧", "🐾"];
+
+const OPTIONS = [1, 2, 3, 4];
 
 export type Adding = "sticker" | "poll" | "quiz" | "mention" | "hashtag" | "link" | "question" | "promo_code";
 
@@ -19,16 +22,10 @@ export function AddSheet({ kind, onAdd, onClose }: Props) {
     return (
       <Sheet title={t("sticker")} onClose={onClose}>
         <div class="stickers">
-          {STICKERS.map((emoji) => (
-            <button
-              key={emoji}
-              type="button"
-              aria-label={emoji}
-              onClick={() => onAdd({ ...at, kind: "sticker", sticker_id: emoji, w: 0.27, h: 0.15 })}
-            >
-              {emoji}
-            </button>
-          ))}
+          <EmojiButtons
+            of={STICKERS}
+            onPick={(sticker_id) => onAdd({ ...at, kind: "sticker", sticker_id, w: 0.27, h: 0.15 })}
+          />
         </div>
       </Sheet>
     );
@@ -86,23 +83,18 @@ export function AddSheet({ kind, onAdd, onClose }: Props) {
           />
         </label>
         {choice &&
-          [1, 2, 3, 4].map((n) => (
+          OPTIONS.map((n) => (
             <label key={n}>
               <span>{t("option", { n })}</span>
               <input name="option" maxLength={80} required={n <= 2} />
             </label>
           ))}
         {kind === "quiz" && (
-          <label>
-            <span>{t("rightOption")}</span>
-            <select name="correct">
-              {[1, 2, 3, 4].map((n) => (
-                <option key={n} value={n - 1}>
-                  {t("option", { n })}
-                </option>
-              ))}
-            </select>
-          </label>
+          <Select
+            name="correct"
+            label={t("rightOption")}
+            options={OPTIONS.map((n) => [String(n - 1), t("option", { n })])}
+          />
         )}
         <button type="submit" class="button primary">
           {t("add")}

@@ -2,7 +2,7 @@
 import type { StoryCreate } from "stories-client";
 import { config } from "../state";
 import { type Key, t } from "../text";
-import { TimeField } from "../ui/forms";
+import { Select, TimeField } from "../ui/forms";
 
 /** The choices as they were sent with the form. */
 export function choicesOf(text: (name: string) => string): Partial<StoryCreate> {
@@ -46,13 +46,14 @@ export function Choices({ later, onLater }: Props) {
         />
       </div>
       <div class="pair">
-        <label>
-          <span>{t("when")}</span>
-          <select onChange={(event) => onLater(event.currentTarget.value === "later")}>
-            <option value="now">{t("whenNow")}</option>
-            <option value="later">{t("whenLater")}</option>
-          </select>
-        </label>
+        <Select
+          label={t("when")}
+          options={[
+            ["now", t("whenNow")],
+            ["later", t("whenLater")],
+          ]}
+          onChange={(when) => onLater(when === "later")}
+        />
         {later && <TimeField />}
       </div>
       <details>
@@ -82,20 +83,5 @@ export function Choices({ later, onLater }: Props) {
         </div>
       </details>
     </>
-  );
-}
-
-function Select({ name, label, options }: { name: string; label: string; options: [string, string][] }) {
-  return (
-    <label>
-      <span>{label}</span>
-      <select name={name}>
-        {options.map(([value, text]) => (
-          <option key={value} value={value}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }

@@ -1,6 +1,7 @@
 /** How the chosen layer looks. */
 import type { Layer } from "stories-client";
 import { t } from "../text";
+import { Slider } from "../ui/forms";
 
 const COLORS = {
   white: "#FFFFFF",
@@ -86,31 +87,22 @@ export function LayerPanel({ layer, onChange, onRemove, onDone }: Props) {
         </>
       )}
       <div class="pair">
-        <label>
-          <span>{t("size")}</span>
-          <input
-            type="range"
-            min="0.04"
-            max="0.5"
-            step="0.01"
-            value={layer.h}
-            onInput={(event) => {
-              const h = Number(event.currentTarget.value);
-              onChange(layer.kind === "sticker" ? { h, w: Math.min(1, h * 1.78) } : { h });
-            }}
-          />
-        </label>
-        <label>
-          <span>{t("rotation")}</span>
-          <input
-            type="range"
-            min="-180"
-            max="180"
-            step="1"
-            value={layer.rotation ?? 0}
-            onInput={(event) => onChange({ rotation: Number(event.currentTarget.value) })}
-          />
-        </label>
+        <Slider
+          label={t("size")}
+          min={0.04}
+          max={0.5}
+          step={0.01}
+          value={layer.h}
+          onInput={(h) => onChange(layer.kind === "sticker" ? { h, w: Math.min(1, h * 1.78) } : { h })}
+        />
+        <Slider
+          label={t("rotation")}
+          min={-180}
+          max={180}
+          step={1}
+          value={layer.rotation ?? 0}
+          onInput={(rotation) => onChange({ rotation })}
+        />
       </div>
       <div class="choices">
         <button type="button" class="button small danger" onClick={onRemove}>

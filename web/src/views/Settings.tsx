@@ -1,8 +1,11 @@
 /** What one chooses for this browser and for one's account. */
 import { session, signOut, type Theme, theme } from "../state";
-import { type Language, language, languages, speak, t } from "../text";
+import { language, languages, speak, t } from "../text";
+import { Select, Switch } from "../ui/forms";
 import { useSetting } from "../ui/hooks";
 import { Icon } from "../ui/parts";
+
+const THEMES = ["auto", "light", "dark"] as const;
 
 export function Settings() {
   const [listed, list] = useSetting("/v1/me/privacy", "view_history");
@@ -10,48 +13,24 @@ export function Settings() {
     <section>
       <h2>{t("settings")}</h2>
       <div class="settings">
-        <label>
-          <span>{t("theme")}</span>
-          <select
-            value={theme.value}
-            onChange={(event) => {
-              theme.value = event.currentTarget.value as Theme;
-            }}
-          >
-            {(["auto", "light", "dark"] as const).map((each) => (
-              <option key={each} value={each}>
-                {t(`theme_${each}`)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span>{t("language")}</span>
-          <select
-            value={language.value}
-            onChange={(event) => {
-              localStorage.setItem("language", event.currentTarget.value);
-              void speak(event.currentTarget.value as Language);
-            }}
-          >
-            {languages.map(([code, name]) => (
-              <option key={code} value={code}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-        {listed !== null && (
-          <label>
-            <span>{t("listMe")}</span>
-            <input
-              type="checkbox"
-              role="switch"
-              checked={listed}
-              onChange={(event) => void list(event.currentTarget.checked)}
-            />
-          </label>
-        )}
+        <Select
+          label={t("theme")}
+          options={THEMES.map((each) => [each, t(`theme_${each}`)])}
+          value={theme.value}
+          onChange={(chosen) => {
+            theme.value = chosen as Theme;
+          }}
+        />
+        <Select
+          label={t("language")}
+          options={languages}
+          value={language.value}
+          onChange={(chosen) => {
+            localStorage.setItem("language", chosen);
+            void speak(chosen);
+          }}
+        />
+        {listed !== null && <Switch label={t("listMe")} checked={listed} onChange={list} />}
         {session.value?.development && (
           <a class="button" href="#/scenes">
             <Icon name="sparkles" /> {t("scenes")}

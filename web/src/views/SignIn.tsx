@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { attempt, type SignInSettings, say, signIn, signInByName, signInSettings, signInWithToken } from "../state";
 import { t } from "../text";
-import { fields } from "../ui/forms";
+import { fields, Switch } from "../ui/forms";
 import { Avatar, Mark } from "../ui/parts";
 
 const NAMES = ["ann", "bob", "carol", "dave"];
@@ -63,17 +63,7 @@ export function SignIn() {
               placeholder={byName ? t("name") : t("token")}
             />
           </label>
-          {byName && (
-            <label class="switch-row">
-              <span>{t("asAdmin")}</span>
-              <input
-                type="checkbox"
-                role="switch"
-                checked={admin}
-                onChange={(event) => setAdmin(event.currentTarget.checked)}
-              />
-            </label>
-          )}
+          {byName && <Switch class="switch-row" label={t("asAdmin")} checked={admin} onChange={setAdmin} />}
           <button type="submit" class="button primary">
             {t("signIn")}
           </button>
