@@ -1,7 +1,7 @@
 /** The texts of this view. */
 const EN = {
   title: "Moderation",
-  hint: "What people reported, as it was when they did. Who reported is never shown to anybody else.",
+  hint: "What people reported, as it was at the time. Who reported is never shown to anybody else.",
   show: "Which reports",
   show_open: "Open",
   show_decided: "Decided",
@@ -13,13 +13,13 @@ const EN = {
   kind_story: "Story",
   kind_comment: "Comment",
   by: "by {name}",
-  nobody: "somebody who is erased",
+  nobody: "an erased account",
   reports: "reported by {n}",
   ago: "{time} ago",
   copy: "What was reported",
-  gone: "It had gone before it was reported.",
+  gone: "It was gone before it was reported.",
   said: "The report says",
-  open: "Look at it",
+  open: "View it",
   keep: "Keep",
   remove: "Remove",
   suspend: "Remove and suspend",
@@ -40,7 +40,7 @@ const EN = {
 
 const DE: typeof EN = {
   title: "Moderation",
-  hint: "Was gemeldet wurde, so wie es da war. Wer gemeldet hat, sieht sonst niemand.",
+  hint: "Was gemeldet wurde, so wie es zu dieser Zeit war. Wer gemeldet hat, sieht sonst niemand.",
   show: "Welche Meldungen",
   show_open: "Offen",
   show_decided: "Entschieden",
@@ -52,7 +52,7 @@ const DE: typeof EN = {
   kind_story: "Story",
   kind_comment: "Kommentar",
   by: "von {name}",
-  nobody: "jemandem, der gelöscht ist",
+  nobody: "einem gelöschten Konto",
   reports: "gemeldet von {n}",
   ago: "vor {time}",
   copy: "Was gemeldet wurde",

@@ -37,10 +37,10 @@ export function Board({ element, lanes, replicas, counts }: Props) {
     <section class="board panel" ref={element} aria-label={t("title")}>
       <p class="legend" aria-hidden="true">
         <span>
-          <i class="source" /> {t("says")}
+          <i class="source" /> {t("publishes")}
         </span>
         <span>
-          <i class="port" /> {t("hears")}
+          <i class="port" /> {t("consumes")}
         </span>
         <span>
           <i class="port full" /> {t("both")}
@@ -131,7 +131,7 @@ function LaneRow({ lane, count, behind: late }: { lane: Lane; count: number; beh
   );
 }
 
-/** A dot for each reader, from who said it. Drawn by the browser alone. */
+/** A dot for each reader, from the service that published the event. Drawn by the browser alone. */
 export function travel(board: HTMLElement | null, lanes: readonly Lane[], event: Told): void {
   const lane = lanes.find((each) => each.topics.includes(event.topic));
   const track = lane && board?.querySelector<HTMLElement>(`[data-lane="${lane.name}"]`);
@@ -153,7 +153,7 @@ export function travel(board: HTMLElement | null, lanes: readonly Lane[], event:
     dot.className = `dot ${who ?? "outside"} ${event.tombstone ? "hollow" : ""}`;
     const to = reader ? column(reader) : 104;
     const at = (place: number) => `translateX(${sign * place}%)`;
-    const there = reader === who; // a service that hears itself: the dot hops
+    const there = reader === who; // a service that consumes its own events: the dot hops
     track.append(dot);
     const flight = dot.animate(
       [

@@ -37,7 +37,7 @@ export function Choices({ later, onLater }: Props) {
         <Select
           name="audience"
           label={t("audience")}
-          options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(`audience_${each}` as Key)])}
+          options={(config.value?.audiences ?? ["everyone"]).map((each) => [each, t(each as Key)])}
         />
         <Select
           name="lifetime"

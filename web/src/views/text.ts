@@ -4,7 +4,8 @@ import { texts } from "../text";
 export const ACTIVITY = {
   en: {
     insights: "Insights",
-    insightsHint: "The last {n} stories, the latest on the right. What has ended keeps its figures, and nobody's name.",
+    insightsHint:
+      "The last {n} stories, the latest on the right. Stories that have ended keep their figures, but no names.",
     reach: "Reach",
     views: "Views",
     completion: "Watched to the end",
@@ -25,7 +26,7 @@ export const ACTIVITY = {
   },
   de: {
     insights: "Zahlen",
-    insightsHint: "Die letzten {n} Storys, die neueste rechts. Was geendet hat, behält seine Zahlen, aber keine Namen.",
+    insightsHint: "Die letzten {n} Storys, die neueste rechts. Beendete Storys behalten ihre Zahlen, aber keine Namen.",
     reach: "Reichweite",
     views: "Aufrufe",
     completion: "Bis zum Ende gesehen",

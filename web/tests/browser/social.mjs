@@ -87,7 +87,7 @@ export const social = (browser) => ({
     await his.waitForTimeout(400);
     await accessible(his, "every reaction");
     await picker.getByRole("button", { name: "🌊" }).click();
-    await his.getByRole("button", { name: "You reacted 🌊" }).waitFor(LONG);
+    await his.getByRole("button", { name: "You reacted with 🌊" }).waitFor(LONG);
     await until("the reaction counts", async () => {
       const { reactions } = await call(ann, "GET", `/v1/stories/${story.id}/insights`);
       return reactions["🌊"] === 1;
@@ -125,7 +125,7 @@ export const social = (browser) => ({
     assert.deepEqual([filed?.reason, filed?.text], ["hate", "the third time"]);
 
     await choose(`Mute ${ann}`);
-    await his.getByText(`You see no more stories of ${ann}`).waitFor(LONG);
+    await his.getByText(`You will not see stories of ${ann} any more`).waitFor(LONG);
     await ringOf(his, ann).waitFor({ state: "detached", ...LONG });
     await his.goto(his.url().replace(/#.*/, "#/me"));
     await his.getByText("Muted or blocked (1)").click(LONG);
