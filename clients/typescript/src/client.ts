@@ -99,7 +99,7 @@ export class Stories {
 
   /** The item with URLs and a ticket that last, or null if it has ended or may no longer be seen. */
   async fresh(item: Item, now = Date.now()): Promise<Item | null> {
-    const ends = Math.min(Date.parse(item.urls_expire_at), Date.parse(item.ticket_expires_at ?? item.urls_expire_at));
+    const ends = Math.min(Date.parse(item.urls_expire_at), Date.parse(item.ticket_expires_at));
     const over = Date.parse(item.expires_at);
     if (over <= now) return null;
     if (ends - now > MARGIN_MS || ends >= over) return item;
@@ -218,10 +218,7 @@ export class Stories {
       {
         create: (created, key, signal) =>
           this.call<{ id: string; upload: Form | null }>("POST", "/v1/stories", { body: created, key, signal }),
-        form: async (id, signal) => {
-          const answer = await this.call<Form & { upload?: Form }>("POST", `/v1/stories/${id}/upload`, { signal });
-          return answer.upload ?? answer;
-        },
+        form: (id, signal) => this.call("POST", `/v1/stories/${id}/upload`, { signal }),
         publish: (id, signal) =>
           this.call("POST", `/v1/stories/${id}/publish`, at ? { body: { at: at.toISOString() }, signal } : { query: { wait: 10 }, signal }),
         cancel: (id) => this.call("POST", `/v1/stories/${id}/cancel`),

@@ -5,29 +5,25 @@ type Json<T> = T extends { content: { "application/json": infer Body } } ? Body 
 type Answer<O, Status extends number> = O extends { responses: infer R } ? Json<R[Status & keyof R]> : never;
 type Body<O> = O extends { requestBody?: infer B } ? Json<NonNullable<B>> : never;
 
+/** What `GET` of a path answers. */
+export type Get<Path extends keyof paths> = Answer<paths[Path]["get"], 200>;
+
 export type StoryCreate = Body<paths["/v1/stories"]["post"]>;
 export type StoryChanges = Body<paths["/v1/stories/{story_id}"]["patch"]>;
 export type Draft = Answer<paths["/v1/stories"]["post"], 201>;
 /** A story as its author sees it, in any state. */
-export type OwnStory = Answer<paths["/v1/me/stories/{story_id}"]["get"], 200>;
+export type OwnStory = Get<"/v1/me/stories/{story_id}">;
 /** A story as a viewer gets it. `layers` are those of `Layer`. */
-export type Item = Omit<Answer<paths["/v1/stories/{story_id}"]["get"], 200>, "layers"> & {
-  layers: Layer[];
-  /** Newer fields; absent on older servers. */
-  ticket_expires_at?: string;
-  captions_url?: string | null;
-  preview?: { blurhash: string; color: string } | null;
-  reposted_from?: { story_id: string; author_id: string } | null;
-};
-export type Tray = Answer<paths["/v1/tray"]["get"], 200>;
+export type Item = Omit<Get<"/v1/stories/{story_id}">, "layers"> & { layers: Layer[] };
+export type Tray = Get<"/v1/tray">;
 export type Ring = Tray["items"][number];
-export type Quota = Answer<paths["/v1/me/quota"]["get"], 200>;
-export type Config = Answer<paths["/v1/config"]["get"], 200>;
-export type Counts = Answer<paths["/v1/stories/{story_id}/counts"]["get"], 200>;
-export type Reactions = Answer<paths["/v1/stories/{story_id}/reactions"]["get"], 200>;
+export type Quota = Get<"/v1/me/quota">;
+export type Config = Get<"/v1/config">;
+export type Counts = Get<"/v1/stories/{story_id}/counts">;
+export type Reactions = Get<"/v1/stories/{story_id}/reactions">;
 export type Comment = Answer<paths["/v1/stories/{story_id}/comments"]["post"], 201>;
-export type Viewers = Answer<paths["/v1/stories/{story_id}/viewers"]["get"], 200>;
-export type Receipt = Answer<paths["/v1/stories/{story_id}/receipt"]["get"], 200>;
+export type Viewers = Get<"/v1/stories/{story_id}/viewers">;
+export type Receipt = Get<"/v1/stories/{story_id}/receipt">;
 export type View = Body<paths["/v1/views"]["post"]>["views"][number];
 
 interface Frame {
@@ -65,12 +61,8 @@ export type Layer = Frame &
     | { kind: "effect"; name: string; intensity?: number }
   );
 
-/** The answer to a poll, a quiz or a question. */
-export interface StickerAnswer {
-  mine: { option?: number; text?: string; copied?: boolean } | number | string | null;
-  tallies: number[] | null;
-  correct?: number | null;
-}
+/** What was answered to a sticker, and how often each option was. */
+export type StickerAnswer = Answer<paths["/v1/stories/{story_id}/answers/{layer_id}"]["put"], 200>;
 
 /** A message of `GET /v1/live`. */
 export type LiveEvent =

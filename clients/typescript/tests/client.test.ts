@@ -9,6 +9,7 @@ const item = (changes: Partial<Item> = {}) =>
     ticket: "old",
     expires_at: new Date(Date.now() + 3_600_000).toISOString(),
     urls_expire_at: new Date(Date.now() + 600_000).toISOString(),
+    ticket_expires_at: new Date(Date.now() + 600_000).toISOString(),
     ...changes,
   }) as Item;
 

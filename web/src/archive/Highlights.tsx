@@ -1,14 +1,13 @@
 /** Stories that an author shows again after their end, under a title. */
 import { useEffect, useState } from "preact/hooks";
-import type { paths } from "stories-client";
+import type { Get } from "stories-client";
 import { attempt, collect, say, session, succeeded } from "../state";
 import { fields } from "../ui/forms";
 import { Icon, Sheet } from "../ui/parts";
 import { type Archived, label, Show } from "./Show";
 import { t } from "./text";
 
-type Highlight =
-  paths["/v1/users/{user_id}/highlights"]["get"]["responses"][200]["content"]["application/json"]["items"][number];
+type Highlight = Get<"/v1/users/{user_id}/highlights">["items"][number];
 
 interface Props {
   user: string;

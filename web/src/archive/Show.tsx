@@ -1,13 +1,13 @@
 /** Stories that are over, shown one by one: no timer, no views, no answers. */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { Item, paths } from "stories-client";
+import type { Get, Item } from "stories-client";
 import { Layers } from "../player/Layers";
 import { language, t as tr } from "../text";
 import { useModal } from "../ui/hooks";
 import { Icon, IconButton } from "../ui/parts";
 import { t } from "./text";
 
-export type Archived = paths["/v1/me/archive"]["get"]["responses"][200]["content"]["application/json"]["items"][number];
+export type Archived = Get<"/v1/me/archive">["items"][number];
 
 export const day = (time: string) =>
   new Intl.DateTimeFormat(language.value, { day: "numeric", month: "short", year: "numeric" }).format(Date.parse(time));

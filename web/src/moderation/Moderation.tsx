@@ -1,6 +1,6 @@
 /** Reports and what is decided about them, for admins. A chunk of its own. */
 import { useEffect, useState } from "preact/hooks";
-import type { paths } from "stories-client";
+import type { Get } from "stories-client";
 import { attempt, say, session, succeeded } from "../state";
 import { moment, span, texts } from "../text";
 import { useAnswer } from "../ui/hooks";
@@ -9,13 +9,8 @@ import "./moderation.css";
 import { MODERATION } from "./text";
 
 const t = texts(MODERATION);
-type Page<Path extends keyof paths> = paths[Path] extends {
-  get: { responses: { 200: { content: { "application/json": infer Body } } } };
-}
-  ? Body
-  : never;
-type Report = Page<"/v1/admin/reports">["items"][number];
-type Entry = Page<"/v1/admin/audit">["items"][number];
+type Report = Get<"/v1/admin/reports">["items"][number];
+type Entry = Get<"/v1/admin/audit">["items"][number];
 type Action = "keep" | "remove" | "remove_and_suspend";
 type Shown = "open" | "decided" | "audit";
 

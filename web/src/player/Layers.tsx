@@ -126,7 +126,7 @@ const TALLY_MS = 3000;
 
 /** A poll or a quiz. Once answered it shows how others answered, as it changes; to its author from the beginning. */
 function Choice({ layer, item, own }: { layer: Extract<Layer, { kind: "poll" | "quiz" }>; item: Item; own: boolean }) {
-  const [answer, setAnswer] = useState<StickerAnswer | null>(null);
+  const [answer, setAnswer] = useState<Partial<StickerAnswer> | null>(null);
   const [chosen, setChosen] = useState<number | null>(null);
   const asked = useRef(Promise.resolve());
   const votes = answer?.tallies ?? [];
@@ -160,7 +160,7 @@ function Choice({ layer, item, own }: { layer: Extract<Layer, { kind: "poll" | "
           : api.answer(item, id, { option: chosen ?? 0 })
         ) // the same answer again changes nothing, and is counted once
           .then(
-            (found) => setAnswer((known) => ({ ...(known ?? { mine: null }), tallies: found.tallies })),
+            (found) => setAnswer((known) => ({ ...known, tallies: found.tallies })),
             () => undefined,
           ),
       );

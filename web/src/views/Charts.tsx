@@ -1,8 +1,8 @@
 /** Bars with their numbers in words, and what they are made of. */
-import type { paths } from "stories-client";
+import type { Get } from "stories-client";
 import { span } from "../text";
 
-export type Insights = paths["/v1/stories/{story_id}/insights"]["get"]["responses"][200]["content"]["application/json"];
+export type Insights = Get<"/v1/stories/{story_id}/insights">;
 
 export interface Bar {
   /** What stands below the bar, and what it is called in full. */

@@ -1,5 +1,5 @@
 /** Figures of all of one's stories over time. */
-import type { paths } from "stories-client";
+import type { Get } from "stories-client";
 import { session, tray } from "../state";
 import { language, moment, span, t as tr } from "../text";
 import { useAnswer } from "../ui/hooks";
@@ -7,7 +7,7 @@ import "./activity.css";
 import { Bars, type Figure, FigureList } from "./Charts";
 import { t } from "./text";
 
-type Page = paths["/v1/me/insights"]["get"]["responses"][200]["content"]["application/json"];
+type Page = Get<"/v1/me/insights">;
 
 const SHOWN = 7;
 const READ_MS = 5000;

@@ -1,11 +1,11 @@
 import { useState } from "preact/hooks";
-import type { paths } from "stories-client";
+import type { Get } from "stories-client";
 import { attempt, session } from "../state";
 import { t } from "../text";
 import { fields } from "../ui/forms";
 import { Icon, Sheet } from "../ui/parts";
 
-type Explanation = paths["/v1/stories/{story_id}/explain"]["get"]["responses"][200]["content"]["application/json"];
+type Explanation = Get<"/v1/stories/{story_id}/explain">;
 
 /** Whether one person sees a story, by every rule. */
 export function Why({ id, onClose }: { id: string; onClose: () => void }) {

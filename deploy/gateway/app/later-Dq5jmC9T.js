@@ -1,1 +1,0 @@
-import{J as e,Y as t,Z as n}from"./state-BzgSU65E.js";import{s as r}from"./hooks-Dok7uB7o.js";function i(i,a=r(`main`,{"aria-busy":`true`})){let o=null;return function(s){let[c,l]=e(o&&{of:o});return t(()=>{c||i().then(e=>{o=e,l({of:e})})},[]),r(n,{children:c?r(c.of,{...s}):a})}}export{i as t};

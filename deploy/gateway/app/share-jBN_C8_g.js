@@ -1,0 +1,1 @@
+import{R as e,_ as t,g as n,t as r}from"./state-CfzjQrWL.js";async function i(i){let{api:a}=t.peek()??{},o=a&&await r(a.share(i));o&&(navigator.share&&matchMedia(`(pointer: coarse)`).matches?await navigator.share({url:o}).catch(()=>void 0):await navigator.clipboard.writeText(o).then(()=>n(e(`copied`)),()=>n(o)))}export{i as t};
