@@ -204,7 +204,7 @@ export type Key = keyof typeof EN;
 type Catalogue = Record<Key, string>;
 
 const LANGUAGES = { en: "English", de: "Deutsch" } as const;
-export type Language = keyof typeof LANGUAGES;
+type Language = keyof typeof LANGUAGES;
 export const languages = Object.entries(LANGUAGES) as [Language, string][];
 
 const catalogue = signal<Catalogue>(EN);

@@ -40,6 +40,7 @@ export function Highlights({ user, own = false, archived = [], onCount }: Props)
     void attempt(read());
   };
   if (!found.length && !(own && archived.length)) return null;
+  const editor = editing && <Editor of={editing} archived={archived} onDone={done} onClose={() => setEditing(null)} />;
   return (
     <section aria-labelledby="highlights">
       <h2 id="highlights">{t("highlights")}</h2>
@@ -78,10 +79,10 @@ export function Highlights({ user, own = false, archived = [], onCount }: Props)
             )
           }
         >
-          {editing && <Editor of={editing} archived={archived} onDone={done} onClose={() => setEditing(null)} />}
+          {editor}
         </Show>
       )}
-      {editing && !shown && <Editor of={editing} archived={archived} onDone={done} onClose={() => setEditing(null)} />}
+      {!shown && editor}
     </section>
   );
 }

@@ -13,7 +13,7 @@ export interface Range {
   to: number;
 }
 
-export interface Rect {
+interface Rect {
   x: number;
   y: number;
   width: number;
@@ -164,7 +164,7 @@ function eachFrame(video: HTMLVideoElement, act: () => void): { stop(): void } {
   };
 }
 
-export interface Cut {
+interface Cut {
   crop: Crop | null;
   range: Range | null;
   onProgress: (fraction: number) => void;

@@ -20,7 +20,7 @@ export interface Reel {
 }
 
 /** Why the player stands still. A set: releasing a hold does not start a hidden tab. */
-export type Reason = "hold" | "hidden" | "sheet" | "user" | "blocked" | "end";
+type Reason = "hold" | "hidden" | "sheet" | "user" | "blocked" | "end";
 
 export interface State {
   reels: readonly Reel[];

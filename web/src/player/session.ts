@@ -30,7 +30,7 @@ const slideOf = (item: Item): Slide => ({
   seen: item.seen,
 });
 
-export interface Opening {
+interface Opening {
   author: string;
   authors: readonly string[];
   /** Items that are known already, such as those of For You. */

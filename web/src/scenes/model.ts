@@ -85,7 +85,7 @@ export function behind(lane: Lane, replicas: readonly Replica[]): number {
 
 // The life of a story
 
-export type StepKind =
+type StepKind =
   | "asked"
   | "live"
   | "changed"

@@ -15,7 +15,7 @@ import {
 
 const PENDING = "oidc.pending";
 /** This tab was signed in: after a reload the provider is asked again, without a question to the user. */
-export const SIGNED_IN = "oidc.in";
+const SIGNED_IN = "oidc.in";
 
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
 const redirectUri = () => location.origin + import.meta.env.BASE_URL;

@@ -4,7 +4,7 @@ import { span } from "../text";
 
 export type Insights = Get<"/v1/stories/{story_id}/insights">;
 
-export interface Bar {
+interface Bar {
   /** What stands below the bar, and what it is called in full. */
   label: string;
   name: string;
