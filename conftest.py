@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["stories_embedded.testing"]
 
 CHECKOUT = Path(__file__).parent
 REFUSE_SKIPS = "STORIES_REFUSE_SKIPS"  # set by .ci/run where it may install what is missing
 skips: list[str] = []
+
+# Examples take as long as a busy machine needs.
+settings.register_profile("stories", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stories")
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ class Model:
             assert sealed == replace(expected, expires_at=None)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(batches=batches, rounds=rounds)
 async def test_counts_are_exact_under_replays_aborts_endings_and_erasures(
     stores: Stores, batches: list[list[tuple[int, int, int, int, int]]], rounds: list[list[Action]]

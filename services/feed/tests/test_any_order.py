@@ -359,9 +359,7 @@ def test_any_order_of_events_shows_what_the_model_shows(servers: Servers) -> Non
         mongo = Mongo.connect(servers.mongo_url, name)
         runner.run(store.ensure(mongo))
         machine = type("OneReelHere", (OneReel,), {"mongo": mongo, "runner": runner})
-        bounds = settings(
-            max_examples=20, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-        )
+        bounds = settings(max_examples=20, stateful_step_count=20, suppress_health_check=list(HealthCheck))
         try:
             run_state_machine_as_test(machine, settings=bounds)
         finally:

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories_feed.domain.edges import EdgeChange, EdgeKey, Kind
 from stories_feed.testing.builders import NOON, posted, received
@@ -55,7 +55,7 @@ async def compare(edges, indexed, stored, seconds_left, stale, viewer) -> None:
         assert bool(tray.entries) is listed
 
 
-@settings(max_examples=3_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3_000)
 @given(
     edges=st.lists(st.sampled_from(PAIRS), unique=True, max_size=6),
     indexed=VERSIONS,

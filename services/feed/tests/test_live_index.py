@@ -73,7 +73,7 @@ class IndexAgainstModel(RuleBasedStateMachine):
             assert list(self.index.reel(author, self.now)) == reel
 
 
-IndexAgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+IndexAgainstModel.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
 TestTheIndexAgainstAModel = IndexAgainstModel.TestCase
 
 

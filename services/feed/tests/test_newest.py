@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stories_feed.domain.edges import EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex, LiveStory
@@ -18,7 +18,6 @@ TAGS = st.lists(st.sampled_from(["sea", "see", "sun", "rain"]), unique=True, max
 STEPS = st.lists(st.tuples(st.integers(0, 8), st.integers(1, 3), TAGS, st.booleans(), st.booleans()), max_size=40)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_lists_hold_exactly_the_public_live_stories(steps) -> None:
     index, lists = LiveIndex(), RecencyLists(public_hashtags)

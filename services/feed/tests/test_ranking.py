@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stories_feed.domain.edges import EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex, LiveStory
@@ -94,7 +94,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS, STEPS)
 def test_an_earlier_order_stays_while_scores_move(before, after) -> None:
     ranked, seq = Ranked(), 0
@@ -161,7 +160,7 @@ async def test_pages_neither_repeat_nor_skip_while_scores_move(use_cases, limit)
             assert most[0][1] <= PER_AUTHOR
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 14), max_size=50), st.integers(4, 45))
 def test_every_story_comes_once_for_any_distribution_of_authors(authors, limit) -> None:
     async def check() -> None:

@@ -126,9 +126,7 @@ def is_valid_layer(layer: dict[str, Any]) -> bool:
     return True
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(names, shapes, max_size=4).filter(is_valid_layer), min_size=1, max_size=4))
 @example(LOOK_ALIKES)
 @example([{"meta": each} for each in LOOK_ALIKES])

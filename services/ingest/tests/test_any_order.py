@@ -117,4 +117,4 @@ class AuthorMachine(RuleBasedStateMachine):
 
 
 TestAuthorMachine = AuthorMachine.TestCase
-TestAuthorMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestAuthorMachine.settings = settings(max_examples=60, stateful_step_count=30)

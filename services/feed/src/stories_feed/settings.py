@@ -1,21 +1,11 @@
 """Settings of the feed, beside those of every service."""
 
 from datetime import timedelta
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
-from stories_shared.rollout.file import PolicyError, read
+from pydantic import Field
+from stories_shared.rollout.file import PolicyPath
 from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
-
-
-def policy_file(path: Path) -> Path:
-    """The path of a rollout policy. Raises ValueError for a file that is none."""
-    try:
-        read(path)
-    except PolicyError as error:
-        raise ValueError(str(error)) from error
-    return path
 
 
 class FeedSettings(Settings, ObjectStoreSettings):
@@ -33,7 +23,7 @@ class FeedSettings(Settings, ObjectStoreSettings):
         timedelta(minutes=5),
         description="the maximum lifetime of URLs and tickets of stories with a restricted audience",
     )
-    rollout_file: Annotated[Path, AfterValidator(policy_file)] | None = Field(
+    rollout_file: PolicyPath | None = Field(
         None, description="a YAML file that says who may view stories; see docs/guides/rollout.md"
     )
     rank_tau: Duration = Field(

@@ -1,25 +1,15 @@
 """Settings of ingest."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
-from stories_shared.rollout.file import PolicyError, read
+from stories_shared.rollout.file import PolicyPath
 from stories_shared.runtime.settings import Duration, ObjectStoreSettings, Settings
 
 from stories_ingest.domain.quota import QuotaLimits
 from stories_ingest.domain.uploads import UploadPolicy
-
-
-def policy_file(path: Path) -> Path:
-    """The path of a rollout policy. Raises ValueError for a file that is none."""
-    try:
-        read(path)
-    except PolicyError as error:
-        raise ValueError(str(error)) from error
-    return path
 
 
 def sides(value: object) -> object:
@@ -59,7 +49,7 @@ class IngestSettings(ObjectStoreSettings, Settings):
     archive: bool = Field(
         False, description="whether authors may keep expired stories and make highlights of them: `on` or `off`"
     )
-    rollout_file: Annotated[Path, AfterValidator(policy_file)] | None = Field(
+    rollout_file: PolicyPath | None = Field(
         None, description="a YAML file that says who may create stories; see docs/guides/rollout.md"
     )
     limit_create: int = Field(30, ge=1, description="stories a user may create in a minute, on each replica")

@@ -5,9 +5,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import yaml
+from pydantic import AfterValidator
 
 from stories_shared.rollout import Policy
 from stories_shared.runtime.logging import logger
@@ -48,6 +50,15 @@ def read(path: Path) -> Policy:
             return parse(file.read(MAX_FILE_BYTES + 1))
     except OSError as error:
         raise PolicyError(f"{error.strerror}: {path}") from error
+
+
+def _with_policy(path: Path) -> Path:
+    read(path)
+    return path
+
+
+PolicyPath = Annotated[Path, AfterValidator(_with_policy)]
+"""A setting: the path of a policy's file, which is read when the settings are."""
 
 
 class PolicyFile:
