@@ -1,22 +1,22 @@
 import { render } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import type { Item } from "stories-client";
-import { later } from "./later";
+import { lazyView } from "./lazyView";
 import { Player } from "./player/Player";
 import { attempt, behind, go, listed, route, session, signIn, signInSettings, tray } from "./state";
 import "./style.css";
 import { t } from "./text";
 import { Avatar, Icon, Mark, Toast } from "./ui/parts";
 import { DeleteDialog } from "./views/Deletion";
-import { Grid } from "./views/Grid";
 import { Home } from "./views/Home";
 import { SignIn } from "./views/SignIn";
+import { StoryGrid } from "./views/StoryGrid";
 
-const Create = later(() => import("./views/Create").then((views) => views.Create));
-const Scenes = later(() => import("./scenes/Scenes").then((views) => views.Scenes));
-const Moderation = later(() => import("./moderation/Moderation").then((views) => views.Moderation));
-const Profile = later(() => import("./archive/Profile").then((views) => views.Profile));
-const Me = later(() => import("./views/Me").then((views) => views.Me));
+const Create = lazyView(() => import("./views/Create").then((views) => views.Create));
+const Scenes = lazyView(() => import("./scenes/Scenes").then((views) => views.Scenes));
+const Moderation = lazyView(() => import("./moderation/Moderation").then((views) => views.Moderation));
+const Profile = lazyView(() => import("./archive/Profile").then((views) => views.Profile));
+const Me = lazyView(() => import("./views/Me").then((views) => views.Me));
 
 const parts = (path: string) => path.split("/").map(decodeURIComponent);
 
@@ -56,7 +56,7 @@ function App() {
       ) : section === "tag" ? (
         <main class="home">
           <h1 class="tag-title">#{name}</h1>
-          <Grid
+          <StoryGrid
             path={{ tag: name }}
             known={tagged?.name === name ? tagged.items : null}
             onKnown={(items) => setTagged({ name, items })}

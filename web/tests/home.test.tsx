@@ -3,8 +3,8 @@ import { render } from "preact";
 import { afterEach, expect, test, vi } from "vitest";
 import { type Item, type Stories, StoriesError, type Tray } from "../../clients/typescript/src/index";
 import { refreshTray, session, tray } from "../src/state";
-import { Grid } from "../src/views/Grid";
 import { Home } from "../src/views/Home";
+import { StoryGrid } from "../src/views/StoryGrid";
 
 afterEach(() => {
   session.value = tray.value = null;
@@ -30,7 +30,7 @@ test("no card is lost when the tray arrives while For You is being read", async 
     },
   } as unknown as Stories;
   session.value = { user: "bob", api, views: {} as never, admin: false, development: true };
-  render(<Grid path="for-you" />, document.body);
+  render(<StoryGrid path="for-you" />, document.body);
   await vi.waitFor(() => expect(waiting).toHaveLength(1));
   tray.value = { items: [{ author_id: "ann" }], mine: null } as unknown as Tray;
   await vi.waitFor(() => expect(waiting).toHaveLength(2));

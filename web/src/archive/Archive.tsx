@@ -4,8 +4,8 @@ import { attempt, say, session, succeeded } from "../state";
 import { Switch } from "../ui/forms";
 import { useSetting } from "../ui/hooks";
 import { Confirm, Empty } from "../ui/parts";
+import { type Archived, ArchivePlayer, day, label } from "./ArchivePlayer";
 import { Highlights } from "./Highlights";
-import { type Archived, day, label, Show } from "./Show";
 import { t } from "./text";
 import "./archive.css";
 
@@ -80,7 +80,7 @@ export function Archive() {
         )}
       </section>
       {shown !== null && (
-        <Show
+        <ArchivePlayer
           title={t("archive")}
           items={items}
           start={shown}
@@ -100,7 +100,7 @@ export function Archive() {
               onClose={() => setErasing(null)}
             />
           )}
-        </Show>
+        </ArchivePlayer>
       )}
     </>
   );

@@ -4,7 +4,7 @@ import type { Get } from "stories-client";
 import { attempt, collect, say, session, succeeded } from "../state";
 import { fields } from "../ui/forms";
 import { Icon, Sheet } from "../ui/parts";
-import { type Archived, label, Show } from "./Show";
+import { type Archived, ArchivePlayer, label } from "./ArchivePlayer";
 import { t } from "./text";
 
 type Highlight = Get<"/v1/users/{user_id}/highlights">["items"][number];
@@ -67,7 +67,7 @@ export function Highlights({ user, own = false, archived = [], onCount }: Props)
         )}
       </ul>
       {shown && (
-        <Show
+        <ArchivePlayer
           title={shown.of.title}
           items={shown.items}
           onClose={() => setShown(null)}
@@ -80,7 +80,7 @@ export function Highlights({ user, own = false, archived = [], onCount }: Props)
           }
         >
           {editor}
-        </Show>
+        </ArchivePlayer>
       )}
       {!shown && editor}
     </section>

@@ -4,8 +4,8 @@ import { config } from "../state";
 import { span, t as tr } from "../text";
 import { useModal } from "../ui/hooks";
 import { IconButton } from "../ui/parts";
+import { CaptureIcon } from "./CaptureIcon";
 import { CENTRE, Recording, still } from "./cut";
-import { Shape } from "./Shape";
 import { t } from "./text";
 import "./camera.css";
 
@@ -130,7 +130,7 @@ export function Camera({ onTaken, onClose }: { onTaken: (file: File) => void; on
               title={t("turn")}
               onClick={() => setFacing(facing === "user" ? "environment" : "user")}
             >
-              <Shape of="turn" />
+              <CaptureIcon of="turn" />
             </button>
           )}
         </div>

@@ -1,21 +1,21 @@
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Item } from "stories-client";
-import { later } from "../later";
+import { lazyView } from "../lazyView";
 import { endings, muted, session, tray } from "../state";
 import { t } from "../text";
 import { reducedMotion, useModal } from "../ui/hooks";
 import { Avatar, Icon } from "../ui/parts";
 import { Comments } from "../views/Comments";
-import { Bottom, type Panel } from "./Bottom";
+import { BottomBar, type Panel } from "./BottomBar";
 import { filter } from "./geometry";
 import { Layers } from "./Layers";
 import { begin, type Play, toggle } from "./session";
-import { Top } from "./Top";
-import { Zones } from "./Zones";
+import { TapZones } from "./TapZones";
+import { TopBar } from "./TopBar";
 
-const Activity = later(() => import("../views/Activity").then((chunk) => chunk.Activity), null);
-const Menu = later(() => import("./Panels").then((chunk) => chunk.Menu), null);
+const Activity = lazyView(() => import("../views/Activity").then((chunk) => chunk.Activity), null);
+const Menu = lazyView(() => import("./Panels").then((chunk) => chunk.Menu), null);
 
 interface Props {
   author: string;
@@ -68,7 +68,7 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
         <div class={fitting} style={{ "--ratio": String(ratio) }}>
           <div class="picture" ref={picture} style={{ filter: item ? filter(item.layers) : "" }} />
         </div>
-        <Zones play={play} onClose={close} />
+        <TapZones play={play} onClose={close} />
         <div class="scrim top" />
         <div class="scrim bottom" />
         {item && (
@@ -83,8 +83,8 @@ export function Player({ author: first, authors, known = [], start, onClose }: P
             {t("tapToPlay")}
           </button>
         )}
-        <Top play={play} author={author} own={own} onMenu={() => setPanel("menu")} onClose={close} />
-        <Bottom play={play} own={own} onPanel={setPanel} />
+        <TopBar play={play} author={author} own={own} onMenu={() => setPanel("menu")} onClose={close} />
+        <BottomBar play={play} own={own} onPanel={setPanel} />
       </Stage>
       <Side play={play} step={1} />
       {panel === "comments" && item && <Comments item={item} own={own} onClose={() => setPanel(null)} />}

@@ -3,11 +3,11 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { session } from "../state";
 import { reducedMotion } from "../ui/hooks";
 import { Avatar, Empty, Icon, IconButton, Mark } from "../ui/parts";
-import { Board, travel } from "./Board";
+import { playDemoStory } from "./demoStory";
+import { EventDiagram, travel } from "./EventDiagram";
 import { EventLog } from "./EventLog";
 import { LifeView, Phase } from "./LifeView";
 import { type Life, lanesOf, lived, type Replica, storyOf, type Told, type Topics } from "./model";
-import { perform } from "./perform";
 import "./scenes.css";
 import { t } from "./text";
 
@@ -110,7 +110,7 @@ export function Scenes() {
           disabled={performing || state !== "live"}
           onClick={async () => {
             setPerforming(true);
-            await perform(t("demo"), setChosen);
+            await playDemoStory(t("demo"), setChosen);
             setPerforming(false);
           }}
         >
@@ -119,7 +119,7 @@ export function Scenes() {
         </button>
       </header>
 
-      <Board element={board} lanes={lanes} replicas={replicas} counts={seen.counts} />
+      <EventDiagram element={board} lanes={lanes} replicas={replicas} counts={seen.counts} />
 
       <div class="below">
         <section class="panel" aria-labelledby="scenes-stories">

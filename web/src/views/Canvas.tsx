@@ -5,7 +5,7 @@ import { frame } from "../player/geometry";
 import { Content } from "../player/Layers";
 import { type Key, t } from "../text";
 import { Icon } from "../ui/parts";
-import { dragged, type Point, pinched, turned } from "./placing";
+import { dragged, type Point, pinched, turned } from "./layerGestures";
 
 interface Props {
   layers: Layer[];

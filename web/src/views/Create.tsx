@@ -1,11 +1,11 @@
 /** Making a story: a file or a coloured background, layers placed by hand, choices, upload. A chunk of its own. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Layer, StoryCreate } from "stories-client";
+import { CaptureIcon } from "../capture/CaptureIcon";
 import { CropPanel, TrimPanel } from "../capture/Cutting";
 import { CENTRE, type Crop, croppedPhoto, cutClip, moved, PORTRAIT, type Range, shownBy } from "../capture/cut";
-import { Shape } from "../capture/Shape";
 import { t as tc } from "../capture/text";
-import { later } from "../later";
+import { lazyView } from "../lazyView";
 import { config } from "../state";
 import { t } from "../text";
 import { fields } from "../ui/forms";
@@ -13,14 +13,14 @@ import type { IconName } from "../ui/icons";
 import { Icon } from "../ui/parts";
 import { type Adding, AddSheet } from "./AddSheet";
 import { Canvas } from "./Canvas";
-import { Choices, choicesOf } from "./Choices";
 import { type Effect, EffectRow, effectLayer, effectStyle } from "./Effects";
 import { LayerPanel, newText, Row } from "./LayerPanel";
 import { type Cut, PostingProgress, usePosting } from "./Posting";
 import { Preview } from "./Preview";
-import { ANGLE, BACKGROUNDS, gradient, Start } from "./Start";
+import { StoryOptions, storyOptions } from "./StoryOptions";
+import { ANGLE, BACKGROUNDS, gradient, StoryStart } from "./StoryStart";
 
-const Camera = later(() => import("../capture/Camera").then((chunk) => chunk.Camera));
+const Camera = lazyView(() => import("../capture/Camera").then((chunk) => chunk.Camera));
 
 const ADDED: [Adding, IconName][] = [
   ["sticker", "smile"],
@@ -96,7 +96,7 @@ export function Create() {
     setSelected(null);
     const shown = layers.filter((each) => each.kind !== "text" || each.text.trim());
     const choices = {
-      ...choicesOf(text),
+      ...storyOptions(text),
       layers: effect === "none" ? shown : [...shown, effectLayer(effect)],
       ...(background && { media: { background, angle: ANGLE } }),
     } as Partial<StoryCreate>;
@@ -117,7 +117,7 @@ export function Create() {
         </p>
       )}
       {!started ? (
-        <Start
+        <StoryStart
           onFile={choose}
           onCamera={() => setCamera(true)}
           onText={(colors) => {
@@ -157,7 +157,7 @@ export function Create() {
             <div class="tools" role="toolbar" aria-label={t("add")}>
               {file && (
                 <Tool
-                  icon={<Shape of="crop" />}
+                  icon={<CaptureIcon of="crop" />}
                   label={tc("crop")}
                   pressed={crop !== null}
                   onClick={() => {
@@ -168,7 +168,7 @@ export function Create() {
               )}
               {video && length > 1 && (
                 <Tool
-                  icon={<Shape of="scissors" />}
+                  icon={<CaptureIcon of="scissors" />}
                   label={tc("trim")}
                   pressed={range !== null}
                   onClick={() => {
@@ -224,7 +224,7 @@ export function Create() {
             ) : (
               <EffectRow effect={effect} onChange={setEffect} />
             )}
-            <Choices later={later} onLater={setLater} />
+            <StoryOptions later={later} onLater={setLater} />
             {posting.progress ? (
               <PostingProgress posting={posting} progress={posting.progress} hint={video ? tc("cutHint") : null} />
             ) : (

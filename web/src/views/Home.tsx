@@ -5,7 +5,7 @@ import { refreshTray, session, tray, trayError } from "../state";
 import { t } from "../text";
 import { Icon, RingAvatar } from "../ui/parts";
 import { AddPerson } from "./AddPerson";
-import { Grid } from "./Grid";
+import { StoryGrid } from "./StoryGrid";
 
 export function Home({ known, onKnown }: { known: Item[] | null; onKnown: (items: Item[]) => void }) {
   const [adding, setAdding] = useState(false);
@@ -15,7 +15,7 @@ export function Home({ known, onKnown }: { known: Item[] | null; onKnown: (items
       <Tray onAdd={() => setAdding(true)} />
       <section aria-labelledby="for-you">
         <h2 id="for-you">{t("forYou")}</h2>
-        <Grid path="for-you" known={known} onKnown={onKnown} />
+        <StoryGrid path="for-you" known={known} onKnown={onKnown} />
       </section>
       {adding && <AddPerson onClose={() => setAdding(false)} />}
     </main>

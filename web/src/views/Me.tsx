@@ -1,22 +1,22 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Item, OwnStory } from "stories-client";
-import { later } from "../later";
+import { lazyView } from "../lazyView";
 import { collect, config, following, session, tray } from "../state";
 import { t } from "../text";
 import { useAnswer } from "../ui/hooks";
 import { Avatar, Empty, Icon } from "../ui/parts";
 import { AddPerson } from "./AddPerson";
 import { confirmDelete, ReceiptSheet } from "./Deletion";
-import { StoryCard } from "./Grid";
+import { Explanation } from "./Explanation";
 import { OwnCard, over, type Panel } from "./OwnCard";
 import { People } from "./People";
 import { Reschedule } from "./Reschedule";
 import { Settings } from "./Settings";
-import { Why } from "./Why";
+import { StoryCard } from "./StoryGrid";
 
-const Activity = later(() => import("./Activity").then((chunk) => chunk.Activity), null);
-const Totals = later(() => import("./Totals").then((chunk) => chunk.Totals), null);
-const Archive = later(() => import("../archive/Archive").then((chunk) => chunk.Archive));
+const Activity = lazyView(() => import("./Activity").then((chunk) => chunk.Activity), null);
+const Totals = lazyView(() => import("./Totals").then((chunk) => chunk.Totals), null);
+const Archive = lazyView(() => import("../archive/Archive").then((chunk) => chunk.Archive));
 
 /** One's own stories; those that ended while they were listed stay for their receipts. */
 const withEnded = (before: OwnStory[] | null, found: OwnStory[]): OwnStory[] => [
@@ -85,7 +85,7 @@ export function Me() {
       <People onAdd={() => setAdding(true)} />
       <Settings />
       {panel === "activity" && <Activity id={id} layers={items[id]?.layers} onClose={close} />}
-      {panel === "why" && <Why id={id} onClose={close} />}
+      {panel === "why" && <Explanation id={id} onClose={close} />}
       {panel === "reschedule" && opened && (
         <Reschedule
           story={opened.story}

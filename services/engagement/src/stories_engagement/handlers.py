@@ -29,8 +29,8 @@ SERVICE = "engagement"
 WEBHOOKS = "engagement-webhooks"
 """The second reader of topics, with groups of its own: webhooks neither wait for the counting nor hold it up."""
 VIEWS_BATCH = 4_000
-"""Views in one transaction: the larger it is, the fewer round trips and counter updates a view costs. A row takes 300
-bytes, so a transaction stays at a tenth of MongoDB's limit of 16 MB."""
+"""Views counted at once, in transactions of `TRANSACTION_VIEWS`: the more, the fewer round trips and counter updates
+each costs."""
 VIEWS_INTERVAL_S = 0.1
 """Between batches of views that are not full: a batch costs a dozen round trips, however few views it has."""
 ENDINGS_BATCH = 100

@@ -1,11 +1,11 @@
-/** Natural code compiles against the generated types, and a typo in a field, a value or a parameter does not. */
+/** Code as a reader writes it compiles against the generated types, and a typo in a field, a value or a parameter does not. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 import { expect, test } from "vitest";
 
 const FOLDER = fileURLToPath(new URL("./", import.meta.url));
-const NATURAL = readFileSync(`${FOLDER}natural.ts`, "utf8");
+const EXAMPLE = readFileSync(`${FOLDER}generatedTypesExample.ts`, "utf8");
 const CONFIG = `${FOLDER}../tsconfig.json`;
 
 /** What is planted: the right text, the wrong one, and what the compiler's message has to name. */
@@ -37,11 +37,11 @@ function errors(texts: Map<string, string>): Map<string, string[]> {
   );
 }
 
-test("natural code compiles, and each planted typo is one error that names it", () => {
-  const planted = Object.entries(TYPOS).map(([name, [right, wrong]]) => [`${FOLDER}${name}.ts`, NATURAL.replace(right, wrong)] as const);
-  for (const [name, text] of planted) expect(text, name).not.toBe(NATURAL);
-  const found = errors(new Map([[`${FOLDER}natural.ts`, NATURAL], ...planted]));
-  expect(found.get(`${FOLDER}natural.ts`)).toEqual([]);
+test("the example compiles, and each planted typo is one error that names it", () => {
+  const planted = Object.entries(TYPOS).map(([name, [right, wrong]]) => [`${FOLDER}${name}.ts`, EXAMPLE.replace(right, wrong)] as const);
+  for (const [name, text] of planted) expect(text, name).not.toBe(EXAMPLE);
+  const found = errors(new Map([[`${FOLDER}generatedTypesExample.ts`, EXAMPLE], ...planted]));
+  expect(found.get(`${FOLDER}generatedTypesExample.ts`)).toEqual([]);
   for (const [name, [, , named]] of Object.entries(TYPOS)) {
     expect(found.get(`${FOLDER}${name}.ts`), name).toEqual([expect.stringContaining(named)]);
   }

@@ -1,4 +1,4 @@
-/** What a client developer writes after reading the reference, with the generated types alone. `natural.test.ts` compiles it. */
+/** What a client developer writes after reading the reference, with the generated types alone. `generatedTypes.test.ts` compiles it. */
 import createClient from "openapi-fetch";
 import type { paths } from "../src/index.ts";
 

@@ -24,7 +24,7 @@ interface Props {
   children?: preact.ComponentChildren;
 }
 
-export function Show({ title, items, start = 0, onClose, actions, children }: Props) {
+export function ArchivePlayer({ title, items, start = 0, onClose, actions, children }: Props) {
   const [at, setAt] = useState(start);
   const dialog = useModal();
   const item = items[Math.min(at, items.length - 1)];

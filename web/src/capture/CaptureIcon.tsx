@@ -8,7 +8,7 @@ const SHAPES = {
   turn: "M3 12a9 9 0 0 1 9-9 9.75 9.75 0 0 1 6.74 2.74L21 8M21 3v5h-5M21 12a9 9 0 0 1-9 9 9.75 9.75 0 0 1-6.74-2.74L3 16M8 16H3v5",
 } as const;
 
-export function Shape({ of }: { of: keyof typeof SHAPES }) {
+export function CaptureIcon({ of }: { of: keyof typeof SHAPES }) {
   return (
     <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
       <path d={SHAPES[of]} />

@@ -6,7 +6,7 @@ const HOLD_MS = 200;
 const SWIPE_PX = 60;
 
 /** Taps, holds and swipes. The zones lie under the layers, so that stickers stay usable. */
-export function Zones({ play, onClose }: { play: Play; onClose: () => void }) {
+export function TapZones({ play, onClose }: { play: Play; onClose: () => void }) {
   const start = useRef<{ x: number; y: number; moved: boolean; held: boolean; timer: number } | null>(null);
   const swallow = useRef(false);
   const stageOf = (event: PointerEvent) => (event.currentTarget as HTMLElement).closest<HTMLElement>(".stage");

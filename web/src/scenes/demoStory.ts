@@ -23,7 +23,7 @@ async function seen(viewer: Stories, author: string, id: string): Promise<Item> 
   throw new Error("the story does not arrive");
 }
 
-export async function perform(words: string, follow: (id: string) => void): Promise<void> {
+export async function playDemoStory(words: string, follow: (id: string) => void): Promise<void> {
   await attempt(play(words, follow));
 }
 

@@ -1,6 +1,6 @@
 /** What a story begins with: a file, the camera, or a coloured background for text. */
 import { useState } from "preact/hooks";
-import { Shape } from "../capture/Shape";
+import { CaptureIcon } from "../capture/CaptureIcon";
 import { t as tc } from "../capture/text";
 import { config } from "../state";
 import { bytes, t } from "../text";
@@ -25,7 +25,7 @@ interface Props {
   onText: (colors: [string, string]) => void;
 }
 
-export function Start({ onFile, onCamera, onText }: Props) {
+export function StoryStart({ onFile, onCamera, onText }: Props) {
   const [over, setOver] = useState(false);
   return (
     <div class="start">
@@ -51,7 +51,7 @@ export function Start({ onFile, onCamera, onText }: Props) {
       </label>
       {navigator.mediaDevices && (
         <button type="button" class="take" onClick={onCamera}>
-          <Shape of="camera" />
+          <CaptureIcon of="camera" />
           <span>
             <b>{tc("camera")}</b>
             <small>{tc("cameraHint")}</small>

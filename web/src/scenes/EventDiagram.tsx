@@ -32,7 +32,7 @@ interface Props {
   counts: Record<string, number>;
 }
 
-export function Board({ element, lanes, replicas, counts }: Props) {
+export function EventDiagram({ element, lanes, replicas, counts }: Props) {
   return (
     <section class="board panel" ref={element} aria-label={t("title")}>
       <p class="legend" aria-hidden="true">

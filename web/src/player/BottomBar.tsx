@@ -1,6 +1,6 @@
 /** Below a story: its caption, comments, reactions and sharing. */
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
-import { later } from "../later";
+import { lazyView } from "../lazyView";
 import { captionsOn, session, succeeded } from "../state";
 import { t } from "../text";
 import { poll, reducedMotion } from "../ui/hooks";
@@ -8,13 +8,13 @@ import { EmojiButtons, Icon, IconButton } from "../ui/parts";
 import type { Play } from "./session";
 import { share } from "./share";
 
-const Picker = later(() => import("./Panels").then((chunk) => chunk.Picker), null);
+const Picker = lazyView(() => import("./Panels").then((chunk) => chunk.Picker), null);
 const QUICK = ["❤️", "🔥", "😂", "😮", "😢", "👏"];
 const COUNT_MS = 3000;
 
 export type Panel = "comments" | "menu" | "activity";
 
-export function Bottom({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (panel: Panel) => void }) {
+export function BottomBar({ play, own, onPanel }: { play: Play; own: boolean; onPanel: (panel: Panel) => void }) {
   const item = play.item.value;
   const [mine, setMine] = useState<string | null>(null);
   const [counts, setCounts] = useState<{ comments: number; viewers: number } | null>(null);

@@ -2,7 +2,7 @@ import type { ComponentChildren, ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 /** A view whose script is loaded when it is first shown; until then a page, or for a panel nothing. */
-export function later<Props extends object>(
+export function lazyView<Props extends object>(
   load: () => Promise<ComponentType<Props>>,
   waiting: ComponentChildren = <main aria-busy="true" />,
 ): ComponentType<Props> {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { overTime } from "../src/views/Charts";
-import { dragged, pinched, turned, upright } from "../src/views/placing";
+import { dragged, pinched, turned, upright } from "../src/views/layerGestures";
 
 const layer = { x: 0.5, y: 0.5, w: 0.4, h: 0.1, rotation: 10 };
 const canvas = { width: 200, height: 400 };

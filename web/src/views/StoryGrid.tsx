@@ -7,7 +7,7 @@ import { useNow } from "../ui/hooks";
 import { Avatar, Empty, Icon } from "../ui/parts";
 
 /** Cards of stories that loads on as one scrolls. */
-export function Grid({
+export function StoryGrid({
   path,
   known,
   onKnown,

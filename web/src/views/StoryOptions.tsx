@@ -5,7 +5,7 @@ import { type Key, t } from "../text";
 import { Select, TimeField } from "../ui/forms";
 
 /** The choices as they were sent with the form. */
-export function choicesOf(text: (name: string) => string): Partial<StoryCreate> {
+export function storyOptions(text: (name: string) => string): Partial<StoryCreate> {
   const hidden = text("hide_from")
     .split(/[\s,]+/)
     .filter(Boolean);
@@ -26,7 +26,7 @@ interface Props {
   onLater: (later: boolean) => void;
 }
 
-export function Choices({ later, onLater }: Props) {
+export function StoryOptions({ later, onLater }: Props) {
   return (
     <>
       <label>

@@ -8,7 +8,7 @@ import { Icon, Sheet } from "../ui/parts";
 type Explanation = Get<"/v1/stories/{story_id}/explain">;
 
 /** Whether one person sees a story, by every rule. */
-export function Why({ id, onClose }: { id: string; onClose: () => void }) {
+export function Explanation({ id, onClose }: { id: string; onClose: () => void }) {
   const [found, setFound] = useState<{ name: string; of: Explanation } | null>(null);
   const ask = async (event: SubmitEvent) => {
     const name = fields(event)("viewer");

@@ -37,7 +37,7 @@ function Bars({ play }: { play: Play }) {
   );
 }
 
-interface TopProps {
+interface TopBarProps {
   play: Play;
   author: string;
   own: boolean;
@@ -45,7 +45,7 @@ interface TopProps {
   onClose: () => void;
 }
 
-export function Top({ play, author, own, onMenu, onClose }: TopProps) {
+export function TopBar({ play, author, own, onMenu, onClose }: TopBarProps) {
   const item = play.item.value;
   const still = /user|end/.test(play.reasons.value);
   const total = play.parts.value.split(" ").filter(Boolean).length;
