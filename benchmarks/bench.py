@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_feed import store
 from stories_feed.app import init as init_feed
 from stories_feed.domain.edges import EdgeChange, EdgeKey, EdgeSet, Kind
@@ -47,9 +47,9 @@ class Bench:
         self._feed: Feed | None = None
         self._starting = asyncio.Lock()
 
-    def settings(self, realm: Realm, **changes: str) -> dict[str, str]:
+    def settings(self, namespace: IsolatedNamespace, **changes: str) -> dict[str, str]:
         """The settings of a service, with hardly any limit of reads."""
-        return {**realm, "LIMIT_READS": NO_LIMIT, **changes}
+        return {**namespace, "LIMIT_READS": NO_LIMIT, **changes}
 
     def service(self, name: str, settings: dict[str, str]) -> Process:
         """Start a service; it is stopped at the end of the run."""
@@ -87,7 +87,7 @@ class Feed:
 
 async def started_feed(bench: Bench) -> Feed:
     """Store follows, start the feed, and publish ten stories."""
-    settings = bench.settings(Realm(bench.servers))
+    settings = bench.settings(IsolatedNamespace(bench.servers))
     parsed = load(FeedSettings, {name.lower(): value for name, value in settings.items()})
     await init_feed(parsed)
     await store_follows(settings)

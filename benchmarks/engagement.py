@@ -27,10 +27,10 @@ ROWS = 1_000
 
 @asynccontextmanager
 async def engagement(bench: Bench, **changes: str) -> AsyncIterator["Engagement"]:
-    """The service with these settings, on a realm of its own."""
+    """The service with these settings, on a namespace of its own."""
     async with (
-        services(bench, "engagement", start=True, **changes) as (realm, running),
-        publishing(realm, "ingest") as publisher,
+        services(bench, "engagement", start=True, **changes) as (namespace, running),
+        publishing(namespace, "ingest") as publisher,
     ):
         await running["engagement"].mongo.ensure("bare")
         yield Engagement(running["engagement"], publisher)

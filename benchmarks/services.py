@@ -1,4 +1,4 @@
-"""Services that a figure starts for itself, on a realm that is removed after it, and what fills Kafka and MongoDB."""
+"""Services that a figure starts for itself, on a namespace of its own, and what fills Kafka and MongoDB."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import WriteConcern
 from stories_embedded.services import settings_class
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_shared.events import Event
 from stories_shared.events.ids import new_id
 from stories_shared.kafka.client import Kafka
@@ -61,23 +61,23 @@ class Running:
 @asynccontextmanager
 async def services(
     bench: Bench, *names: str, start: bool = True, **changes: str
-) -> AsyncIterator[tuple[Realm, Mapping[str, Running]]]:
+) -> AsyncIterator[tuple[IsolatedNamespace, Mapping[str, Running]]]:
     """These services with a database each; with ``start=False`` only their resources are created."""
-    realm, running = Realm(bench.servers), dict[str, Running]()
+    namespace, running = IsolatedNamespace(bench.servers), dict[str, Running]()
     try:
         for name in names:
-            settings = bench.settings(realm, MONGO_DATABASE=f"{realm.name}-{name}", **changes)
+            settings = bench.settings(namespace, MONGO_DATABASE=f"{namespace.name}-{name}", **changes)
             await init(name, settings)
             mongo = Mongo.connect(settings["MONGO_URL"], settings["MONGO_DATABASE"])
             running[name] = Running(bench, name, settings, mongo, Process.none())
         if start:
             await asyncio.gather(*(service.start() for service in running.values()))
-        yield realm, running
+        yield namespace, running
     finally:
         for service in running.values():
             await service.mongo.close()
             service.process.stop()
-        await realm.remove()
+        await namespace.remove()
 
 
 def settings_of(service: str, settings: Mapping[str, str]) -> Settings:
@@ -90,18 +90,18 @@ async def init(service: str, settings: Mapping[str, str]) -> None:
     await import_module(f"stories_{service}.app").init(settings_of(service, settings))
 
 
-def kafka_of(realm: Realm) -> Kafka:
-    """The cluster, with the topics of a realm."""
-    return Kafka.of(settings_of("expiry", realm))
+def kafka_of(namespace: IsolatedNamespace) -> Kafka:
+    """The cluster, with the topics of a namespace."""
+    return Kafka.of(settings_of("expiry", namespace))
 
 
 @asynccontextmanager
-async def consuming(realm: Realm, event: type[Event]) -> AsyncIterator[list[tuple[float, Any]]]:
+async def consuming(namespace: IsolatedNamespace, event: type[Event]) -> AsyncIterator[list[tuple[float, Any]]]:
     """What arrives on a topic inside the block: when, as seconds since 1970, and the event as JSON."""
     arrived: list[tuple[float, Any]] = []
-    bootstrap = realm["KAFKA_BOOTSTRAP_SERVERS"]
+    bootstrap = namespace["KAFKA_BOOTSTRAP_SERVERS"]
     consumer = AIOKafkaConsumer(
-        realm.prefix + event.topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=100
+        namespace.prefix + event.topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=100
     )
     await consumer.start()
 
@@ -121,9 +121,9 @@ async def consuming(realm: Realm, event: type[Event]) -> AsyncIterator[list[tupl
 
 
 @asynccontextmanager
-async def publishing(realm: Realm, source: str) -> AsyncIterator[Publisher]:
+async def publishing(namespace: IsolatedNamespace, source: str) -> AsyncIterator[Publisher]:
     """A publisher with this source."""
-    publisher = Publisher(kafka_of(realm), source)
+    publisher = Publisher(kafka_of(namespace), source)
     await publisher.start()
     try:
         yield publisher

@@ -12,9 +12,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from .journeys.installation import Installation
 from .journeys.samples import Samples
 from .journeys.stack import TWO_OF_EACH, Stack
-from .journeys.world import World
 
 # Tests poll, so read limits are raised; journeys test the other limits. What is off by default is on.
 TEST_LIMITS = {
@@ -40,14 +40,14 @@ def stack(make_stack: MakeStack) -> Iterator[Stack]:
 
 
 @pytest_asyncio.fixture(scope="package")
-async def world(stack: Stack, samples: Samples) -> AsyncIterator[World]:
+async def installation(stack: Stack, samples: Samples) -> AsyncIterator[Installation]:
     """The stack with users."""
     async with users_of(stack, samples) as made:
         yield made
 
 
 @pytest_asyncio.fixture(scope="module")
-async def paired_world(make_stack: MakeStack, samples: Samples) -> AsyncIterator[World]:
+async def paired_installation(make_stack: MakeStack, samples: Samples) -> AsyncIterator[Installation]:
     """A stack with two replicas of every service, and users."""
     with make_stack(settings=TEST_LIMITS, replicas=TWO_OF_EACH) as pair:
         async with users_of(pair, samples) as made:
@@ -55,7 +55,7 @@ async def paired_world(make_stack: MakeStack, samples: Samples) -> AsyncIterator
 
 
 @asynccontextmanager
-async def users_of(stack: Stack, samples: Samples) -> AsyncIterator[World]:
+async def users_of(stack: Stack, samples: Samples) -> AsyncIterator[Installation]:
     """Users of a running stack."""
     async with httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http:
-        yield World(stack, http, samples)
+        yield Installation(stack, http, samples)

@@ -7,7 +7,7 @@ from functools import partial
 
 from aiokafka import AIOKafkaConsumer
 from faststream.kafka import KafkaRouter
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_engagement.handlers import VIEWS_BATCH
 from stories_engagement.testing.builders import a_story
 from stories_shared.clock import system_now, truncate_to_ms
@@ -63,12 +63,12 @@ KINDS: Sequence[tuple[type[Event], Callable[[int], Event], int, float | None]] =
 @figure("consume")
 async def consume(bench: Bench) -> Sequence[Result]:
     """Records decoded and handled by a handler that does nothing, beside a bare `getmany` of the same records."""
-    number, realm, results = bench.plan.scaled(RECORDS, 20_000), Realm(bench.servers), list[Result]()
-    kafka = kafka_of(realm)
+    number, namespace, results = bench.plan.scaled(RECORDS, 20_000), IsolatedNamespace(bench.servers), list[Result]()
+    kafka = kafka_of(namespace)
     publisher = Publisher(kafka, "ingest")
     try:
         for event, make, size, at_least in KINDS:
-            await realm.topic(event.topic)
+            await namespace.topic(event.topic)
             records = [publisher.record_of(OutgoingEvent(make(n))) for n in range(number)]
             async with ready_to_send(kafka, records) as send:
                 await send()
@@ -81,7 +81,7 @@ async def consume(bench: Bench) -> Sequence[Result]:
                 )
             )  # fmt: skip
     finally:
-        await realm.remove()
+        await namespace.remove()
     return results
 
 

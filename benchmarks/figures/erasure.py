@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_ingest.domain.story import Story
 from stories_ingest.settings import IngestSettings
 from stories_ingest.store.documents import story_document
@@ -44,8 +44,8 @@ async def erasure(bench: Bench) -> Sequence[Result]:
     delayed: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "object").write_bytes(b"x" * 1_000)
-        async with services(bench, *SERVICES) as (realm, running), publishing(realm, "ingest") as publisher:
-            erasing = Erasing(realm, dict(running), publisher, Path(folder) / "object")
+        async with services(bench, *SERVICES) as (namespace, running), publishing(namespace, "ingest") as publisher:
+            erasing = Erasing(namespace, dict(running), publisher, Path(folder) / "object")
             for name in (VIEWED, DOCUMENTS):
                 await erasing.running["engagement"].mongo.ensure(name)
             await erasing.running["engagement"].mongo[VIEWED].create_index("story_id")
@@ -97,13 +97,13 @@ VIEWED, DOCUMENTS = "bare_viewers", "bare_documents"
 class Erasing:
     """The four services, and stories to end."""
 
-    realm: Realm
+    namespace: IsolatedNamespace
     running: dict[str, Running]
     publisher: Publisher
     file: Path
 
     def __post_init__(self) -> None:
-        settings = settings_of("ingest", self.realm)
+        settings = settings_of("ingest", self.namespace)
         assert isinstance(settings, IngestSettings)
         self.objects = Objects.of(settings, None)
 

@@ -38,14 +38,14 @@ TTL_SLEEP_S = 60
 async def expiry(bench: Bench) -> Sequence[Result]:
     """A thousand stories due in one second among many pending; then overdue ones after a kill."""
     pending, overdue = bench.plan.many(PENDING), bench.plan.scaled(OVERDUE)
-    async with services(bench, "expiry", start=False) as (realm, running):
+    async with services(bench, "expiry", start=False) as (namespace, running):
         service = running["expiry"]
         tomorrow = system_now() + timedelta(days=1)
         await insert(service.mongo["stories"], timers(pending, tomorrow, timedelta(milliseconds=1)))
         await service.start()
         async with (
-            publishing(realm, "ingest") as publisher,
-            consuming(realm, StoryExpired) as arrived,
+            publishing(namespace, "ingest") as publisher,
+            consuming(namespace, StoryExpired) as arrived,
             ttl_index(bench, service.mongo) as ttl,
         ):
             rounds = [await lateness(publisher, arrived) for _ in range(bench.plan.rounds + 1)][1:]

@@ -53,8 +53,8 @@ async def live(bench: Bench) -> Sequence[Result]:
     try:
         await bare.ready("/")
         async with (
-            services(bench, "feed", LIVE_CONNECTIONS=str(2 * number)) as (realm, running),
-            publishing(realm, "ingest") as publisher,
+            services(bench, "feed", LIVE_CONNECTIONS=str(2 * number)) as (namespace, running),
+            publishing(namespace, "ingest") as publisher,
         ):
             process = running["feed"].process
             viewers, at = [f"viewer{n}" for n in range(number)], truncate_to_ms(system_now())

@@ -28,9 +28,9 @@ async def notifications(bench: Bench) -> Sequence[Result]:
     """A new story until `story-notified` has named each follower, without the pace, beside publishing the same."""
     number = bench.plan.scaled(FOLLOWERS, MAX_USERS)
     async with (
-        services(bench, "feed", NOTIFY_PER_SECOND=FAST) as (realm, running),
-        publishing(realm, "ingest") as publisher,
-        consuming(realm, StoryNotified) as arrived,
+        services(bench, "feed", NOTIFY_PER_SECOND=FAST) as (namespace, running),
+        publishing(namespace, "ingest") as publisher,
+        consuming(namespace, StoryNotified) as arrived,
     ):
         first, apart = truncate_to_ms(system_now() - timedelta(days=1)), timedelta(milliseconds=1)
         edges = (follow_edge(f"follower{n}", "star", first + n * apart, notify=True) for n in range(number))

@@ -9,7 +9,7 @@ from typing import Any
 
 import bson
 from pymongo.uri_parser import parse_uri
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_shared.events.ids import new_id
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.data_loader import DataLoader
@@ -51,9 +51,9 @@ class Wire:
 @figure("point-reads")
 async def point_reads(bench: Bench) -> Sequence[Result]:
     """Documents by id for 64 tasks at once, beside one connection of the wire protocol."""
-    realm = Realm(bench.servers)
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
-    wire = Wire(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+    namespace = IsolatedNamespace(bench.servers)
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"])
+    wire = Wire(namespace["MONGO_URL"], namespace["MONGO_DATABASE"])
     mongod = Process(bench.servers.process(bench.servers.mongod))
     ids = [new_id() for _ in range(DOCUMENTS)]
     await mongo["points"].insert_many([{"_id": each, "at": n, "name": "x" * 100} for n, each in enumerate(ids)])

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from itertools import count
 
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_feed.store.stories import new_seen_key
 from stories_feed.store.story_documents import as_document
 from stories_feed.testing.builders import posted
@@ -32,14 +32,14 @@ async def ranking(bench: Bench) -> Sequence[Result]:
     many = bench.plan.scaled(MANY, 2 * FEW)
     tokens = [bench.servers.token(f"viewer{n}") for n in range(VIEWERS)]
     async with (
-        services(bench, "feed", start=False) as (realm, large),
+        services(bench, "feed", start=False) as (namespace, large),
         services(bench, "feed", start=False) as (_, small),
     ):
         engaged = await live_stories(large["feed"].mongo["stories"], many)
         await live_stories(small["feed"].mongo["stories"], FEW)
         for running in (large["feed"], small["feed"]):
             await running.start()
-        async with engagements(realm, engaged):
+        async with engagements(namespace, engaged):
             result = await compare(
                 f"for-you-{many}-live",
                 "requests/s",
@@ -69,11 +69,11 @@ async def live_stories(collection: Collection, number: int) -> list[StoryPosted]
 
 
 @asynccontextmanager
-async def engagements(realm: Realm, stories: Sequence[StoryPosted]) -> AsyncIterator[None]:
+async def engagements(namespace: IsolatedNamespace, stories: Sequence[StoryPosted]) -> AsyncIterator[None]:
     """New totals of reactions, so many a second, inside the block."""
 
     async def publish() -> None:
-        async with publishing(realm, "engagement") as publisher:
+        async with publishing(namespace, "engagement") as publisher:
             loop, numbers = asyncio.get_running_loop(), count(1)
             due = loop.time()
             while True:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_shared.events.cloudevents import SERVICES
 
 from ..bench import Bench
@@ -19,11 +19,11 @@ IDLE_S = 5
 @figure("start-idle")
 async def start_idle(bench: Bench) -> Sequence[Result]:
     """From the start of a process until it is ready; then its idle CPU use and memory."""
-    realm = Realm(bench.servers)
+    namespace = IsolatedNamespace(bench.servers)
     processes: list[tuple[str, Process, float]] = []
     try:
         for service in SERVICES:
-            settings = {**realm, "MONGO_DATABASE": f"{realm['MONGO_DATABASE']}-{service}"}
+            settings = {**namespace, "MONGO_DATABASE": f"{namespace['MONGO_DATABASE']}-{service}"}
             await init(service, settings)
             began = time.monotonic()
             process = start_service(service, settings)

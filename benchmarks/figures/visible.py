@@ -34,7 +34,7 @@ async def visible(bench: Bench) -> Sequence[Result]:
     """A story from its event in Kafka to its followers' trays, while 500 trays/s are read; beside a row for each."""
     sizes = {f"star{number}": bench.plan.scaled(number, SAMPLED) for number in FOLLOWERS}
     at = truncate_to_ms(system_now())
-    async with services(bench, "feed") as (realm, running), publishing(realm, "ingest") as publisher:
+    async with services(bench, "feed") as (namespace, running), publishing(namespace, "ingest") as publisher:
         feed = running["feed"]
         for author, size in sizes.items():
             followers = [f"{author}-{n}" for n in range(size)]

@@ -9,7 +9,7 @@ from click.testing import Result
 from stories_cli import clients
 from stories_cli.app import app
 from stories_cli.kafka_reader import Record, open_reader
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.topics import ensure_topics
 from typer.testing import CliRunner
@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 class Installation:
     """Topics on the real servers, and the command line with their settings."""
 
-    def __init__(self, realm: Realm, data: Path) -> None:
-        self.settings = dict(realm)
+    def __init__(self, namespace: IsolatedNamespace, data: Path) -> None:
+        self.settings = dict(namespace)
         self.data = data
-        self.kafka, self.topics = clients.kafka(realm)
+        self.kafka, self.topics = clients.kafka(namespace)
 
     def run(self, *arguments: str, stdin: str | None = None) -> Result:
         """Run one command with these settings."""
@@ -60,8 +60,8 @@ async def put_raw(kafka: Kafka, topic: str, key: bytes, value: bytes | None, hea
 
 
 @pytest.fixture
-async def installation(realm: Realm, tmp_path: Path) -> Installation:
+async def installation(namespace: IsolatedNamespace, tmp_path: Path) -> Installation:
     """An installation with empty topics."""
-    made = Installation(realm, tmp_path / "no-stack-here")
+    made = Installation(namespace, tmp_path / "no-stack-here")
     await ensure_topics(made.kafka, made.topics, 3, 1)
     return made

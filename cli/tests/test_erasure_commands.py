@@ -31,9 +31,11 @@ def databases(installation: Any) -> Iterator[MongoClient[Any]]:
 
 @pytest.fixture
 def bucket(installation: Any) -> Minio:
-    realm = installation.settings
-    client = Minio(realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False, region=REGION)
-    client.make_bucket(realm["S3_BUCKET"])
+    namespace = installation.settings
+    client = Minio(
+        namespace["S3_ENDPOINT"], namespace["S3_ACCESS_KEY"], namespace["S3_SECRET_KEY"], secure=False, region=REGION
+    )
+    client.make_bucket(namespace["S3_BUCKET"])
     return client
 
 

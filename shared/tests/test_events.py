@@ -1,4 +1,4 @@
-"""What topics carry: old payloads stay readable, outsiders write in three modes, what decodes can be stored."""
+"""Topics: old payloads stay readable, external producers write in three modes, what decodes can be stored."""
 
 import base64
 import json

@@ -37,8 +37,8 @@ def clock():
 
 
 @pytest_asyncio.fixture(params=["pymongo", "motor"])
-async def claims(request, realm, clock):
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+async def claims(request, namespace, clock):
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], request.param)
     await mongo.ensure("keys", *INDEXES)
     yield IdempotencyStore(mongo["keys"], clock)
     await mongo.close()

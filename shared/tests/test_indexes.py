@@ -22,8 +22,8 @@ CHANGED = [
 
 
 @pytest_asyncio.fixture(params=["pymongo", "motor"])
-async def mongo(request, realm):
-    made = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+async def mongo(request, namespace):
+    made = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], request.param)
     yield made
     await made.close()
 
@@ -102,12 +102,12 @@ async def test_index_without_an_explicit_name_is_rejected(mongo):
 
 
 @pytest.mark.parametrize("kind", [AsyncMongoClient, AsyncIOMotorClient])
-async def test_index_build_beyond_the_socket_timeout_is_awaited(realm, kind):
-    patient = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+async def test_index_build_beyond_the_socket_timeout_is_awaited(namespace, kind):
+    patient = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"])
     rows = [{"ends": datetime(2026, 1, 1, tzinfo=UTC), "n": n, "text": f"{n:0200}"} for n in range(20_000)]
     for _ in range(5):
         await patient["things"].insert_many([dict(row) for row in rows])
-    hasty = Mongo(kind(realm["MONGO_URL"], socketTimeoutMS=40), realm["MONGO_DATABASE"])
+    hasty = Mongo(kind(namespace["MONGO_URL"], socketTimeoutMS=40), namespace["MONGO_DATABASE"])
     try:
         await hasty.ensure("things", IndexModel([("text", 1), ("n", 1), ("ends", 1)], name="long"))
         assert set(await indexes(patient)) == {"long"}

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_shared.mongo.client import Mongo
 from stories_shared.mongo.leases import LEASE_FOR, LeasedPosition, Leases
 from stories_shared.testing import FakeClock
@@ -17,8 +17,8 @@ def recorder() -> CommandRecorder:
 
 
 @pytest.fixture
-async def mongo(realm: Realm, recorder: CommandRecorder) -> AsyncIterator[Mongo]:
-    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
+async def mongo(namespace: IsolatedNamespace, recorder: CommandRecorder) -> AsyncIterator[Mongo]:
+    connected = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], listeners=[recorder])
     await Leases.ensure(connected)
     yield connected
     await connected.close()

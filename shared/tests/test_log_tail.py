@@ -37,9 +37,9 @@ class Reader:
 
 
 @pytest_asyncio.fixture
-async def kafka(realm):
-    await realm.topic("story-deleted")
-    return Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+async def kafka(namespace):
+    await namespace.topic("story-deleted")
+    return Kafka(namespace["KAFKA_BOOTSTRAP_SERVERS"], namespace.prefix)
 
 
 @pytest_asyncio.fixture

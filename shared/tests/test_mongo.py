@@ -19,8 +19,8 @@ pytestmark = pytest.mark.servers
 
 
 @pytest_asyncio.fixture(params=["pymongo", "motor"])
-async def mongo(request, realm):
-    made = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+async def mongo(request, namespace):
+    made = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], request.param)
     yield made
     await made.close()
 
@@ -72,14 +72,14 @@ sys.stdin.read()
 
 
 @pytest.mark.nightly
-async def test_transaction_of_a_killed_process_soon_locks_nothing(mongo, realm):
+async def test_transaction_of_a_killed_process_soon_locks_nothing(mongo, namespace):
     await mongo["numbers"].insert_one({"_id": "held", "n": 0})
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         HOLD,
-        realm["MONGO_URL"],
-        realm["MONGO_DATABASE"],
+        namespace["MONGO_URL"],
+        namespace["MONGO_DATABASE"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -18,20 +18,20 @@ pytestmark = [pytest.mark.servers, pytest.mark.objects]
 KEY = "stories/01981d5a-7c00-7000-8000-000000000001/media.mp4"
 
 
-def objects_of(realm, **changed) -> Objects:
+def objects_of(namespace, **changed) -> Objects:
     given = {
-        "endpoint": realm["S3_ENDPOINT"],
-        "public_endpoint": realm["S3_PUBLIC_ENDPOINT"],
-        "access_key": realm["S3_ACCESS_KEY"],
-        "secret_key": realm["S3_SECRET_KEY"],
-        "bucket": realm["S3_BUCKET"],
+        "endpoint": namespace["S3_ENDPOINT"],
+        "public_endpoint": namespace["S3_PUBLIC_ENDPOINT"],
+        "access_key": namespace["S3_ACCESS_KEY"],
+        "secret_key": namespace["S3_SECRET_KEY"],
+        "bucket": namespace["S3_BUCKET"],
     }
     return Objects(**(given | changed))
 
 
 @pytest.fixture
-async def objects(realm):
-    objects = objects_of(realm)
+async def objects(namespace):
+    objects = objects_of(namespace)
     await objects.ensure_bucket()
     yield objects
     objects.close()
@@ -145,13 +145,13 @@ async def test_only_whole_seconds_up_to_a_week_are_signed(objects, seconds):
         objects.presign_get(KEY, seconds, datetime.now(UTC))
 
 
-async def test_urls_use_the_public_endpoint(realm):
-    objects = objects_of(realm, public_endpoint="https://media.example:9443")
+async def test_urls_use_the_public_endpoint(namespace):
+    objects = objects_of(namespace, public_endpoint="https://media.example:9443")
     url = urlsplit(objects.presign_get(KEY, 7, datetime.now(UTC)))
-    assert (url.scheme, url.netloc, url.path) == ("https", "media.example:9443", f"/{realm['S3_BUCKET']}/{KEY}")
+    assert (url.scheme, url.netloc, url.path) == ("https", "media.example:9443", f"/{namespace['S3_BUCKET']}/{KEY}")
     assert parse_qs(url.query)["X-Amz-Expires"] == ["7"]
     post, _ = objects.presign_post(KEY, "video/mp4", 1, datetime.now(UTC) + timedelta(minutes=1))
-    assert post == f"https://media.example:9443/{realm['S3_BUCKET']}"
+    assert post == f"https://media.example:9443/{namespace['S3_BUCKET']}"
     objects.close()
 
 
@@ -188,10 +188,10 @@ async def test_unfinished_multipart_uploads_are_aborted(objects):
     assert await objects.abort_uploads() == 0
 
 
-async def test_bucket_is_created_once(objects, realm):
+async def test_bucket_is_created_once(objects, namespace):
     await objects.ensure_bucket()
     assert await objects.ready()
-    other = objects_of(realm, bucket=realm["S3_BUCKET"] + "-none")
+    other = objects_of(namespace, bucket=namespace["S3_BUCKET"] + "-none")
     assert not await other.ready()
     other.close()
 
@@ -212,10 +212,10 @@ async def test_without_a_key_nothing_is_read_or_listed(objects, clip):
         assert (await fetch(f"{objects.public_url}{path}")).status_code == 403
 
 
-async def test_stopped_store_is_unavailable_within_three_seconds(realm, clip, tmp_path):
+async def test_stopped_store_is_unavailable_within_three_seconds(namespace, clip, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        objects = objects_of(realm, endpoint=f"127.0.0.1:{taken.getsockname()[1]}")
+        objects = objects_of(namespace, endpoint=f"127.0.0.1:{taken.getsockname()[1]}")
         async with asyncio.timeout(3):
             for attempt in (
                 objects.stat(KEY),
@@ -232,9 +232,9 @@ async def test_stopped_store_is_unavailable_within_three_seconds(realm, clip, tm
     objects.close()
 
 
-async def test_unresponsive_store_is_unavailable_within_three_seconds(realm):
+async def test_unresponsive_store_is_unavailable_within_three_seconds(namespace):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        objects = objects_of(realm, endpoint=f"127.0.0.1:{silent.getsockname()[1]}")
+        objects = objects_of(namespace, endpoint=f"127.0.0.1:{silent.getsockname()[1]}")
         began = asyncio.get_running_loop().time()
         with pytest.raises(Unavailable):
             await objects.stat(KEY)
@@ -242,8 +242,8 @@ async def test_unresponsive_store_is_unavailable_within_three_seconds(realm):
     objects.close()
 
 
-async def test_wrong_secret_makes_the_store_unavailable(realm, objects):
-    stranger = objects_of(realm, secret_key="wrong" * 8)
+async def test_wrong_secret_makes_the_store_unavailable(namespace, objects):
+    stranger = objects_of(namespace, secret_key="wrong" * 8)
     with pytest.raises(Unavailable):
         await stranger.ready()
     stranger.close()

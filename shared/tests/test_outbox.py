@@ -27,9 +27,9 @@ def driver(request) -> str:
 
 
 class Harness:
-    def __init__(self, realm, driver: str) -> None:
-        self.kafka = Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
-        self.mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], driver)
+    def __init__(self, namespace, driver: str) -> None:
+        self.kafka = Kafka(namespace["KAFKA_BOOTSTRAP_SERVERS"], namespace.prefix)
+        self.mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], driver)
         self.things = self.mongo["things"]
         self.publisher = Publisher(self.kafka, "feed")
         self.before_clearing = asyncio.Event()
@@ -58,10 +58,10 @@ class Harness:
 
 
 @pytest_asyncio.fixture
-async def harness(realm, driver):
-    await realm.topic("story-erased", partitions=1)
-    await realm.topic("user-followed", partitions=1, max_message_bytes="100")
-    made = Harness(realm, driver)
+async def harness(namespace, driver):
+    await namespace.topic("story-erased", partitions=1)
+    await namespace.topic("user-followed", partitions=1, max_message_bytes="100")
+    made = Harness(namespace, driver)
     await made.mongo.ensure("things", outbox_index())
     await made.publisher.start()
     yield made
@@ -191,9 +191,9 @@ async def test_many_failing_documents_do_not_starve_newer_ones(harness, monkeypa
     assert await harness.published() == [9]
 
 
-async def test_relay_queries_use_the_index(realm, driver):
+async def test_relay_queries_use_the_index(namespace, driver):
     recorder = CommandRecorder()
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], driver, listeners=[recorder])
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], driver, listeners=[recorder])
     relay = Outbox("things", mongo["things"], lambda _thing: [], Publisher(Kafka("nowhere:1"), "feed"), system_now)
     try:
         await mongo.ensure("things", outbox_index())

@@ -9,10 +9,10 @@ pytestmark = pytest.mark.servers
 
 
 @pytest.fixture
-async def recorded(realm):
+async def recorded(namespace):
     """A database with 200 rows of three fields, `a` indexed, and the recorder of its client."""
     recorder = CommandRecorder()
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], listeners=[recorder])
     rows = mongo["rows"]
     await rows.insert_many([{"a": n, "b": n % 7, "c": str(n)} for n in range(200)])
     await rows.create_indexes([IndexModel([("a", 1)], name="a")])

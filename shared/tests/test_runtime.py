@@ -31,8 +31,8 @@ pytestmark = pytest.mark.servers
 class Process:
     """An application under its lifespan, with a client."""
 
-    def __init__(self, realm, now=system_now, **settings) -> None:
-        given = {name.lower(): value for name, value in realm.items()} | settings
+    def __init__(self, namespace, now=system_now, **settings) -> None:
+        given = {name.lower(): value for name, value in namespace.items()} | settings
         self.settings = Settings(**given)
         self.runtime = ServiceRuntime("expiry", self.settings, MetricsRegistry(), now)
         self.seen: list[str] = []
@@ -64,22 +64,22 @@ async def ready(client: httpx.AsyncClient) -> bool:
 
 
 @pytest_asyncio.fixture
-async def topics(realm) -> None:
-    settings = Settings(**{name.lower(): value for name, value in realm.items()})
+async def topics(namespace) -> None:
+    settings = Settings(**{name.lower(): value for name, value in namespace.items()})
     wanted = Topics.for_settings(settings).of_service("expiry")
     kafka = Kafka.of(settings)
     assert set(await ensure_topics(kafka, wanted, 3, 1)) == set(wanted)
     assert await ensure_topics(kafka, wanted, 3, 1) == []
 
 
-async def test_external_topics_are_not_created(realm):
-    settings = {name.lower(): value for name, value in realm.items()}
+async def test_external_topics_are_not_created(namespace):
+    settings = {name.lower(): value for name, value in namespace.items()}
     assert await init_topics(Settings(**settings, topics="external"), "expiry") == []
     assert "story-erased" in await init_topics(Settings(**settings), "expiry")
 
 
-async def test_missing_topics_are_named_by_an_unready_process(realm):
-    async with Process(realm).running() as client:
+async def test_missing_topics_are_named_by_an_unready_process(namespace):
+    async with Process(namespace).running() as client:
 
         async def named() -> bool:
             answer = await client.get("/readyz")
@@ -89,8 +89,8 @@ async def test_missing_topics_are_named_by_an_unready_process(realm):
         assert (await client.get("/livez")).status_code == 200
 
 
-async def test_process_gets_ready_consumes_and_reports_metrics(realm, topics):
-    process = Process(realm)
+async def test_process_gets_ready_consumes_and_reports_metrics(namespace, topics):
+    process = Process(namespace)
     async with process.running() as client:
         await eventually(lambda: ready(client))
         event = StoryErased(story_id=new_id(), store="feed", erased_at=datetime.now(UTC))
@@ -106,19 +106,19 @@ async def test_process_gets_ready_consumes_and_reports_metrics(realm, topics):
             assert "secret-id" not in page
             assert "stories_event_age_seconds_count" in page
             assert "faststream" in page
-            return f'stories_consumer_lag_records{{group="{realm.prefix}expiry.story-erased"' in page
+            return f'stories_consumer_lag_records{{group="{namespace.prefix}expiry.story-erased"' in page
 
         await eventually(measured)
 
 
-async def test_one_of_several_bootstrap_servers_is_enough(realm, topics):
-    several = f"{realm['KAFKA_BOOTSTRAP_SERVERS']}, 127.0.0.1:1"
-    async with Process(realm, kafka_bootstrap_servers=several).running() as client:
+async def test_one_of_several_bootstrap_servers_is_enough(namespace, topics):
+    several = f"{namespace['KAFKA_BOOTSTRAP_SERVERS']}, 127.0.0.1:1"
+    async with Process(namespace, kafka_bootstrap_servers=several).running() as client:
         await eventually(lambda: ready(client))
 
 
-async def test_added_partition_is_consumed_within_seconds(realm, topics):
-    process = Process(realm)
+async def test_added_partition_is_consumed_within_seconds(namespace, topics):
+    process = Process(namespace)
     async with process.running() as client:
         await eventually(lambda: ready(client))
         topic = process.runtime.kafka.topic(StoryErased.topic)
@@ -151,9 +151,9 @@ class AdjustableClock:
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)])
-async def test_work_pauses_whenever_the_clock_is_off(realm, topics, ahead):
+async def test_work_pauses_whenever_the_clock_is_off(namespace, topics, ahead):
     clock = AdjustableClock(ahead)
-    process, iterations = Process(realm, now=clock), []
+    process, iterations = Process(namespace, now=clock), []
 
     async def iteration() -> None:
         iterations.append(clock.ahead)
@@ -185,8 +185,8 @@ async def test_work_pauses_whenever_the_clock_is_off(realm, topics, ahead):
         await eventually(lambda: len(iterations) > count)
 
 
-async def test_clock_skew_makes_unready_and_answers_503(realm, topics):
-    fast = Process(realm, now=lambda: system_now() + timedelta(minutes=5))
+async def test_clock_skew_makes_unready_and_answers_503(namespace, topics):
+    fast = Process(namespace, now=lambda: system_now() + timedelta(minutes=5))
     async with fast.running() as client:
 
         async def paused() -> bool:
@@ -199,23 +199,23 @@ async def test_clock_skew_makes_unready_and_answers_503(realm, topics):
         assert "retry-after" in refusal.headers
 
 
-async def test_every_subscriber_has_the_shared_ack_policy_and_its_own_group(realm):
-    process = Process(realm)
+async def test_every_subscriber_has_the_shared_ack_policy_and_its_own_group(namespace):
+    process = Process(namespace)
     (subscriber,) = process.runtime.subscribers
     assert subscriber.ack_policy is AckPolicy.NACK_ON_ERROR
-    assert subscriber.group_id == f"{realm.prefix}expiry.story-erased"
+    assert subscriber.group_id == f"{namespace.prefix}expiry.story-erased"
     await process.runtime.mongo.close()
 
 
-async def test_every_subscriber_uses_the_patched_consumer(realm, topics):
-    process = Process(realm)
+async def test_every_subscriber_uses_the_patched_consumer(namespace, topics):
+    process = Process(namespace)
     async with process.running() as client:
         await eventually(lambda: ready(client))
         assert {type(subscriber.consumer) for subscriber in process.runtime.subscribers} == {Consumer}
 
 
-async def test_open_breaker_makes_unready_and_names_the_group(realm, topics):
-    process = Process(realm)
+async def test_open_breaker_makes_unready_and_names_the_group(namespace, topics):
+    process = Process(namespace)
     async with process.running() as client:
         await eventually(lambda: ready(client))
         breaker = process.runtime.consumer_context.breaker("expiry.story-erased", TopicPartition("story-erased", 0))
@@ -226,16 +226,16 @@ async def test_open_breaker_makes_unready_and_names_the_group(realm, topics):
         assert await ready(client)
 
 
-async def test_degraded_check_is_reported_and_process_stays_ready(realm, topics):
-    process = Process(realm)
+async def test_degraded_check_is_reported_and_process_stays_ready(namespace, topics):
+    process = Process(namespace)
     process.runtime.degraded_check("s3", lambda: "no answer")
     async with process.running() as client:
         await eventually(lambda: ready(client))
         assert (await client.get("/readyz")).json() == {"ready": True, "problems": {}, "impaired": {"s3": "no answer"}}
 
 
-async def test_missing_mongodb_makes_unready_and_is_named(realm, topics):
-    process = Process(realm, mongo_url="mongodb://127.0.0.1:1/?directConnection=true")
+async def test_missing_mongodb_makes_unready_and_is_named(namespace, topics):
+    process = Process(namespace, mongo_url="mongodb://127.0.0.1:1/?directConnection=true")
     async with process.running() as client:
 
         async def named() -> bool:
@@ -247,8 +247,8 @@ async def test_missing_mongodb_makes_unready_and_is_named(realm, topics):
         assert (filtered["ready"], filtered["problems"]) == (True, {})
 
 
-async def test_tombstones_and_other_topics_are_ignored(realm, topics):
-    process = Process(realm)
+async def test_tombstones_and_other_topics_are_ignored(namespace, topics):
+    process = Process(namespace)
     async with process.running() as client:
         await eventually(lambda: ready(client))
         await process.runtime.publisher.publish_tombstones(StoryErased, ["x"])

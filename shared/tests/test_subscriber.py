@@ -41,9 +41,9 @@ def follow(user: str = "ann", target: str = "bob") -> UserFollowed:
 
 
 @pytest_asyncio.fixture
-async def kafka(realm) -> Kafka:
-    await realm.topic("user-followed", "user-followed.feed.dlq", "story-erased", "story-erased.expiry.dlq")
-    return Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+async def kafka(namespace) -> Kafka:
+    await namespace.topic("user-followed", "user-followed.feed.dlq", "story-erased", "story-erased.expiry.dlq")
+    return Kafka(namespace["KAFKA_BOOTSTRAP_SERVERS"], namespace.prefix)
 
 
 @pytest_asyncio.fixture

@@ -29,12 +29,12 @@ PROGRAM = Path(__file__).parent / "stalling_process.py"
 class Running:
     """The process, its port and its log."""
 
-    def __init__(self, realm, what: str, log: Path) -> None:
+    def __init__(self, namespace, what: str, log: Path) -> None:
         self.port, self.log = free_port(set()), log
         with log.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, str(PROGRAM), what],
-                env={**os.environ, **realm, "PORT": str(self.port)},
+                env={**os.environ, **namespace, "PORT": str(self.port)},
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
@@ -52,8 +52,8 @@ class Running:
 
 
 @pytest.fixture
-async def publisher(realm):
-    settings = Settings(**{name.lower(): value for name, value in realm.items()})
+async def publisher(namespace):
+    settings = Settings(**{name.lower(): value for name, value in namespace.items()})
     kafka = Kafka.of(settings)
     await ensure_topics(kafka, Topics.for_settings(settings).of_service("expiry"), 3, 1)
     made = Publisher(kafka, "feed")
@@ -63,8 +63,8 @@ async def publisher(realm):
 
 
 @asynccontextmanager
-async def running(realm, what: str, tmp_path: Path):
-    found = Running(realm, what, tmp_path / "log")
+async def running(namespace, what: str, tmp_path: Path):
+    found = Running(namespace, what, tmp_path / "log")
     try:
         await eventually(lambda: found.answers("/readyz"), within_s=60, every_s=0.2)
         yield found
@@ -88,8 +88,8 @@ async def publish(publisher: Publisher, times: int = 1) -> None:
         ("event loop", "the event loop is blocked"),
     ],
 )
-async def test_stalled_task_is_named_and_the_process_exits(realm, publisher, tmp_path, what, reason):
-    async with running(realm, what, tmp_path) as stalled:
+async def test_stalled_task_is_named_and_the_process_exits(namespace, publisher, tmp_path, what, reason):
+    async with running(namespace, what, tmp_path) as stalled:
         await publish(publisher)
 
         async def ended() -> bool:
@@ -104,8 +104,8 @@ async def test_stalled_task_is_named_and_the_process_exits(realm, publisher, tmp
 
 
 @pytest.mark.servers
-async def test_frozen_process_or_unavailable_kafka_does_not_exit(realm, servers, publisher, tmp_path):
-    async with running(realm, "nothing", tmp_path) as healthy:
+async def test_frozen_process_or_unavailable_kafka_does_not_exit(namespace, servers, publisher, tmp_path):
+    async with running(namespace, "nothing", tmp_path) as healthy:
         await publish(publisher, 20)
         for process in (healthy.process, servers.process(servers.kafka)):
             process.send_signal(signal.SIGSTOP)

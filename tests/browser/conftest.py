@@ -1,5 +1,5 @@
 """The stack and its users."""
 
-from ..stacks import stack, world
+from ..stacks import installation, stack
 
-__all__ = ["stack", "world"]
+__all__ = ["installation", "stack"]

@@ -2,14 +2,14 @@
 
 import pytest_asyncio
 
-from ..journeys.world import World
-from ..stacks import stack, world
+from ..journeys.installation import Installation
+from ..stacks import installation, stack
 from .operations import Operation, operations
 
-__all__ = ["documented", "stack", "world"]
+__all__ = ["documented", "installation", "stack"]
 
 
 @pytest_asyncio.fixture(scope="package")
-async def documented(world: World) -> list[Operation]:
+async def documented(installation: Installation) -> list[Operation]:
     """Every operation of every service."""
-    return await operations(world.stack)
+    return await operations(installation.stack)

@@ -11,7 +11,7 @@ import pytest
 from stories_embedded.paths import CHECKOUT
 from stories_shared.rollout.file import parse
 
-from ..journeys.world import World
+from ..journeys.installation import Installation
 from .page_examples import FENCE, Reader
 from .test_readme import section, with_new_users
 
@@ -36,10 +36,10 @@ def page(name: str) -> str:
 
 
 @pytest.fixture
-async def reader(world: World, tmp_path: Path) -> Reader:
+async def reader(installation: Installation, tmp_path: Path) -> Reader:
     """A reader in a folder that looks like a checkout with a running stack, and with a file of edges."""
     (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
-    (tmp_path / ".stories").symlink_to(world.stack.folder)
+    (tmp_path / ".stories").symlink_to(installation.stack.folder)
     (tmp_path / "edges.csv").write_text("user_id,target_id,at\nbob,ann,2026-01-01T00:00:00Z\n")
     return Reader(tmp_path, {"PATH": f"{CHECKOUT}/.venv/bin:/usr/bin:/bin"})
 
@@ -54,13 +54,13 @@ async def test_social_graph_is_imported_as_documented(reader: Reader) -> None:
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is missing: sudo apt-get install -y nodejs")
-async def test_javascript_outlines_post_a_story_and_play_it(world: World, tmp_path: Path) -> None:
+async def test_javascript_outlines_post_a_story_and_play_it(installation: Installation, tmp_path: Path) -> None:
     outlines = re.findall(r"^    ```js\n(.*?)^    ```$", page("guides/clients.md"), re.MULTILINE | re.DOTALL)
     program, photo = tmp_path / "outline.mjs", tmp_path / "photo.jpg"
     program.write_text("\n".join(map(textwrap.dedent, outlines)) + PLAY)
-    photo.write_bytes(world.samples.photo().content)
-    tokens = [world.stack.token(world.person(name).id) for name in ("ann", "bob")]
-    command = ["node", str(program), world.stack.url, *tokens, str(photo)]
+    photo.write_bytes(installation.samples.photo().content)
+    tokens = [installation.stack.token(installation.person(name).id) for name in ("ann", "bob")]
+    command = ["node", str(program), installation.stack.url, *tokens, str(photo)]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: ASYNC221
     assert (ran.stdout, ran.stderr) == ("live 1\n", "")
 

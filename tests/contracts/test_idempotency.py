@@ -5,12 +5,12 @@ import secrets
 
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.waiting import SOON
-from ..journeys.world import World
 
 
-async def test_repeated_create_returns_the_story_with_a_fresh_form(world: World) -> None:
-    ann, key = world.person("ann"), secrets.token_hex(8)
+async def test_repeated_create_returns_the_story_with_a_fresh_form(installation: Installation) -> None:
+    ann, key = installation.person("ann"), secrets.token_hex(8)
     first = await ann.create(key=key, caption="once")
     again = await ann.create(key=key, caption="once")
     assert (first.status_code, again.status_code) == (201, 201)
@@ -20,23 +20,23 @@ async def test_repeated_create_returns_the_story_with_a_fresh_form(world: World)
     assert len((await ann.get("/v1/me/stories"))["items"]) == 1
 
 
-async def test_reused_key_with_another_body_is_422(world: World) -> None:
-    ann, key = world.person("ann"), secrets.token_hex(8)
+async def test_reused_key_with_another_body_is_422(installation: Installation) -> None:
+    ann, key = installation.person("ann"), secrets.token_hex(8)
     await ann.create(key=key, caption="once")
     other = await ann.create(key=key, caption="twice")
     assert (other.status_code, other.json()["type"]) == (422, "urn:stories:idempotency-reused")
 
 
-async def test_concurrent_requests_create_one_story(world: World) -> None:
-    ann, key = world.person("ann"), secrets.token_hex(8)
+async def test_concurrent_requests_create_one_story(installation: Installation) -> None:
+    ann, key = installation.person("ann"), secrets.token_hex(8)
     answers = await asyncio.gather(*(ann.create(key=key) for _ in range(8)))
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
     assert len((await ann.get("/v1/me/stories"))["items"]) == 1
 
 
-async def test_idempotency_key_is_scoped_to_user_and_path(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_idempotency_key_is_scoped_to_user_and_path(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     key = secrets.token_hex(8)
     anns, bobs = await ann.create(key=key), await bob.create(key=key)
     assert anns.json()["id"] != bobs.json()["id"]
@@ -44,8 +44,8 @@ async def test_idempotency_key_is_scoped_to_user_and_path(world: World) -> None:
     assert (await ann.comment(story, "hello", key=key)).status_code == 201
 
 
-async def test_idempotent_response_reflects_the_current_state(world: World) -> None:
-    ann, key = world.person("ann"), secrets.token_hex(8)
+async def test_idempotent_response_reflects_the_current_state(installation: Installation) -> None:
+    ann, key = installation.person("ann"), secrets.token_hex(8)
     draft = (await ann.create(key=key)).json()
     await ann.upload(draft["upload"], ann.usual)
     assert (await ann.publish(draft["id"])).status_code == 200
@@ -55,8 +55,8 @@ async def test_idempotent_response_reflects_the_current_state(world: World) -> N
     assert (await ann.create(key=key)).status_code == 404
 
 
-async def test_comment_is_stored_once_and_can_be_deleted(world: World) -> None:
-    ann, key = world.person("ann"), secrets.token_hex(8)
+async def test_comment_is_stored_once_and_can_be_deleted(installation: Installation) -> None:
+    ann, key = installation.person("ann"), secrets.token_hex(8)
     story = await ann.post_and_wait()
     first, again = await ann.comment(story, "once", key=key), await ann.comment(story, "once", key=key)
     assert first.json()["id"] == again.json()["id"]
@@ -65,8 +65,8 @@ async def test_comment_is_stored_once_and_can_be_deleted(world: World) -> None:
     assert (await ann.comment(story, "once", key=key)).status_code == 404
 
 
-async def test_repeated_publish_returns_the_same_story(world: World) -> None:
-    ann = world.person("ann")
+async def test_repeated_publish_returns_the_same_story(installation: Installation) -> None:
+    ann = installation.person("ann")
     draft = await ann.draft()
     answers = await asyncio.gather(*(ann.publish(draft["id"]) for _ in range(4)))
     assert {(answer.status_code, answer.json()["id"]) for answer in answers} == {(200, draft["id"])}

@@ -5,8 +5,8 @@ import re
 import pytest
 from stories_shared.events.ids import new_id
 
+from ..journeys.installation import Installation
 from ..journeys.people import Person
-from ..journeys.world import World
 from .operations import OPEN, QUERIES, Operation
 
 POLICY = re.compile(r'"(?P<name>[a-z]+)";q=(?P<quota>[0-9]+);w=60').fullmatch
@@ -32,9 +32,11 @@ async def send_valid_request(person: Person, operation: Operation) -> tuple[int,
     return answer.status_code, dict(answer.headers)
 
 
-async def test_every_limited_operation_returns_its_remaining_quota(world: World, documented: list[Operation]) -> None:
-    person, root = world.person("ann"), world.admin()
-    limits = {**(await world.http.get("/v1/config")).json()["limits"]}
+async def test_every_limited_operation_returns_its_remaining_quota(
+    installation: Installation, documented: list[Operation]
+) -> None:
+    person, root = installation.person("ann"), installation.admin()
+    limits = {**(await installation.http.get("/v1/config")).json()["limits"]}
     limited = [operation for operation in documented if "429" in operation.about["responses"]]
     assert len(limited) > 35
     for operation in limited:
@@ -50,8 +52,8 @@ async def test_every_limited_operation_returns_its_remaining_quota(world: World,
         assert 1 <= int(left["seconds"]) <= 60
 
 
-async def test_unlimited_operations_document_no_429(world: World, documented: list[Operation]) -> None:
-    person = world.person("ann")
+async def test_unlimited_operations_document_no_429(installation: Installation, documented: list[Operation]) -> None:
+    person = installation.person("ann")
     for operation in documented:
         if "429" not in operation.about["responses"] and (operation.method, operation.path) not in OPEN:
             _, headers = await send_valid_request(person, operation)
@@ -59,12 +61,14 @@ async def test_unlimited_operations_document_no_429(world: World, documented: li
 
 
 @pytest.mark.parametrize("disguise", [{}, {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}])
-async def test_rate_limit_is_per_user_for_any_token_and_address(world: World, disguise: dict[str, str]) -> None:
-    eve = world.person("eve")
+async def test_rate_limit_is_per_user_for_any_token_and_address(
+    installation: Installation, disguise: dict[str, str]
+) -> None:
+    eve = installation.person("eve")
     path, body = f"/v1/stories/{new_id()}/reaction", {"emoji": "❤️"}
     statuses, last = [], None
     for number in range(121):
-        again = world.known(eve.id, seconds=3600 + number)  # another token of the same user
+        again = installation.known(eve.id, seconds=3600 + number)  # another token of the same user
         last = await again.call("PUT", path, json=body, headers=disguise)
         statuses.append(last.status_code)
     assert statuses == [422] * 120 + [429]  # without a ticket
@@ -75,11 +79,11 @@ async def test_rate_limit_is_per_user_for_any_token_and_address(world: World, di
     assert last.headers["retry-after"] == left["seconds"]
     assert last.json()["type"] == "urn:stories:rate-limited"
     assert (await eve.call("POST", f"/v1/stories/{new_id()}/shares")).status_code == 422  # another limit
-    assert (await world.person("bob").call("PUT", path, json=body)).status_code == 422  # another user
+    assert (await installation.person("bob").call("PUT", path, json=body)).status_code == 422  # another user
 
 
-async def test_rejected_request_uses_no_quota_and_changes_nothing(world: World) -> None:
-    ann = world.person("ann")
+async def test_rejected_request_uses_no_quota_and_changes_nothing(installation: Installation) -> None:
+    ann = installation.person("ann")
     story = await ann.post_and_wait()
     answers = [await ann.comment(story, f"number {number}") for number in range(33)]
     written = [answer for answer in answers if answer.status_code == 201]
@@ -88,8 +92,8 @@ async def test_rejected_request_uses_no_quota_and_changes_nothing(world: World) 
     assert (await ann.counts(story))["comments"] == 30
 
 
-async def test_large_bodies_are_rejected_in_any_framing(world: World) -> None:
-    ann = world.person("ann")
+async def test_large_bodies_are_rejected_in_any_framing(installation: Installation) -> None:
+    ann = installation.person("ann")
 
     async def chunks():
         for _ in range(40):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.people import Person
 from ..journeys.waiting import SOON
-from ..journeys.world import World
 from .link_client import Client
 from .link_guide import Walked
 from .link_walk import walk
@@ -21,10 +21,10 @@ ROUNDS = 20
 AT_LEAST = 3
 
 
-async def busy_users(world: World) -> Client:
+async def busy_users(installation: Installation) -> Client:
     """Users with two stories, two followers, viewers and comments each, and two users on every list."""
-    people = world.people(*["walker"] * PEOPLE)
-    client = Client(people, world.admin())
+    people = installation.people(*["walker"] * PEOPLE)
+    client = Client(people, installation.admin())
 
     async def post_and_follow(number: int) -> None:
         person, one, other = (people[(number + step) % PEOPLE] for step in range(3))
@@ -56,8 +56,8 @@ def full_walk(url: str, client: Client) -> Walked:
 
 @pytest.mark.timeout(420)
 @pytest.mark.nightly
-async def test_every_openapi_link_can_be_followed(world: World, tmp_path: Path) -> None:
-    walked = await asyncio.to_thread(full_walk, world.stack.url, await busy_users(world))
+async def test_every_openapi_link_can_be_followed(installation: Installation, tmp_path: Path) -> None:
+    walked = await asyncio.to_thread(full_walk, installation.stack.url, await busy_users(installation))
     (tmp_path / "ways").write_text(walked.report(), encoding="utf-8")
     assert not walked.failures, "\n\n".join(walked.failures.values())
     assert not walked.missing, f"never followed with success:\n{walked.report()}"

@@ -11,10 +11,10 @@ import pytest_asyncio
 from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.people import Answer, Person
 from ..journeys.stores import Stores
 from ..journeys.waiting import SOON, holds
-from ..journeys.world import World
 from .operations import QUERIES, Operation
 
 NOT_FOUND = (404, "urn:stories:not-found")
@@ -58,8 +58,8 @@ class Household:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def household(world: World) -> Household:
-    ann, bob, eve = world.people("ann", "bob", "eve")
+async def household(installation: Installation) -> Household:
+    ann, bob, eve = installation.people("ann", "bob", "eve")
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
     await bob.befriend(ann)
     public, other, close, gone = [
@@ -136,10 +136,10 @@ async def attempt(eve: Person, operation: Operation, ids: dict[str, str], ticket
 
 
 async def test_operations_on_stories_of_others_are_rejected(
-    world: World, household: Household, documented: list[Operation]
+    installation: Installation, household: Household, documented: list[Operation]
 ) -> None:
     """New operations are tried too; one with a body needs an entry in `GOOD`."""
-    stores = await world.stores()
+    stores = await installation.stores()
     before = await everything_drained(stores, household)
     tried, wrong = 0, []
     of_stories = [operation for operation in documented if "{story_id}" in operation.path]
@@ -162,9 +162,9 @@ async def test_operations_on_stories_of_others_are_rejected(
 
 
 async def test_operations_on_comments_of_others_are_rejected(
-    world: World, household: Household, documented: list[Operation]
+    installation: Installation, household: Household, documented: list[Operation]
 ) -> None:
-    stores = await world.stores()
+    stores = await installation.stores()
     before = await everything_drained(stores, household)
     for operation in documented:
         if "{comment_id}" in operation.path:
@@ -186,10 +186,10 @@ async def test_operations_on_comments_of_others_are_rejected(
 
 
 async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
-    world: World, household: Household, documented: list[Operation]
+    installation: Installation, household: Household, documented: list[Operation]
 ) -> None:
     """A new operation with a user id fails here until it is classified."""
-    stores = await world.stores()
+    stores = await installation.stores()
     before = await everything_drained(stores, household)
     follows = {person.id: await edges_of(person) for person in (household.ann, household.bob)}
     for operation in documented:
@@ -212,8 +212,8 @@ async def test_user_id_in_a_path_changes_only_the_callers_own_edges(
     assert after == before
 
 
-async def test_views_with_tickets_of_others_are_not_counted(world: World, household: Household) -> None:
-    stores = await world.stores()
+async def test_views_with_tickets_of_others_are_not_counted(installation: Installation, household: Household) -> None:
+    stores = await installation.stores()
     before = await everything_drained(stores, household)
     tickets = [household.tickets["bob's"], household.tickets["bob's of friends"], "nonsense", ""]
     views = {"views": [{"ticket": ticket, "watched_ms": 1000} for ticket in tickets]}

@@ -16,8 +16,8 @@ from stories_embedded.paths import CHECKOUT
 from stories_shared.kafka.client import Kafka
 from stories_shared.testing import eventually, records_of
 
+from ..journeys.installation import Installation
 from ..journeys.stack import Stack
-from ..journeys.world import World
 from .page_examples import FENCE
 
 LONGEST_S = 60.0
@@ -59,9 +59,9 @@ async def page(stack: Stack, tmp_path: Path) -> Page:
     return Page(tmp_path, {"KAFKA_BOOTSTRAP_SERVERS": bootstrap})
 
 
-async def until_following_ann(world: World, *users: str) -> None:
+async def until_following_ann(installation: Installation, *users: str) -> None:
     for user in users:
-        follows = partial(world.known(user).pages, "/v1/following")
+        follows = partial(installation.known(user).pages, "/v1/following")
         await eventually(follows, LONGEST_S, accept=lambda found: "ann" in [each["user_id"] for each in found])
 
 
@@ -71,13 +71,13 @@ async def partitions(page: Page, key: bytes) -> list[int]:
     return [record.partition for record in records if record.key == key]
 
 
-async def test_every_example_runs_as_written_and_has_its_effect(page: Page, world: World) -> None:
+async def test_every_example_runs_as_written_and_has_its_effect(page: Page, installation: Installation) -> None:
     examples = [each for each in page.examples if not {"kcat", "dlq"} & set(each[1].split())]
     assert len(examples) == 8
     for example in examples:
         ran = await page.run(example)
         assert ran.returncode == 0, f"{example[1]}\n{ran.stdout}{ran.stderr}"
-    await until_following_ann(world, *FOLLOWERS)
+    await until_following_ann(installation, *FOLLOWERS)
 
 
 async def test_an_invalid_record_is_listed_among_the_dead_letters(page: Page) -> None:
@@ -89,11 +89,11 @@ async def test_an_invalid_record_is_listed_among_the_dead_letters(page: Page) ->
 
 
 @pytest.mark.needs_kcat
-async def test_librdkafka_with_murmur2_uses_the_same_partition(page: Page, world: World) -> None:
+async def test_librdkafka_with_murmur2_uses_the_same_partition(page: Page, installation: Installation) -> None:
     by_librdkafka, by_java = page.example("kcat"), page.example("erin|")
     for language, text in (by_librdkafka, (by_java[0], by_java[1].replace("erin", "heidi"))):
         ran = await page.run((language, text))
         assert ran.returncode == 0, ran.stderr
-    await until_following_ann(world, "heidi")
+    await until_following_ann(installation, "heidi")
     found = await eventually(lambda: partitions(page, b"heidi"), LONGEST_S, accept=lambda found: len(found) >= 2)
     assert set(found) == {murmur2(b"heidi") % 2**31 % 3} != {zlib.crc32(b"heidi") % 3}

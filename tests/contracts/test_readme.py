@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from stories_embedded.paths import CHECKOUT
 
-from ..journeys.world import World
+from ..journeys.installation import Installation
 from .page_examples import Reader, differences, steps
 
 TUTORIAL = (CHECKOUT / "docs" / "tutorial.md").read_text(encoding="utf-8")
@@ -26,12 +26,12 @@ def with_new_users(page: str) -> str:
 
 
 @pytest.fixture
-async def reader(world: World, tmp_path: Path) -> Reader:
+async def reader(installation: Installation, tmp_path: Path) -> Reader:
     """A reader in a folder that looks like a checkout with a running stack, and with a photo."""
     (tmp_path / ".venv").symlink_to(CHECKOUT / ".venv")
-    (tmp_path / ".stories").symlink_to(world.stack.folder)
-    (tmp_path / "photo.jpg").write_bytes(world.samples.photo().content)
-    return Reader(tmp_path, {"API": world.stack.url})
+    (tmp_path / ".stories").symlink_to(installation.stack.folder)
+    (tmp_path / "photo.jpg").write_bytes(installation.samples.photo().content)
+    return Reader(tmp_path, {"API": installation.stack.url})
 
 
 @pytest.mark.needs_jq

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from stories_shared.events.ids import new_id
 
+from ..journeys.installation import Installation
 from ..journeys.people import Person
-from ..journeys.world import World
 from .operations import METHODS, Operation
 
 JSON = {"Content-Type": "application/json"}
@@ -32,12 +32,12 @@ NO_USERS = ("_x", "%00", "a%2Fb", "%20", "x" * 129)
 
 
 @pytest.fixture(scope="module")
-async def author(world: World) -> tuple[Person, dict[str, str]]:
+async def author(installation: Installation) -> tuple[Person, dict[str, str]]:
     """An author of a live story, and ids for every path."""
-    ann = world.person("ann")
+    ann = installation.person("ann")
     story = await ann.post_and_wait()
     comment = (await ann.comment({"id": story["id"]}, "mine")).json()
-    return ann, {"story_id": story["id"], "comment_id": comment["id"], "user_id": world.person("bob").id}
+    return ann, {"story_id": story["id"], "comment_id": comment["id"], "user_id": installation.person("bob").id}
 
 
 Author = tuple[Person, dict[str, str]]
@@ -55,10 +55,10 @@ def is_problem(answer: Any) -> bool:
 
 @pytest.mark.parametrize("what", BODIES)
 async def test_malformed_bodies_are_rejected(
-    world: World, author: Author, documented: list[Operation], what: str
+    installation: Installation, author: Author, documented: list[Operation], what: str
 ) -> None:
     ann, ids = author
-    root = world.admin()
+    root = installation.admin()
     content, status = BODIES[what]
     taking = [operation for operation in documented if operation.takes_json]
     assert len(taking) >= 8
@@ -72,9 +72,11 @@ async def test_malformed_bodies_are_rejected(
         assert is_problem(answer)
 
 
-async def test_bodies_of_another_type_are_415(world: World, author: Author, documented: list[Operation]) -> None:
+async def test_bodies_of_another_type_are_415(
+    installation: Installation, author: Author, documented: list[Operation]
+) -> None:
     ann, ids = author
-    root = world.admin()
+    root = installation.admin()
     for operation in documented:
         if operation.takes_json:
             for content_type in ("text/plain", "application/x-www-form-urlencoded"):
@@ -93,10 +95,10 @@ async def test_invalid_input_names_its_location(author: Author) -> None:
 
 
 async def test_limits_outside_of_one_to_a_hundred_and_unknown_queries_are_422(
-    world: World, author: Author, documented: list[Operation]
+    installation: Installation, author: Author, documented: list[Operation]
 ) -> None:
     ann, ids = author
-    root = world.admin()
+    root = installation.admin()
     paged = [operation for operation in documented if "limit" in operation.queries]
     assert len(paged) >= 9
     for operation in paged:
@@ -106,12 +108,12 @@ async def test_limits_outside_of_one_to_a_hundred_and_unknown_queries_are_422(
             assert (answer.status_code, is_problem(answer)) == (422, True), (operation.path, query, answer.text)
 
 
-async def test_cursor_is_valid_only_for_its_user_and_route(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_cursor_is_valid_only_for_its_user_and_route(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     for name in ("one", "two", "three"):
-        await ann.follow(world.known(name))
+        await ann.follow(installation.known(name))
         await ann.done("PUT", f"/v1/muted/{name}")
-        await bob.follow(world.known(name))
+        await bob.follow(installation.known(name))
     cursor = (await ann.get("/v1/following", limit=1))["next_cursor"]
     await ann.get("/v1/following", limit=1, cursor=cursor)
     tampered = cursor[:-3] + ("AAA" if cursor[-3:] != "AAA" else "BBB")
@@ -140,9 +142,9 @@ async def test_malformed_ids_in_paths_are_404(author: Author, documented: list[O
 
 
 async def test_other_methods_are_405_and_allow_names_those_of_all_services(
-    world: World, documented: list[Operation]
+    installation: Installation, documented: list[Operation]
 ) -> None:
-    ann = world.person("ann")
+    ann = installation.person("ann")
     for path, address in {operation.path: operation.at() for operation in documented}.items():
         known = {operation.method for operation in documented if operation.path == path}
         for method in set(METHODS) - known:
@@ -162,15 +164,15 @@ async def test_a_story_in_the_wrong_state_is_409(author: Author) -> None:
     assert {(answer.status_code, answer.json()["type"]) for answer in answers} == {(409, "urn:stories:wrong-state")}
 
 
-async def test_the_eleventh_draft_is_429(world: World) -> None:
-    eve = world.person("eve")
+async def test_the_eleventh_draft_is_429(installation: Installation) -> None:
+    eve = installation.person("eve")
     drafts = [await eve.create() for _ in range(11)]
     assert [answer.status_code for answer in drafts] == [201] * 10 + [429]
     assert int(drafts[-1].headers["retry-after"]) >= 1
 
 
-async def test_invalid_edits_are_rejected(world: World) -> None:
-    ann = world.person("ann")
+async def test_invalid_edits_are_rejected(installation: Installation) -> None:
+    ann = installation.person("ann")
     media = {"content_type": "video/mp4", "size": 1000}
     wrong: list[dict[str, Any]] = [{"lifetime": "7h"}, {"audience": "nobody"}, {"caption": "x" * 2201}, {"split": 1}]
     for invalid in [*wrong, {"layers": [{}]}]:

@@ -19,7 +19,7 @@ from stories_shared.events.ids import new_id
 from stories_shared.kafka.publisher import ProducerRecord, Publisher
 from stories_shared.testing import eventually
 
-from ..journeys.world import World
+from ..journeys.installation import Installation
 
 GOLDEN = CHECKOUT / "shared" / "tests" / "golden"
 RELEASES = sorted(path.name for path in GOLDEN.iterdir())
@@ -58,17 +58,19 @@ def golden(release: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield path.stem, payload
 
 
-async def dead_letter(world: World) -> dict[tuple[str, str], int]:
+async def dead_letter(installation: Installation) -> dict[tuple[str, str], int]:
     """The number of dead-lettered records, by topic and group."""
-    found = json.loads(await world.stack.run("dlq", "list", "--json"))
+    found = json.loads(await installation.stack.run("dlq", "list", "--json"))
     return {(row["topic"], row["group"]): row["records"] for row in found}
 
 
 @pytest.mark.parametrize("shape", [unchanged, with_less, with_more])
 @pytest.mark.parametrize("release", RELEASES)
-async def test_events_of_other_releases_are_not_dead_lettered(world: World, release: str, shape: Any) -> None:
-    before = await dead_letter(world)
-    kafka, topics = clients.kafka(await world.stack.env())
+async def test_events_of_other_releases_are_not_dead_lettered(
+    installation: Installation, release: str, shape: Any
+) -> None:
+    before = await dead_letter(installation)
+    kafka, topics = clients.kafka(await installation.stack.env())
     payloads = list(golden(release))
     for topic, payload in payloads:
         publisher = Publisher(kafka, topics[topic].writers[0])
@@ -80,14 +82,14 @@ async def test_events_of_other_releases_are_not_dead_lettered(world: World, rele
         await publisher.stop()
     async with open_reader(kafka) as log, asyncio.timeout(A_WHILE):
         await erasure_replay.wait_until_handled(log, kafka, topics, [topic for topic, _ in payloads])
-    assert await dead_letter(world) == before
+    assert await dead_letter(installation) == before
 
 
 @pytest.mark.parametrize("shape", [with_less, with_more])
-async def test_an_edge_of_another_release_counts(world: World, shape: Any) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_an_edge_of_another_release_counts(installation: Installation, shape: Any) -> None:
+    ann, bob = installation.people("ann", "bob")
     edge = {"user_id": ann.id, "target_id": bob.id, "at": datetime.now(UTC).isoformat()}
-    kafka, _ = clients.kafka(await world.stack.env())
+    kafka, _ = clients.kafka(await installation.stack.env())
     publisher = Publisher(kafka, "/our-graph")
     await publisher.start()
     value = json.dumps(shape("user-followed", edge)).encode()

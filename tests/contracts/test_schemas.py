@@ -12,9 +12,9 @@ import pytest
 from stories_embedded.paths import CHECKOUT
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.people import Person
 from ..journeys.waiting import SOON
-from ..journeys.world import World
 
 PEOPLE = 24
 LONGEST_S = 900
@@ -29,17 +29,17 @@ async def prober(person: Person, story: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("random_requests", [3, pytest.param(30, marks=pytest.mark.nightly)])
-async def test_every_response_is_documented(world: World, tmp_path: Path, random_requests: int) -> None:
+async def test_every_response_is_documented(installation: Installation, tmp_path: Path, random_requests: int) -> None:
     """Examples, boundary values and some random requests of each operation; chains are in test_links.py."""
-    author = world.person("author", roles=["admin"])
-    own, others = await author.post_and_wait(caption="probed"), await world.person("ann").post_and_wait()
+    author = installation.person("author", roles=["admin"])
+    own, others = await author.post_and_wait(caption="probed"), await installation.person("ann").post_and_wait()
     people = [await prober(author, own)]
-    people += [await prober(each, others) for each in world.people(*["reader"] * PEOPLE)]
+    people += [await prober(each, others) for each in installation.people(*["reader"] * PEOPLE)]
     probe = tmp_path / "probe.json"
     probe.write_text(json.dumps({"people": people}), encoding="utf-8")
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG), "run"),
-        *(f"{world.stack.url}/v1/openapi.json", "--checks", "all", "--no-color"),
+        *(f"{installation.stack.url}/v1/openapi.json", "--checks", "all", "--no-color"),
         *("--max-examples", str(random_requests)),
     ]
     process = await asyncio.create_subprocess_exec(

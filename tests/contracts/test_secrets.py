@@ -14,9 +14,9 @@ from stories_shared.events import EVENTS
 from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.people import Answer, Person
 from ..journeys.waiting import SOON
-from ..journeys.world import World
 
 SIGNED = re.compile(r"[0-9a-f]{64}")
 RIGHTS = {"ticket", "policy", "x-amz-signature", "next_cursor"}
@@ -111,9 +111,9 @@ async def send_invalid_records(kept: Kept, settings: Mapping[str, str]) -> None:
         await producer.stop()
 
 
-async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answer) -> None:
+async def outage(kept: Kept, installation: Installation, ann: Person, bob: Person, story: Answer) -> None:
     """Requests while MongoDB and the object store are down."""
-    await world.stack.kill("mongod", "s3")
+    await installation.stack.kill("mongod", "s3")
     requests = [
         ann.call("PATCH", f"/v1/stories/{story['id']}", json={"hide_from": [kept.word("hide")]}),
         ann.create(caption=kept.word("caption")),
@@ -127,9 +127,9 @@ async def outage(kept: Kept, world: World, ann: Person, bob: Person, story: Answ
     await eventually(lambda: ann.call("GET", "/v1/me/quota"), 60, accept=lambda answer: answer.status_code == 200)
 
 
-def everywhere(world: World) -> dict[str, str]:
+def everywhere(installation: Installation) -> dict[str, str]:
     """All logs of the stack."""
-    logs = world.stack.log("up").parent
+    logs = installation.stack.log("up").parent
     found = {
         each.name: each.read_text(encoding="utf-8", errors="replace") for each in logs.rglob("*") if each.is_file()
     }
@@ -138,18 +138,18 @@ def everywhere(world: World) -> dict[str, str]:
 
 
 @pytest.mark.timeout(420)
-async def test_logs_contain_no_secrets_tickets_or_user_content(world: World) -> None:
-    kept, settings = Kept(), await world.stack.env()
+async def test_logs_contain_no_secrets_tickets_or_user_content(installation: Installation) -> None:
+    kept, settings = Kept(), await installation.stack.env()
     kept.update(pair.partition(":")[2] for pair in settings["TICKET_KEYS"].split(","))
     kept.add(settings["S3_SECRET_KEY"])
-    ann, bob = world.people("ann", "bob")
+    ann, bob = installation.people("ann", "bob")
     story = await live(kept, ann, bob)
     await abuse(kept, ann, bob, story["id"])
     await send_invalid_records(kept, settings)
-    await outage(kept, world, ann, bob, story)
+    await outage(kept, installation, ann, bob, story)
     await ann.delete(story)
     await ann.complete_receipt(story)
     kept.update([base64.b64encode(word.encode()).decode().rstrip("=") for word in kept if len(word) < 64])
     assert len(kept) > 80
-    leaks = [(name, word) for name, text in everywhere(world).items() for word in kept if word in text]
+    leaks = [(name, word) for name, text in everywhere(installation).items() for word in kept if word in text]
     assert leaks == []

@@ -4,8 +4,8 @@ import re
 
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.waiting import SOON
-from ..journeys.world import World
 
 ITEM = {
     *("id", "author_id", "kind", "label", "audience", "posted_at", "expires_at", "duration_ms", "width", "height"),
@@ -29,8 +29,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z").fullmatch
 UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}").fullmatch
 
 
-async def test_item_has_everything_that_a_player_needs(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_item_has_everything_that_a_player_needs(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     layer = {"kind": "text", "x": 0.1, "y": 0.2, "w": 0.5, "h": 0.1, "rotation": 15.0, "z": 3, "text": "hi"}
     sound = {"id": "s1", "title": "A song", "artist": "Somebody", "start_ms": 0, "length_ms": 15000}
     fields = {
@@ -40,7 +40,7 @@ async def test_item_has_everything_that_a_player_needs(world: World) -> None:
         "sound": sound,
         "download": True,
     }
-    story = await ann.post(world.samples.clip(), **fields)
+    story = await ann.post(installation.samples.clip(), **fields)
     item = await eventually(lambda: bob.item(story), SOON)
     assert set(item) == ITEM
     assert (item["caption"], item["alt_text"], item["sound"]) == ("\u00e9tude", "a test card", sound)  # NFC
@@ -53,8 +53,8 @@ async def test_item_has_everything_that_a_player_needs(world: World) -> None:
     assert UUID7(item["id"])
 
 
-async def test_ring_has_exactly_the_documented_fields(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_ring_has_exactly_the_documented_fields(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
     page = await eventually(lambda: bob.get("/v1/tray"), SOON, accept=lambda page: page["items"])
@@ -67,8 +67,8 @@ async def test_ring_has_exactly_the_documented_fields(world: World) -> None:
     assert rings == {"rings": {ann.id: "unseen", bob.id: "none"}}
 
 
-async def test_draft_has_an_upload_form_and_live_story_has_media(world: World) -> None:
-    ann = world.person("ann")
+async def test_draft_has_an_upload_form_and_live_story_has_media(installation: Installation) -> None:
+    ann = installation.person("ann")
     answer = await ann.create()
     draft = answer.json()
     assert (draft["state"], draft["upload"]["method"]) == ("draft", "POST")
@@ -87,8 +87,8 @@ async def test_draft_has_an_upload_form_and_live_story_has_media(world: World) -
     assert [each["id"] for each in (await ann.get("/v1/me/stories", state="live"))["items"]] == [draft["id"]]
 
 
-async def test_quota_counts_live_stories(world: World) -> None:
-    ann = world.person("ann")
+async def test_quota_counts_live_stories(installation: Installation) -> None:
+    ann = installation.person("ann")
     await ann.draft()
     quota = await ann.get("/v1/me/quota")
     assert quota == {"live": 0, "max_live": 100, "posted_24h": 0, "max_posted_24h": 200, "retry_after_s": 0}
@@ -98,9 +98,9 @@ async def test_quota_counts_live_stories(world: World) -> None:
     assert (quota["live"], quota["posted_24h"]) == (0, 1)
 
 
-async def test_the_configuration_is_public(world: World) -> None:
-    config = (await world.http.get("/v1/config")).json()
-    assert config["lifetimes"] == ["24h", world.short]
+async def test_the_configuration_is_public(installation: Installation) -> None:
+    config = (await installation.http.get("/v1/config")).json()
+    assert config["lifetimes"] == ["24h", installation.short]
     assert (config["max_clip_ms"], config["max_parts"], config["max_upload_bytes"]) == (15_000, 10, 536_870_912)
     assert config["audiences"] == ["everyone", "followers", "friends", "close_friends"]
     assert set(config) == {

@@ -10,10 +10,10 @@ import pytest
 from stories_shared.events.ids import new_id
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.people import Answer, Person
 from ..journeys.samples import Sample
 from ..journeys.waiting import SOON
-from ..journeys.world import World
 
 Fields = dict[str, Any]
 Change = Callable[[Fields], Fields]
@@ -56,8 +56,8 @@ SIZES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.fixture
-async def draft(world: World) -> tuple[Person, Answer]:
-    ann = world.person("ann")
+async def draft(installation: Installation) -> tuple[Person, Answer]:
+    ann = installation.person("ann")
     return ann, (await ann.create()).json()
 
 
@@ -69,13 +69,13 @@ async def nothing_was_uploaded(ann: Person, draft: Answer) -> bool:
     return (published.status_code, published.json()["type"]) == (409, "urn:stories:wrong-state")
 
 
-async def test_modified_upload_form_is_rejected(world: World, draft: Draft) -> None:
+async def test_modified_upload_form_is_rejected(installation: Installation, draft: Draft) -> None:
     ann, made = draft
-    stores = await world.stores()
+    stores = await installation.stores()
     before, statuses = set(await stores.objects("")), {}
     for what, change in CHANGES.items():
         file = {"file": ("media", ann.usual.content, ann.usual.content_type)}
-        answer = await world.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
+        answer = await installation.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
         statuses[what] = answer.status_code
     for what, change_of in SIZES.items():
         answer = await ann.upload(made["upload"], Sample(change_of(ann.usual.content), ann.usual.content_type))
@@ -86,14 +86,14 @@ async def test_modified_upload_form_is_rejected(world: World, draft: Draft) -> N
     own = made["upload"]["fields"]["key"]
     for change in IGNORED.values():
         file = {"file": ("media", ann.usual.content, ann.usual.content_type)}
-        answer = await world.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
+        answer = await installation.http.post(made["upload"]["url"], data=change(made["upload"]["fields"]), files=file)
         assert answer.status_code in {204, 303} or answer.status_code in range(400, 500), answer.text
         assert set(await stores.objects("")) - before <= {own}
-        assert (await world.http.get(f"{made['upload']['url']}/{own}")).status_code == 403
+        assert (await installation.http.get(f"{made['upload']['url']}/{own}")).status_code == 403
 
 
-async def test_upload_is_published_only_by_its_author_and_in_its_story(world: World) -> None:
-    ann, eve = world.people("ann", "eve")
+async def test_upload_is_published_only_by_its_author_and_in_its_story(installation: Installation) -> None:
+    ann, eve = installation.people("ann", "eve")
     anns, eves = await ann.draft(), (await eve.create()).json()
     into_anns = {**eves["upload"], "fields": eves["upload"]["fields"] | {"key": anns["upload"]["fields"]["key"]}}
     assert not (await eve.upload(into_anns, eve.usual)).is_success
@@ -103,8 +103,8 @@ async def test_upload_is_published_only_by_its_author_and_in_its_story(world: Wo
     assert (await ann.publish(anns["id"])).status_code == 200
 
 
-async def test_upload_after_publishing_changes_nothing_visible(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_upload_after_publishing_changes_nothing_visible(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     draft = await ann.draft()
     live = (await ann.publish(draft["id"])).json()
     item = await eventually(lambda: bob.item(live), SOON)
@@ -117,8 +117,8 @@ async def test_upload_after_publishing_changes_nothing_visible(world: World) -> 
     assert (await ann.call("POST", f"/v1/stories/{draft['id']}/upload")).status_code == 409
 
 
-async def test_upload_after_deletion_restores_nothing(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_upload_after_deletion_restores_nothing(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     drafted, live = await ann.draft(), await ann.draft()
     await ann.publish(live["id"])
     for each in (drafted, live):
@@ -131,7 +131,7 @@ async def test_upload_after_deletion_restores_nothing(world: World) -> None:
     assert await bob.reel(ann) == []
 
 
-async def test_bucket_rejects_unsigned_requests(world: World, draft: Draft) -> None:
+async def test_bucket_rejects_unsigned_requests(installation: Installation, draft: Draft) -> None:
     ann, made = draft
     await ann.upload(made["upload"], ann.usual)
     story = await ann.post()
@@ -153,7 +153,7 @@ async def test_bucket_rejects_unsigned_requests(world: World, draft: Draft) -> N
         for method in ("GET", "HEAD", "PUT", "POST", "DELETE")
     ]
     answers = [
-        await world.http.request(method, url, content=b"x" if method in {"PUT", "POST"} else None)
+        await installation.http.request(method, url, content=b"x" if method in {"PUT", "POST"} else None)
         for method, url in attempts
     ]
     assert {answer.status_code for answer in answers} <= {400, 403, 405, 411}, [
@@ -161,12 +161,12 @@ async def test_bucket_rejects_unsigned_requests(world: World, draft: Draft) -> N
     ]
 
 
-async def test_media_url_grants_read_access_to_its_object_only(world: World) -> None:
-    ann = world.person("ann")
+async def test_media_url_grants_read_access_to_its_object_only(installation: Installation) -> None:
+    ann = installation.person("ann")
     story, other = await ann.post(), await ann.post()
     item, second = [await eventually(partial(ann.item, each), SOON) for each in (story, other)]
     url, elsewhere = item["media_url"], urlsplit(second["media_url"])
-    assert (await world.http.get(url)).status_code == 200
+    assert (await installation.http.get(url)).status_code == 200
     path, expires = urlsplit(url).path, re.search(r"X-Amz-Expires=(\d+)", url)
     assert expires
     tampered = [
@@ -178,9 +178,9 @@ async def test_media_url_grants_read_access_to_its_object_only(world: World) -> 
         f"{url}&response-content-type=text/html",
         url.split("&X-Amz-Signature")[0],
     ]
-    answers = [await world.http.get(each) for each in tampered]
-    answers += [await world.http.request(method, url, content=b"x") for method in ("PUT", "POST", "DELETE")]
+    answers = [await installation.http.get(each) for each in tampered]
+    answers += [await installation.http.request(method, url, content=b"x") for method in ("PUT", "POST", "DELETE")]
     assert {answer.status_code for answer in answers} <= {400, 403, 404, 405}, [
         (answer.request.method, answer.status_code, str(answer.request.url)[-200:]) for answer in answers
     ]
-    assert (await world.http.get(url)).status_code == 200
+    assert (await installation.http.get(url)).status_code == 200

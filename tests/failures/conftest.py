@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 
 from .fleet import Fleet
 from .scenario import Scenario
@@ -13,12 +13,12 @@ from .scenario import Scenario
 @pytest_asyncio.fixture(scope="package")
 async def fleet(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Fleet]:
     """The four services, ready."""
-    realm = Realm(servers)
+    namespace = IsolatedNamespace(servers)
     try:
-        async with Fleet(realm, tmp_path_factory.mktemp("fleet")).running() as running:
+        async with Fleet(namespace, tmp_path_factory.mktemp("fleet")).running() as running:
             yield running
     finally:
-        await realm.remove()
+        await namespace.remove()
 
 
 @pytest_asyncio.fixture

@@ -15,7 +15,7 @@ from typing import Any, Self
 import httpx
 from stories_embedded.ports import free_port
 from stories_embedded.processes import spawn
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.runtime.settings import load
 from stories_shared.testing import eventually
@@ -27,10 +27,10 @@ START_SECONDS = 90.0
 class Fleet:
     """One process of each service, or of some services."""
 
-    def __init__(self, realm: Realm, folder: Path, services: Sequence[str] = SERVICES) -> None:
-        self.realm = realm
+    def __init__(self, namespace: IsolatedNamespace, folder: Path, services: Sequence[str] = SERVICES) -> None:
+        self.namespace = namespace
         self.services = services
-        self.servers = realm.servers
+        self.servers = namespace.servers
         self.folder = folder
         taken: set[int] = set()
         self.ports = {service: free_port(taken) for service in services}
@@ -40,15 +40,15 @@ class Fleet:
     def environment(self, service: str) -> dict[str, str]:
         """The settings of one service."""
         own = {"MONGO_DATABASE": self.database(service), "PORT": str(self.ports[service])}
-        return {**self.realm, **SETTINGS, **own}
+        return {**self.namespace, **SETTINGS, **own}
 
     def init_environment(self, service: str) -> dict[str, str]:
         """The settings with which one service creates what it needs."""
-        return {**self.realm, "MONGO_DATABASE": self.database(service)}
+        return {**self.namespace, "MONGO_DATABASE": self.database(service)}
 
     def database(self, service: str) -> str:
         """The database of one service."""
-        return f"{self.realm.name}_{service}"
+        return f"{self.namespace.name}_{service}"
 
     async def prepare(self) -> None:
         """Create topics, bucket and indexes."""

@@ -43,9 +43,9 @@ class Load(ABC):
     @asynccontextmanager
     async def on(cls, fleet: Fleet) -> AsyncIterator["Load"]:
         """A load with its connections."""
-        kafka = Kafka(fleet.realm["KAFKA_BOOTSTRAP_SERVERS"], fleet.realm.prefix)
+        kafka = Kafka(fleet.namespace["KAFKA_BOOTSTRAP_SERVERS"], fleet.namespace.prefix)
         publisher = Publisher(kafka, cls.source)
-        mongo = Mongo.connect(fleet.realm["MONGO_URL"], fleet.database(cls.service))
+        mongo = Mongo.connect(fleet.namespace["MONGO_URL"], fleet.database(cls.service))
         await publisher.start()
         try:
             yield cls(fleet, kafka, publisher, mongo)
@@ -108,7 +108,7 @@ class Load(ABC):
         reader = self.kafka.reader()
         await reader.start()
         try:
-            topic, count = self.kafka.topic(event.topic), int(self.fleet.realm["TOPIC_PARTITIONS"])
+            topic, count = self.kafka.topic(event.topic), int(self.fleet.namespace["TOPIC_PARTITIONS"])
             found: dict[TopicPartition, int] = await reader.end_offsets(
                 [TopicPartition(topic, n) for n in range(count)]
             )

@@ -19,7 +19,7 @@ from stories_embedded.mongodb import Mongod
 from stories_embedded.ports import free_port
 from stories_embedded.processes import stop
 from stories_embedded.server import Server, start, wait_until_ready
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_shared.clock import system_now
 from stories_shared.errors import Unavailable
 from stories_shared.events import StoryViewed
@@ -133,15 +133,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest_asyncio.fixture
 async def replicated(cluster: Cluster, servers: Servers, tmp_path: Path) -> AsyncIterator[Fleet]:
     """Feed and engagement on the cluster."""
-    realm = Realm(servers)
-    alone = dict(realm)
-    realm |= {"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap, "MONGO_URL": cluster.mongo_url, "TOPIC_REPLICATION": "3"}
+    namespace = IsolatedNamespace(servers)
+    alone = dict(namespace)
+    namespace |= {
+        "KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap,
+        "MONGO_URL": cluster.mongo_url,
+        "TOPIC_REPLICATION": "3",
+    }
     try:
-        async with Fleet(realm, tmp_path, ("feed", "engagement")).running() as fleet:
+        async with Fleet(namespace, tmp_path, ("feed", "engagement")).running() as fleet:
             yield fleet
     finally:
-        realm |= alone
-        await realm.remove()
+        namespace |= alone
+        await namespace.remove()
 
 
 @dataclass
@@ -211,7 +215,7 @@ class Writes:
 @pytest_asyncio.fixture
 async def writes(replicated: Fleet) -> AsyncIterator[Writes]:
     """Writes to a fleet, with a dozen live stories to view."""
-    kafka = Kafka(replicated.realm["KAFKA_BOOTSTRAP_SERVERS"], replicated.realm.prefix)
+    kafka = Kafka(replicated.namespace["KAFKA_BOOTSTRAP_SERVERS"], replicated.namespace.prefix)
     ingest, producer = Publisher(kafka, "ingest"), Publisher(kafka, "/producer")
     stories = [new_id() for _ in range(12)]
     try:
@@ -224,9 +228,9 @@ async def writes(replicated: Fleet) -> AsyncIterator[Writes]:
 
 async def all_is_there(writes: Writes) -> bool:
     """Every acknowledged follow is stored, and every acknowledged view is counted once for each story."""
-    realm, fleet = writes.fleet.realm, writes.fleet
-    feed = Mongo.connect(realm["MONGO_URL"], fleet.database("feed"))
-    engagement = Mongo.connect(realm["MONGO_URL"], fleet.database("engagement"))
+    namespace, fleet = writes.fleet.namespace, writes.fleet
+    feed = Mongo.connect(namespace["MONGO_URL"], fleet.database("feed"))
+    engagement = Mongo.connect(namespace["MONGO_URL"], fleet.database("engagement"))
     try:
         edges = await feed["edges"].find({"kind": "follow"}, {"target": 1}).to_list(None)
         assert writes.follows <= {edge["target"] for edge in edges}
@@ -255,7 +259,7 @@ async def test_an_election_loses_no_acknowledged_write(cluster: Cluster, writes:
 
 
 async def test_a_lost_leader_of_kafka_loses_no_acknowledged_write(cluster: Cluster, writes: Writes) -> None:
-    topic = f"{writes.fleet.realm.prefix}story-viewed"
+    topic = f"{writes.fleet.namespace.prefix}story-viewed"
     async with writes.running():
         killed = await cluster.leader(topic)
         began = time.monotonic()
@@ -270,7 +274,7 @@ async def test_a_lost_leader_of_kafka_loses_no_acknowledged_write(cluster: Clust
 
 async def test_lost_in_sync_replicas_lose_no_acknowledged_write(cluster: Cluster, writes: Writes) -> None:
     """Two in sync are enough; one alone acknowledges nothing, and the others catch up with it."""
-    topic = f"{writes.fleet.realm.prefix}story-viewed"
+    topic = f"{writes.fleet.namespace.prefix}story-viewed"
 
     async def in_sync(number: int) -> None:
         await eventually(lambda: cluster.in_sync(topic), within_s=120, every_s=0.5, accept=lambda n: n == number)

@@ -22,7 +22,7 @@ from stories_embedded.kafka import Kafka as Broker
 from stories_embedded.ports import free_port
 from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.client import Kafka
 from stories_shared.kafka.topics import Topics
@@ -117,18 +117,18 @@ class SecuredFleet(Fleet):
 @pytest_asyncio.fixture
 async def secured_fleet(secured: Secured, servers: Servers, tmp_path: Path) -> AsyncIterator[Fleet]:
     """The four services, ready on the secured broker and the other servers of the session."""
-    realm = Realm(servers)
-    plain = realm["KAFKA_BOOTSTRAP_SERVERS"]
-    realm |= secured.settings
-    realm |= {"KAFKA_SASL_USERNAME": "operator", "KAFKA_SASL_PASSWORD": PASSWORDS["operator"]}
+    namespace = IsolatedNamespace(servers)
+    plain = namespace["KAFKA_BOOTSTRAP_SERVERS"]
+    namespace |= secured.settings
+    namespace |= {"KAFKA_SASL_USERNAME": "operator", "KAFKA_SASL_PASSWORD": PASSWORDS["operator"]}
     if secured.authority:
-        await secured.grant(realm.prefix)
+        await secured.grant(namespace.prefix)
     try:
-        async with SecuredFleet(realm, tmp_path).running() as fleet:
+        async with SecuredFleet(namespace, tmp_path).running() as fleet:
             yield fleet
     finally:
-        realm["KAFKA_BOOTSTRAP_SERVERS"] = plain
-        await realm.remove()
+        namespace["KAFKA_BOOTSTRAP_SERVERS"] = plain
+        await namespace.remove()
 
 
 async def test_story_is_posted_viewed_and_erased_on_a_secured_kafka(secured_fleet: Fleet) -> None:
@@ -143,7 +143,7 @@ async def test_story_is_posted_viewed_and_erased_on_a_secured_kafka(secured_flee
 async def test_no_user_does_more_than_its_acls_allow(secured: Secured, secured_fleet: Fleet) -> None:
     if not secured.authority:
         pytest.skip("without ACLs every user may do everything")
-    await asyncio.gather(*(refused_beyond_acls(secured, secured_fleet.realm.prefix, user) for user in users()))
+    await asyncio.gather(*(refused_beyond_acls(secured, secured_fleet.namespace.prefix, user) for user in users()))
 
 
 async def refused_beyond_acls(secured: Secured, prefix: str, user: str) -> None:

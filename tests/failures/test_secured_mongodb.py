@@ -18,7 +18,7 @@ from stories_embedded.mongodb import Mongod
 from stories_embedded.ports import free_port
 from stories_embedded.processes import stop
 from stories_embedded.server import start, wait_until_ready
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.mongo.client import Mongo
 from stories_shared.runtime.health import Health
@@ -100,15 +100,15 @@ async def secured_fleet(
     secured: Secured, servers: Servers, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Fleet]:
     """The four services, ready on the secured mongod and the other servers of the session."""
-    realm = Realm(servers)
-    plain = realm["MONGO_URL"]
-    realm |= secured.settings
+    namespace = IsolatedNamespace(servers)
+    plain = namespace["MONGO_URL"]
+    namespace |= secured.settings
     try:
-        async with SecuredFleet(realm, tmp_path_factory.mktemp("fleet")).running() as fleet:
+        async with SecuredFleet(namespace, tmp_path_factory.mktemp("fleet")).running() as fleet:
             yield fleet
     finally:
-        realm["MONGO_URL"] = plain
-        await realm.remove()
+        namespace["MONGO_URL"] = plain
+        await namespace.remove()
 
 
 async def test_story_is_posted_viewed_and_erased_on_a_secured_mongodb(secured_fleet: Fleet) -> None:
@@ -174,18 +174,20 @@ async def test_nobody_connects_without_tls(secured: Secured) -> None:
 async def test_service_without_the_authority_says_why_it_is_unready(
     secured: Secured, servers: Servers, tmp_path: Path
 ) -> None:
-    realm = Realm(servers)
-    realm["MONGO_URL"] = secured.mongod.url
-    await unready(SecuredFleet(realm, tmp_path, ("feed",)), UNTRUSTED)
+    namespace = IsolatedNamespace(servers)
+    namespace["MONGO_URL"] = secured.mongod.url
+    await unready(SecuredFleet(namespace, tmp_path, ("feed",)), UNTRUSTED)
 
 
 async def test_certificate_for_another_host_is_refused(secured: Secured, servers: Servers, tmp_path: Path) -> None:
-    realm = Realm(servers)
+    namespace = IsolatedNamespace(servers)
     proxy = Proxy("mongod", secured.mongod.port, free_port(set()), random.Random(0), host=ANOTHER_HOST)
     await proxy.start()
     try:
-        realm |= secured.settings | {"MONGO_URL": f"mongodb://{ANOTHER_HOST}:{proxy.port}/?replicaSet=stories&tls=true"}
-        await unready(SecuredFleet(realm, tmp_path, ("feed",)), WRONG_HOST)
+        namespace |= secured.settings | {
+            "MONGO_URL": f"mongodb://{ANOTHER_HOST}:{proxy.port}/?replicaSet=stories&tls=true"
+        }
+        await unready(SecuredFleet(namespace, tmp_path, ("feed",)), WRONG_HOST)
     finally:
         await proxy.stop()
 

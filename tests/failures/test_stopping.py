@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_shared.testing import eventually
 
 from .fleet import Fleet
@@ -54,9 +54,9 @@ class ContinuousWriters:
 
 @pytest.mark.parametrize("service", LOADS)
 async def test_service_under_load_stops_in_time_without_repeating_work(
-    realm: Realm, tmp_path: Path, service: str
+    namespace: IsolatedNamespace, tmp_path: Path, service: str
 ) -> None:
-    async with Fleet(realm, tmp_path, [service]).running() as fleet, LOADS[service].on(fleet) as load:
+    async with Fleet(namespace, tmp_path, [service]).running() as fleet, LOADS[service].on(fleet) as load:
         writers = ContinuousWriters(fleet, load)
         clients = [asyncio.create_task(writers.write_continuously()) for _ in range(CLIENTS)]
         await eventually(lambda: len(writers.answered) > CLIENTS)
@@ -96,8 +96,8 @@ def positions(fleet: Fleet, load: Load) -> dict[int, int]:
     return {int(partition): at for (group, _, partition), at in places.items() if group == load.group}
 
 
-async def test_waiting_publish_request_is_answered_on_shutdown(realm: Realm, tmp_path: Path) -> None:
-    async with Fleet(realm, tmp_path, ["ingest"]).running() as fleet:
+async def test_waiting_publish_request_is_answered_on_shutdown(namespace: IsolatedNamespace, tmp_path: Path) -> None:
+    async with Fleet(namespace, tmp_path, ["ingest"]).running() as fleet:
         await fleet.stop("ingest")
         fleet.start("ingest", ROLE="api")  # without workers no media job ever finishes
         await fleet.ready(60)

@@ -1,5 +1,5 @@
 """The stack and its users."""
 
-from ..stacks import paired_world, stack, world
+from ..stacks import installation, paired_installation, stack
 
-__all__ = ["paired_world", "stack", "world"]
+__all__ = ["installation", "paired_installation", "stack"]

@@ -3,16 +3,16 @@
 import pytest
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
 from .waiting import AT_ONCE, SOON, end_of, holds
-from .world import World
 
 
 @pytest.mark.objects
-async def test_clip_is_found_viewed_commented_and_counted(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_clip_is_found_viewed_commented_and_counted(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
-    story = await ann.post(world.samples.clip(), caption="first light")
+    story = await ann.post(installation.samples.clip(), caption="first light")
     ring = await eventually(lambda: bob.ring_in_tray(ann), SOON)
     assert ring
     assert (ring["ring"], ring["stories"], ring["unseen"]) == ("unseen", 1, 1)
@@ -34,8 +34,8 @@ async def test_clip_is_found_viewed_commented_and_counted(world: World) -> None:
     assert [(each["viewer_id"], each["plays"], each["reaction"]) for each in viewers["items"]] == [(bob.id, 1, "🎉")]
 
 
-async def test_author_sees_their_own_story_within_two_seconds(world: World) -> None:
-    ann = world.person("ann")
+async def test_author_sees_their_own_story_within_two_seconds(installation: Installation) -> None:
+    ann = installation.person("ann")
     story = await ann.post(audience="close_friends")
     mine = await eventually(ann.mine, SOON)
     assert mine
@@ -44,10 +44,10 @@ async def test_author_sees_their_own_story_within_two_seconds(world: World) -> N
 
 
 @pytest.mark.objects
-async def test_expired_story_disappears_at_once_and_is_erased_soon(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_expired_story_disappears_at_once_and_is_erased_soon(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
-    story = await ann.post(world.samples.clip(), lifetime=world.short, caption=f"soon over {ann.id}")
+    story = await ann.post(installation.samples.clip(), lifetime=installation.short, caption=f"soon over {ann.id}")
     item = await eventually(lambda: bob.item(story), SOON)
     await bob.view(item, watched_ms=900)
     await bob.react(item)
@@ -56,7 +56,7 @@ async def test_expired_story_disappears_at_once_and_is_erased_soon(world: World)
     await end_of(story)
     await assert_gone(ann, bob, item)
 
-    stores = await world.stores()
+    stores = await installation.stores()
     receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "expired"
     assert all(at >= story["expires_at"] for at in receipt["erased"].values())
@@ -65,8 +65,8 @@ async def test_expired_story_disappears_at_once_and_is_erased_soon(world: World)
 
 
 @pytest.mark.objects
-async def test_deleted_story_disappears_at_once_and_is_erased_soon(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_deleted_story_disappears_at_once_and_is_erased_soon(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(caption=f"a mistake of {ann.id}", download=True)
     item = await eventually(lambda: bob.item(story), SOON)
@@ -79,7 +79,7 @@ async def test_deleted_story_disappears_at_once_and_is_erased_soon(world: World)
     assert [(await bob.media(url)).status_code for url in urls] == [404, 404, 404]
     await holds(lambda: assert_gone(ann, bob, item), AT_ONCE)
 
-    stores = await world.stores()
+    stores = await installation.stores()
     receipt = await ann.complete_receipt(story)
     assert receipt["ended"] == "deleted"
     assert await stores.content(story["id"], f"a mistake of {ann.id}", f"a word by {bob.id}") == []
@@ -87,8 +87,8 @@ async def test_deleted_story_disappears_at_once_and_is_erased_soon(world: World)
     await ann.delete(story)  # again: still confirmed
 
 
-async def test_cancelled_drafts_and_deleted_drafts_leave_neither_receipt_nor_upload(world: World) -> None:
-    ann, stores = world.person("ann"), await world.stores()
+async def test_cancelled_drafts_and_deleted_drafts_leave_neither_receipt_nor_upload(installation: Installation) -> None:
+    ann, stores = installation.person("ann"), await installation.stores()
     cancelled, deleted = await ann.draft(), await ann.draft()
     await ann.done("POST", f"/v1/stories/{cancelled['id']}/cancel")
     await ann.delete(deleted)
@@ -99,8 +99,8 @@ async def test_cancelled_drafts_and_deleted_drafts_leave_neither_receipt_nor_upl
     assert (await ann.get("/v1/me/quota"))["live"] == 0
 
 
-async def test_a_receipt_is_for_the_author_and_admins_and_not_before_the_end(world: World) -> None:
-    ann, bob, root = *world.people("ann", "bob"), world.admin()
+async def test_a_receipt_is_for_the_author_and_admins_and_not_before_the_end(installation: Installation) -> None:
+    ann, bob, root = *installation.people("ann", "bob"), installation.admin()
     story = await ann.post()
     path = f"/v1/stories/{story['id']}/receipt"
     assert (await ann.call("GET", path)).status_code == 404

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .waiting import ERASED, SOON
-from .world import World
 
 MARKS_AND_RECEIPTS = {
     "stories_ingest.erased_users",
@@ -19,8 +19,8 @@ MARKS_AND_RECEIPTS = {
 """Where an erased user's id may remain: in tombstones and receipts with ids and times only."""
 
 
-async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: World) -> None:
-    ann, bob, cat, root = *world.people("ann", "bob", "cat"), world.admin()
+async def test_erased_account_is_removed_by_every_service_with_a_receipt(installation: Installation) -> None:
+    ann, bob, cat, root = *installation.people("ann", "bob", "cat"), installation.admin()
     await bob.befriend(ann)
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
     await ann.done("PUT", f"/v1/muted/{cat.id}")
@@ -49,7 +49,7 @@ async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: 
     assert (await bob.viewers(bobs))["items"] == []
     assert await ann.get("/v1/me/hidden-words") == {"words": []}
 
-    stores = await world.stores()
+    stores = await installation.stores()
     await eventually(
         lambda: stores.content(anns["id"], f"mine, {ann.id}", f"signed, {ann.id}"), ERASED, accept=lambda left: not left
     )
@@ -57,8 +57,8 @@ async def test_erased_account_is_removed_by_every_service_with_a_receipt(world: 
     assert (again.status_code, again.json()["receipt_id"]) == (202, receipt["receipt_id"])
 
 
-async def test_erased_account_leaves_only_tombstones_and_receipts(world: World) -> None:
-    ann, bob, root = *world.people("ann", "bob"), world.admin()
+async def test_erased_account_leaves_only_tombstones_and_receipts(installation: Installation) -> None:
+    ann, bob, root = *installation.people("ann", "bob"), installation.admin()
     await ann.befriend(bob)
     story = await bob.post()
     item = await eventually(lambda: ann.item(story), SOON)
@@ -67,13 +67,13 @@ async def test_erased_account_leaves_only_tombstones_and_receipts(world: World) 
     await ann.post()
     await ann.draft()
     await root.erase_account(ann)
-    stores = await world.stores()
+    stores = await installation.stores()
     left = {each.partition(":")[0] for each in await stores.documents(ann.id)}
     assert left <= MARKS_AND_RECEIPTS
 
 
-async def test_user_after_an_account_erasure_is_new(world: World) -> None:
-    ann, bob, root = *world.people("ann", "bob"), world.admin()
+async def test_user_after_an_account_erasure_is_new(installation: Installation) -> None:
+    ann, bob, root = *installation.people("ann", "bob"), installation.admin()
     await bob.follow(ann)
     await root.erase_account(ann)
     story = await ann.post(caption="hello again")

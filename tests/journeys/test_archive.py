@@ -3,17 +3,17 @@
 import pytest
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer
 from .waiting import ERASED, SOON, end_of
-from .world import World
 
 
 @pytest.mark.objects
-async def test_expired_story_is_kept_shown_and_deleted_for_good(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_expired_story_is_kept_shown_and_deleted_for_good(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await ann.done("PUT", "/v1/me/archive-settings", json={"enabled": True})
-    story = await ann.post(lifetime=world.short, caption="to keep")
-    deleted = await ann.post(lifetime=world.short)
+    story = await ann.post(lifetime=installation.short, caption="to keep")
+    deleted = await ann.post(lifetime=installation.short)
     public = (await eventually(lambda: bob.item(story), SOON))["media_url"]
     await ann.delete(deleted)
     await end_of(story)
@@ -45,4 +45,4 @@ async def test_expired_story_is_kept_shown_and_deleted_for_good(world: World) ->
 
     receipt = await eventually(lambda: ann.receipt(story), ERASED, accept=is_gone)
     assert (receipt["complete"], receipt["archived"]) == (True, False)
-    assert await (await world.stores()).content(story["id"], "to keep") == []
+    assert await (await installation.stores()).content(story["id"], "to keep") == []

@@ -5,9 +5,9 @@ from functools import partial
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Person
 from .waiting import AT_ONCE, SOON, holds
-from .world import World
 
 AUDIENCES = ("everyone", "followers", "friends", "close_friends")
 MAY_SEE = {
@@ -19,9 +19,9 @@ MAY_SEE = {
 }
 
 
-async def circle(world: World) -> dict[str, Person]:
+async def circle(installation: Installation) -> dict[str, Person]:
     """An author and one user of each relationship."""
-    around = {name: world.person(name) for name in MAY_SEE}
+    around = {name: installation.person(name) for name in MAY_SEE}
     author = around["author"]
     await around["follower"].follow(author)
     await around["friend"].befriend(author)
@@ -29,8 +29,8 @@ async def circle(world: World) -> dict[str, Person]:
     return around
 
 
-async def test_each_audience_is_visible_only_to_its_members(world: World) -> None:
-    around = await circle(world)
+async def test_each_audience_is_visible_only_to_its_members(installation: Installation) -> None:
+    around = await circle(installation)
     posted = await asyncio.gather(*(around["author"].post(audience=audience) for audience in AUDIENCES))
     stories = {story["audience"]: story for story in posted}
 
@@ -42,8 +42,8 @@ async def test_each_audience_is_visible_only_to_its_members(world: World) -> Non
         await holds(partial(check, name), SOON)
 
 
-async def test_rings_and_trays_count_only_what_the_viewer_may_see(world: World) -> None:
-    around = await circle(world)
+async def test_rings_and_trays_count_only_what_the_viewer_may_see(installation: Installation) -> None:
+    around = await circle(installation)
     author, friend, follower, stranger = (around[name] for name in ("author", "friend", "follower", "stranger"))
     await asyncio.gather(*(author.post(audience=audience) for audience in AUDIENCES))
     await eventually(lambda: friend.ring_in_tray(author), SOON, accept=lambda ring: ring and ring["stories"] == 3)
@@ -53,8 +53,8 @@ async def test_rings_and_trays_count_only_what_the_viewer_may_see(world: World) 
     assert [item["audience"] for item in await stranger.reel(author)] == ["everyone"]
 
 
-async def test_narrowed_audience_hides_and_protects_the_story_within_1_s(world: World) -> None:
-    around = await circle(world)
+async def test_narrowed_audience_hides_and_protects_the_story_within_1_s(installation: Installation) -> None:
+    around = await circle(installation)
     author, follower, friend = around["author"], around["follower"], around["friend"]
     story = await author.post(comments="everyone")
     item = await eventually(lambda: follower.item(story), SOON)
@@ -75,8 +75,8 @@ async def test_narrowed_audience_hides_and_protects_the_story_within_1_s(world: 
     assert (await friend.react(await friend.item(story))).status_code == 204
 
 
-async def test_hidden_from_applies_at_creation_and_after_a_change(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
+async def test_hidden_from_applies_at_creation_and_after_a_change(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
     for viewer in (bob, cat):
         await viewer.befriend(ann)
     story = await ann.post(hide_from=[bob.id])
@@ -90,16 +90,16 @@ async def test_hidden_from_applies_at_creation_and_after_a_change(world: World) 
     await eventually(lambda: bob.sees(story), SOON)
 
 
-async def test_a_widened_audience_shows_within_two_seconds(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_a_widened_audience_shows_within_two_seconds(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     story = await ann.post(audience="close_friends")
     assert not await bob.sees(story)
     await ann.change(story, audience="everyone")
     await eventually(lambda: bob.sees(story), SOON)
 
 
-async def test_leaving_close_friends_and_unfollowing_stop_reads_at_once(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
+async def test_leaving_close_friends_and_unfollowing_stop_reads_at_once(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
     await bob.follow(ann)
     await ann.done("PUT", f"/v1/close-friends/{cat.id}")
     to_followers, to_close = await asyncio.gather(ann.post(audience="followers"), ann.post(audience="close_friends"))
@@ -111,15 +111,15 @@ async def test_leaving_close_friends_and_unfollowing_stop_reads_at_once(world: W
     assert not await cat.sees(to_close)
 
 
-async def test_an_admin_reads_any_live_story_by_its_id(world: World) -> None:
-    ann, root = world.person("ann"), world.admin()
+async def test_an_admin_reads_any_live_story_by_its_id(installation: Installation) -> None:
+    ann, root = installation.person("ann"), installation.admin()
     story = await ann.post(audience="close_friends")
     await eventually(lambda: root.item(story), SOON)
     assert await root.reel(ann) == []
 
 
-async def test_urls_and_tickets_of_restricted_stories_live_five_minutes_at_most(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_urls_and_tickets_of_restricted_stories_live_five_minutes_at_most(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(audience="followers")
     item = await eventually(lambda: bob.item(story), SOON)

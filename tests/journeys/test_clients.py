@@ -14,16 +14,16 @@ from stories_client import AsyncStories
 from stories_embedded.paths import CHECKOUT
 from stories_shared.testing import eventually
 
-from .world import World
+from .installation import Installation
 
 CLIENTS = CHECKOUT / "clients"
 
 
-async def run(world: World, folder: Path, *command: object) -> str:
+async def run(installation: Installation, folder: Path, *command: object) -> str:
     """The output of an example that posts a photo as ann and watches it as bob."""
     photo = folder / "photo.jpg"
-    photo.write_bytes(world.samples.photo().content)
-    stack = world.stack
+    photo.write_bytes(installation.samples.photo().content)
+    stack = installation.stack
     tokens = {"STORIES_URL": stack.url, "STORIES_ANN": stack.token("ann"), "STORIES_BOB": stack.token("bob")}
     words = [*map(str, command), str(photo)]
     ran = await asyncio.to_thread(
@@ -33,8 +33,8 @@ async def run(world: World, folder: Path, *command: object) -> str:
     return ran.stdout
 
 
-async def test_the_python_example_lives_a_storys_whole_life(world: World, tmp_path: Path) -> None:
-    output = await run(world, tmp_path, sys.executable, CLIENTS / "python" / "examples" / "story.py")
+async def test_the_python_example_lives_a_storys_whole_life(installation: Installation, tmp_path: Path) -> None:
+    output = await run(installation, tmp_path, sys.executable, CLIENTS / "python" / "examples" / "story.py")
     assert "live 100%" in output
     assert "bob sees 180×320" in output
     assert "'viewer_id': 'bob'" in output
@@ -44,25 +44,28 @@ async def test_the_python_example_lives_a_storys_whole_life(world: World, tmp_pa
 
 @pytest.mark.nightly
 @pytest.mark.skipif(not (CHECKOUT / "node_modules" / "installed").exists(), reason="run make check/web")
-async def test_the_typescript_example_lives_a_storys_whole_life(world: World, tmp_path: Path) -> None:
+async def test_the_typescript_example_lives_a_storys_whole_life(installation: Installation, tmp_path: Path) -> None:
     npm = shutil.which("npm")
     assert npm is not None
     client = CLIENTS / "typescript"
     subprocess.run([npm, "run", "--silent", "build"], cwd=client, check=True)  # noqa: ASYNC221
-    output = await run(world, tmp_path, "node", client / "examples" / "story.mjs")
+    output = await run(installation, tmp_path, "node", client / "examples" / "story.mjs")
     assert "bob sees 180×320" in output
     assert "gone" in output
     assert "erased at 20" in output
 
 
-async def test_the_asynchronous_python_client_posts_answers_and_follows_live(world: World) -> None:
-    ann, bob = world.person("ann"), world.person("bob")
-    token = world.stack.token
+async def test_the_asynchronous_python_client_posts_answers_and_follows_live(installation: Installation) -> None:
+    ann, bob = installation.person("ann"), installation.person("bob")
+    token = installation.stack.token
 
     async def renewed(refused: bool) -> str:
         return token(bob.id) if refused else "ended"
 
-    async with AsyncStories(world.stack.url, token(ann.id)) as author, AsyncStories(world.stack.url, renewed) as viewer:
+    async with (
+        AsyncStories(installation.stack.url, token(ann.id)) as author,
+        AsyncStories(installation.stack.url, renewed) as viewer,
+    ):
         await viewer.follow_user(ann.id)
         await eventually(lambda: _first(author.followers()))
         poll: Any = {
@@ -76,7 +79,7 @@ async def test_the_asynchronous_python_client_posts_answers_and_follows_live(wor
         }
         updates = viewer.live()
         arriving = asyncio.ensure_future(anext(updates))
-        photo = io.BytesIO(world.samples.photo().content)
+        photo = io.BytesIO(installation.samples.photo().content)
         choices = {"layers": [poll], "audience": "followers"}
         story = await author.upload(photo, choices, content_type="image/jpeg").run()
         assert story["state"] == "live"

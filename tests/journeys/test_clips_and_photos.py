@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
 from .samples import Sample, Samples
 from .waiting import SOON
-from .world import World
 
 
 async def downloaded(viewer: Person, story: Answer) -> tuple[Answer, bytes]:
@@ -23,9 +23,9 @@ async def downloaded(viewer: Person, story: Answer) -> tuple[Answer, bytes]:
     return item, answer.content
 
 
-async def test_a_clip_of_15_4_seconds_is_one_story(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
-    story = await ann.post(world.samples.clip(15.4), split=False)
+async def test_a_clip_of_15_4_seconds_is_one_story(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
+    story = await ann.post(installation.samples.clip(15.4), split=False)
     assert (story["part"], story["parts"], story["series_id"], story["part_ids"]) == (1, 1, None, [story["id"]])
     item, _ = await downloaded(bob, story)
     assert item["duration_ms"] == pytest.approx(15_400, abs=100)
@@ -33,8 +33,8 @@ async def test_a_clip_of_15_4_seconds_is_one_story(world: World) -> None:
     assert item["codecs"].startswith("avc1.")
 
 
-async def test_clip_of_15_6_seconds_is_rejected_or_split_as_requested(world: World) -> None:
-    ann, sample = world.person("ann"), world.samples.clip(15.6)
+async def test_clip_of_15_6_seconds_is_rejected_or_split_as_requested(installation: Installation) -> None:
+    ann, sample = installation.person("ann"), installation.samples.clip(15.6)
     refused = await ann.publish((await ann.draft(sample, split=False))["id"])
     assert (refused.status_code, refused.json()["reason"]) == (422, "too_long")
     story = await ann.post(sample, split=True)
@@ -42,9 +42,9 @@ async def test_clip_of_15_6_seconds_is_rejected_or_split_as_requested(world: Wor
     assert story["series_id"] == story["part_ids"][0] == story["id"]
 
 
-async def test_a_clip_of_64_seconds_becomes_five_parts_that_are_one_series(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
-    story = await ann.post(world.samples.clip(64.0))
+async def test_a_clip_of_64_seconds_becomes_five_parts_that_are_one_series(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
+    story = await ann.post(installation.samples.clip(64.0))
     assert story["parts"] == len(set(story["part_ids"])) == 5
     reel = await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 5)
     assert [item["id"] for item in reel] == story["part_ids"]
@@ -78,10 +78,10 @@ REFUSED: dict[str, tuple[str, Callable[[Samples], Sample]]] = {
 
 
 @pytest.mark.parametrize("what", REFUSED)
-async def test_rejected_media_has_a_reason_and_leaves_nothing(world: World, what: str) -> None:
-    ann, stores = world.person("ann"), await world.stores()
+async def test_rejected_media_has_a_reason_and_leaves_nothing(installation: Installation, what: str) -> None:
+    ann, stores = installation.person("ann"), await installation.stores()
     reason, make = REFUSED[what]
-    draft = await ann.draft(make(world.samples))
+    draft = await ann.draft(make(installation.samples))
     answer = await ann.publish(draft["id"])
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -94,17 +94,17 @@ async def test_rejected_media_has_a_reason_and_leaves_nothing(world: World, what
     await eventually(lambda: stores.objects(draft["id"]), 5, accept=lambda keys: not keys)
 
 
-async def test_oversized_media_is_rejected_before_upload(world: World) -> None:
-    ann = world.person("ann")
+async def test_oversized_media_is_rejected_before_upload(installation: Installation) -> None:
+    ann = installation.person("ann")
     most = (await ann.get("/v1/config"))["max_upload_bytes"]
     answer = await ann.call("POST", "/v1/stories", json={"media": {"content_type": "video/mp4", "size": most + 1}})
     assert (answer.status_code, answer.json()["reason"]) == (422, "too_large")
     assert (await ann.get("/v1/me/stories"))["items"] == []
 
 
-async def test_phone_hevc_clip_is_rotated_and_stripped_of_metadata(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
-    sample = world.samples.clip(2.0, ".mov", codec="hevc", rotation=90, phone=True, width=320, height=180)
+async def test_phone_hevc_clip_is_rotated_and_stripped_of_metadata(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
+    sample = installation.samples.clip(2.0, ".mov", codec="hevc", rotation=90, phone=True, width=320, height=180)
     assert b"iPhone" in sample.content
     assert b"+52.5200" in sample.content
     item, content = await downloaded(bob, await ann.post(sample))
@@ -123,11 +123,13 @@ async def test_phone_hevc_clip_is_rotated_and_stripped_of_metadata(world: World)
 
 
 @pytest.mark.parametrize("ending", [".heic", ".jpg", "several pictures"])
-async def test_phone_photo_is_rotated_and_stripped_of_metadata(world: World, ending: str) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_phone_photo_is_rotated_and_stripped_of_metadata(installation: Installation, ending: str) -> None:
+    ann, bob = installation.people("ann", "bob")
     on_its_side = {"width": 320, "height": 180, "orientation": 6}
     sample = (
-        world.samples.several_pictures() if ending == "several pictures" else world.samples.photo(ending, **on_its_side)
+        installation.samples.several_pictures()
+        if ending == "several pictures"
+        else installation.samples.photo(ending, **on_its_side)
     )
     assert b"iPhone" in sample.content
     item, content = await downloaded(bob, await ann.post(sample))
@@ -141,15 +143,15 @@ async def test_phone_photo_is_rotated_and_stripped_of_metadata(world: World, end
 
 
 @pytest.mark.parametrize("claimed", ["video/mp4", "video/quicktime", "video/webm"])
-async def test_the_container_need_not_be_the_claimed_one(world: World, claimed: str) -> None:
-    ann = world.person("ann")
-    assert (await ann.post(world.samples.clip().claimed(claimed)))["content_type"] == "video/mp4"
+async def test_the_container_need_not_be_the_claimed_one(installation: Installation, claimed: str) -> None:
+    ann = installation.person("ann")
+    assert (await ann.post(installation.samples.clip().claimed(claimed)))["content_type"] == "video/mp4"
 
 
-async def test_captions_are_cut_to_the_time_of_their_part(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_captions_are_cut_to_the_time_of_their_part(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     track = "WEBVTT\n\n00:01.000 --> 00:02.000\nfirst\n\n00:12.000 --> 00:13.000\nlast\n"
-    story = await ann.post(world.samples.clip(15.6), captions_track=track)
+    story = await ann.post(installation.samples.clip(15.6), captions_track=track)
     first, last = await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == story["parts"] == 2)
     assert ("first" in first["captions_track"], "last" in first["captions_track"]) == (True, False)
     assert ("first" in last["captions_track"], "last" in last["captions_track"]) == (False, True)
@@ -157,10 +159,10 @@ async def test_captions_are_cut_to_the_time_of_their_part(world: World) -> None:
     assert (captions.headers["content-type"], captions.text) == ("text/vtt", last["captions_track"])
 
 
-async def test_smaller_rendition_follows_and_leaves_with_the_story(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
-    stores = await world.stores()
-    story = await ann.post(world.samples.clip(0.2, width=1080, height=1920, fps=10))
+async def test_smaller_rendition_follows_and_leaves_with_the_story(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
+    stores = await installation.stores()
+    story = await ann.post(installation.samples.clip(0.2, width=1080, height=1920, fps=10))
     item = await eventually(lambda: bob.item(story), 30, accept=lambda item: len(item["renditions"]) == 2)
     assert [(size["width"], size["height"]) for size in item["renditions"]] == [(1080, 1920), (720, 1280)]
     smaller = item["renditions"][1]

@@ -6,9 +6,9 @@ from functools import partial
 from stories_shared.clock import rfc3339, system_now
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Person
 from .waiting import SOON
-from .world import World
 
 FRAME = {"x": 0.1, "y": 0.1, "w": 0.8, "h": 0.2}
 QUIZ = {"kind": "quiz", "question": "1 + 1", "options": ["1", "2"], "correct": 1, **FRAME}
@@ -21,8 +21,8 @@ async def created(person: Person, **body: object) -> dict:
     return answer.json()
 
 
-async def test_text_story_is_reposted_and_leaves_with_its_repost(world: World) -> None:
-    ann, bob, cho = world.people("ann", "bob", "cho")
+async def test_text_story_is_reposted_and_leaves_with_its_repost(installation: Installation) -> None:
+    ann, bob, cho = installation.people("ann", "bob", "cho")
     wrong = {"media": {"background": "#1e90ff"}, "layers": [QUIZ, {**QUIZ, "options": ["", "2"]}]}
     refused = await ann.call("POST", "/v1/stories", json=wrong)
     assert refused.json()["errors"][0]["loc"] == ["body", "layers", 1, "options", 0]
@@ -47,8 +47,8 @@ async def test_text_story_is_reposted_and_leaves_with_its_repost(world: World) -
     await bob.complete_receipt(repost, SOON)
 
 
-async def test_repost_is_refused_where_sharing_is_off_or_without_a_right_to_see(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_repost_is_refused_where_sharing_is_off_or_without_a_right_to_see(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     off, public = await ann.post(sharing=False), await ann.post()
     for story, status, slug in ((off, 409, "sharing-off"), (public, 422, "ticket-missing")):
         item = await eventually(partial(bob.item, story), SOON)
@@ -60,8 +60,8 @@ async def test_repost_is_refused_where_sharing_is_off_or_without_a_right_to_see(
     assert (await bob.call("POST", f"/v1/stories/{public['id']}/repost", ticket=item["ticket"])).status_code == 404
 
 
-async def test_scheduled_story_is_moved_and_cancelled(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_scheduled_story_is_moved_and_cancelled(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     draft = await created(ann, layers=[QUIZ])
     path = f"/v1/stories/{draft['id']}"
     for at in (system_now() - timedelta(seconds=5), system_now() + timedelta(days=31)):
@@ -76,8 +76,8 @@ async def test_scheduled_story_is_moved_and_cancelled(world: World) -> None:
     assert (await ann.call("GET", f"/v1/me/stories/{draft['id']}")).status_code == 404
 
 
-async def test_scheduled_story_appears_at_its_time(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_scheduled_story_appears_at_its_time(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     draft = await created(ann, layers=[QUIZ])
     at = system_now() + timedelta(seconds=3)
     answer = await ann.call("POST", f"/v1/stories/{draft['id']}/publish", json={"at": rfc3339(at)})

@@ -5,19 +5,19 @@ from functools import partial
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
 from .waiting import SOON
-from .world import World
 
 
-async def visible_story(world: World, viewer: Person, author: Person, **fields: object) -> Answer:
+async def visible_story(installation: Installation, viewer: Person, author: Person, **fields: object) -> Answer:
     """A live story as a viewer gets it."""
     story = await author.post(**fields)  # type: ignore[arg-type]
     return await eventually(lambda: viewer.item(story), SOON)
 
 
-async def test_view_count_equals_the_viewer_list_despite_retries(world: World) -> None:
-    ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(12)))
+async def test_view_count_equals_the_viewer_list_despite_retries(installation: Installation) -> None:
+    ann, *viewers = installation.people("ann", *(f"viewer{n}" for n in range(12)))
     story = await ann.post()
     await eventually(lambda: viewers[0].item(story), SOON)
 
@@ -41,8 +41,8 @@ async def test_view_count_equals_the_viewer_list_despite_retries(world: World) -
     assert (await viewers[0].call("GET", f"/v1/stories/{story['id']}/viewers")).status_code == 404
 
 
-async def test_viewers_are_paged(world: World) -> None:
-    ann, *viewers = world.people("ann", *(f"viewer{n}" for n in range(5)))
+async def test_viewers_are_paged(installation: Installation) -> None:
+    ann, *viewers = installation.people("ann", *(f"viewer{n}" for n in range(5)))
     story = await ann.post()
     for viewer in viewers:
         await viewer.view(await eventually(partial(viewer.item, story), SOON))
@@ -51,9 +51,9 @@ async def test_viewers_are_paged(world: World) -> None:
     assert sorted(found) == sorted(viewer.id for viewer in viewers)
 
 
-async def test_viewer_without_view_history_is_counted_but_not_listed(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
-    item = await visible_story(world, bob, ann)
+async def test_viewer_without_view_history_is_counted_but_not_listed(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
+    item = await visible_story(installation, bob, ann)
     await bob.done("PUT", "/v1/me/privacy", json={"view_history": False})
     assert await bob.get("/v1/me/privacy") == {"view_history": False}
     await bob.view(item)
@@ -67,18 +67,18 @@ async def test_viewer_without_view_history_is_counted_but_not_listed(world: Worl
     assert (await ann.viewers(item))["hidden"] == 2
 
 
-async def test_story_without_a_viewer_list_counts_but_lists_no_viewer(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
-    item = await visible_story(world, bob, ann, view_list=False)
+async def test_story_without_a_viewer_list_counts_but_lists_no_viewer(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
+    item = await visible_story(installation, bob, ann, view_list=False)
     assert item["viewers_listed"] is False
     await bob.view(item)
     listed = await eventually(lambda: ann.viewers(item), SOON, accept=lambda found: found["total"] == 1)
     assert (listed["items"], listed["hidden"]) == ([], 1)
 
 
-async def test_reactions_are_one_per_viewer_and_can_be_changed_and_withdrawn(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
-    item = await visible_story(world, bob, ann)
+async def test_reactions_are_one_per_viewer_and_can_be_changed_and_withdrawn(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
+    item = await visible_story(installation, bob, ann)
     cats = await cat.item(item)
     path = f"/v1/stories/{item['id']}/reactions"
     for emoji in ("🎉", "❤️"):
@@ -90,9 +90,9 @@ async def test_reactions_are_one_per_viewer_and_can_be_changed_and_withdrawn(wor
     assert (await bob.react(item, "not an emoji")).status_code == 422
 
 
-async def test_comments_have_replies_and_are_deleted_with_them(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
-    item = await visible_story(world, bob, ann)
+async def test_comments_have_replies_and_are_deleted_with_them(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
+    item = await visible_story(installation, bob, ann)
     cats = await cat.item(item)
     path = f"/v1/stories/{item['id']}/comments"
     top = (await bob.comment(item, "  first  ")).json()
@@ -111,11 +111,11 @@ async def test_comments_have_replies_and_are_deleted_with_them(world: World) -> 
     await eventually(lambda: ann.counts(item), SOON, accept=lambda counts: counts["comments"] == 0)
 
 
-async def test_comment_with_hidden_word_is_visible_only_to_its_writer(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
+async def test_comment_with_hidden_word_is_visible_only_to_its_writer(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
     await ann.done("PUT", "/v1/me/hidden-words", json={"words": ["rubbish"]})
     assert await ann.get("/v1/me/hidden-words") == {"words": ["rubbish"]}
-    item = await visible_story(world, bob, ann)
+    item = await visible_story(installation, bob, ann)
     cats = await cat.item(item)
     assert (await bob.comment(item, "what RUBBISH this is")).status_code == 201
     path = f"/v1/stories/{item['id']}/comments"
@@ -126,10 +126,10 @@ async def test_comment_with_hidden_word_is_visible_only_to_its_writer(world: Wor
     assert (await ann.counts(item))["comments"] == 0
 
 
-async def test_author_decides_who_comments_reacts_and_shares(world: World) -> None:
-    ann, friend, bob = world.people("ann", "friend", "bob")
+async def test_author_decides_who_comments_reacts_and_shares(installation: Installation) -> None:
+    ann, friend, bob = installation.people("ann", "friend", "bob")
     await ann.befriend(friend)
-    item = await visible_story(world, bob, ann, comments="friends", reactions=False, sharing=False)
+    item = await visible_story(installation, bob, ann, comments="friends", reactions=False, sharing=False)
     assert item["can"] == {"comment": False, "react": False, "share": False, "download": False}
     refused = [await bob.react(item), await bob.share(item), await bob.comment(item, "may I?")]
     assert [(each.status_code, each.json()["type"].removeprefix("urn:stories:")) for each in refused] == [
@@ -146,13 +146,13 @@ async def test_author_decides_who_comments_reacts_and_shares(world: World) -> No
     await eventually(lambda: friend.react(fresh), SOON, accept=lambda answer: answer.status_code == 204)
 
 
-async def test_share_counts_once_per_viewer_and_grants_no_access(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
+async def test_share_counts_once_per_viewer_and_grants_no_access(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
     await bob.follow(ann)
-    item = await visible_story(world, bob, ann, audience="followers")
+    item = await visible_story(installation, bob, ann, audience="followers")
     first, second = await bob.share(item), await bob.share(item)
     url = first.json()["url"]
-    assert (url, first.headers["location"]) == (f"{world.stack.url}/s/{item['id']}", url)
+    assert (url, first.headers["location"]) == (f"{installation.stack.url}/s/{item['id']}", url)
     assert second.json()["url"] == url
     await eventually(lambda: ann.counts(item), SOON, accept=lambda counts: counts["shares"] == 1)
     page = await cat.media(url)

@@ -4,9 +4,9 @@ from typing import Any
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
 from .waiting import AT_ONCE, SOON
-from .world import World
 
 FRAME = {"x": 0.1, "y": 0.1, "w": 0.8, "h": 0.2}
 
@@ -26,8 +26,8 @@ def has(*stories: Answer) -> Any:
     return [story["id"] for story in stories].__eq__
 
 
-async def test_hashtags_lead_to_public_stories_until_they_end(world: World) -> None:
-    ann, bob, cho = world.people("ann", "bob", "cho")
+async def test_hashtags_lead_to_public_stories_until_they_end(installation: Installation) -> None:
+    ann, bob, cho = installation.people("ann", "bob", "cho")
     tag = f"Lake{ann.id.rpartition('-')[2]}"
     path, prefix = f"/v1/hashtags/{tag}/stories", tag[:-1].upper()
     layer = {"kind": "hashtag", "tag": tag, **FRAME}
@@ -57,8 +57,8 @@ async def test_hashtags_lead_to_public_stories_until_they_end(world: World) -> N
     assert (await bob.call("GET", "/v1/hashtags", params={"prefix": "x" * 101})).status_code == 422
 
 
-async def test_mentions_list_what_the_mentioned_may_see(world: World) -> None:
-    ann, bob, cho = world.people("ann", "bob", "cho")
+async def test_mentions_list_what_the_mentioned_may_see(installation: Installation) -> None:
+    ann, bob, cho = installation.people("ann", "bob", "cho")
     public = await ann.post(layers=[mention(bob)])
     private = await ann.post(caption=f"with @{bob.id} and @{cho.id}", audience="friends")
     await eventually(lambda: listed(bob, "/v1/me/mentions"), SOON, accept=has(public))

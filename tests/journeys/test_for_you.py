@@ -4,14 +4,14 @@ import asyncio
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .waiting import AT_ONCE, SOON
-from .world import World
 
 
-async def test_for_you_lists_unseen_public_stories_newest_first(world: World) -> None:
+async def test_for_you_lists_unseen_public_stories_newest_first(installation: Installation) -> None:
     names = ("shown", "newer", "blocked", "blocking", "muted", "seen", "private", "deleted")
-    authors = dict(zip(names, world.people(*names), strict=True))
-    bob = world.person("bob")
+    authors = dict(zip(names, installation.people(*names), strict=True))
+    bob = installation.person("bob")
     stories = {
         name: await authors[name].post(audience="followers" if name == "private" else "everyone")
         for name in names
@@ -39,8 +39,8 @@ async def test_for_you_lists_unseen_public_stories_newest_first(world: World) ->
     await eventually(shown, SOON, accept=["newer", "shown"].__eq__)
 
 
-async def test_pages_of_for_you_neither_repeat_nor_leave_out(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_pages_of_for_you_neither_repeat_nor_leave_out(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     stories = await asyncio.gather(*(ann.post() for _ in range(5)))
     await eventually(bob.for_you, SOON, accept=lambda found: {story["id"] for story in stories} <= set(found))
     items = await bob.pages("/v1/for-you", limit=2)
@@ -50,8 +50,8 @@ async def test_pages_of_for_you_neither_repeat_nor_leave_out(world: World) -> No
     assert {story["id"] for story in stories} <= set(found)
 
 
-async def test_narrowed_story_leaves_for_you_within_1_s(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_narrowed_story_leaves_for_you_within_1_s(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     story = await ann.post()
     await eventually(bob.for_you, SOON, accept=lambda found: story["id"] in found)
     await ann.change(story, audience="followers")

@@ -5,9 +5,9 @@ from typing import Any
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
 from .waiting import ERASED, SOON, end_of
-from .world import World
 
 FRAME = {"x": 0.1, "y": 0.1, "w": 0.5, "h": 0.2}
 POLL = {"kind": "poll", "question": "Tea?", "options": ["yes", "no"], **FRAME}
@@ -19,10 +19,10 @@ async def give(viewer: Person, item: Answer, layer: Answer, option: int) -> Any:
     return await viewer.ask("PUT", path, ticket=item["ticket"], json={"option": option})
 
 
-async def test_insights_of_an_expired_story_remain_and_viewers_do_not(world: World) -> None:
-    ann, bob, *others = world.people("ann", "bob", *(f"viewer{n}" for n in range(5)))
+async def test_insights_of_an_expired_story_remain_and_viewers_do_not(installation: Installation) -> None:
+    ann, bob, *others = installation.people("ann", "bob", *(f"viewer{n}" for n in range(5)))
     await bob.follow(ann)
-    story = await ann.post(lifetime=world.short, layers=[POLL, QUIZ])
+    story = await ann.post(lifetime=installation.short, layers=[POLL, QUIZ])
     await eventually(lambda: bob.sees(story), SOON)
     for number, viewer in enumerate((bob, *others)):
         item = await viewer.item(story)
@@ -70,8 +70,8 @@ async def test_insights_of_an_expired_story_remain_and_viewers_do_not(world: Wor
     assert (await ann.receipt(story))["ended"] == "expired"
 
 
-async def test_erased_viewer_leaves_insights_and_a_deletion_leaves_none(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
+async def test_erased_viewer_leaves_insights_and_a_deletion_leaves_none(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
     story = await ann.post(layers=[POLL])
     for viewer in (bob, cat):
         item = await eventually(partial(viewer.item, story), SOON)
@@ -84,7 +84,7 @@ async def test_erased_viewer_leaves_insights_and_a_deletion_leaves_none(world: W
         return found["reach"]["total"], found["mean_watch_ms"], found["answers"][0]["tallies"]
 
     await eventually(figures, SOON, accept=lambda found: found == (2, 2_000, [0, 2]))
-    await world.admin().done("POST", f"/v1/admin/users/{bob.id}/erasure")
+    await installation.admin().done("POST", f"/v1/admin/users/{bob.id}/erasure")
     await eventually(figures, ERASED, accept=lambda found: found == (1, 2_000, [0, 1]))
     await ann.delete(story)
     await eventually(lambda: gone(ann, path), SOON)

@@ -7,18 +7,18 @@ from contextlib import asynccontextmanager
 import pytest
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .live_stream import LiveStream
 from .people import TIMEOUT_S, Person
 from .waiting import SOON
-from .world import World
 
 
-async def test_a_browser_learns_of_a_story_and_its_end(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_a_browser_learns_of_a_story_and_its_end(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     await eventually(lambda: bob.get("/v1/following"), SOON, accept=lambda page: page["items"])
     token = (await bob.done("POST", "/v1/live/token")).json()["token"]
-    request = world.http.stream("GET", "/v1/live", params={"token": token}, headers={"Accept-Encoding": "gzip"})
+    request = installation.http.stream("GET", "/v1/live", params={"token": token}, headers={"Accept-Encoding": "gzip"})
     async with asyncio.timeout(60), request as answer:
         assert answer.status_code == 200
         assert "content-encoding" not in answer.headers
@@ -40,8 +40,8 @@ async def live(person: Person, last_event_id: str | None = None) -> AsyncIterato
 
 
 @pytest.mark.nightly
-async def test_two_viewers_and_the_author_learn_what_each_may_see(world: World) -> None:
-    ann, bob, cho = world.people("ann", "bob", "cho")
+async def test_two_viewers_and_the_author_learn_what_each_may_see(installation: Installation) -> None:
+    ann, bob, cho = installation.people("ann", "bob", "cho")
     for viewer in (bob, cho):
         await viewer.follow(ann)
     await ann.done("PUT", f"/v1/close-friends/{cho.id}")
@@ -64,8 +64,8 @@ async def test_two_viewers_and_the_author_learn_what_each_may_see(world: World) 
 
 
 @pytest.mark.nightly
-async def test_connection_that_returns_is_told_what_it_missed(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_connection_that_returns_is_told_what_it_missed(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     async with asyncio.timeout(60), live(bob) as stream:
         await ann.post()
@@ -83,12 +83,12 @@ async def test_connection_that_returns_is_told_what_it_missed(world: World) -> N
 
 
 @pytest.mark.nightly
-async def test_connection_ends_with_its_token_and_its_account(world: World) -> None:
-    brief = world.person("brief", seconds=5)
-    cho = world.person("cho")
+async def test_connection_ends_with_its_token_and_its_account(installation: Installation) -> None:
+    brief = installation.person("brief", seconds=5)
+    cho = installation.person("cho")
     async with asyncio.timeout(90), live(brief) as stream:
         assert [event async for event in stream] == []
     async with asyncio.timeout(90), live(cho) as stream:
-        await world.admin().done("POST", f"/v1/admin/users/{cho.id}/erasure")
+        await installation.admin().done("POST", f"/v1/admin/users/{cho.id}/erasure")
         assert [event async for event in stream] == []
     assert (await cho.http.get("/v1/live", params={"token": "x"})).status_code == 401

@@ -4,9 +4,9 @@ from functools import partial
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
 from .waiting import AT_ONCE, ERASED, SOON
-from .world import World
 
 
 async def reports_of(admin: Person, story: Answer) -> list[Answer]:
@@ -15,9 +15,9 @@ async def reports_of(admin: Person, story: Answer) -> list[Answer]:
     return [report for report in found if report["story_id"] == story["id"]]
 
 
-async def test_reported_story_is_removed_with_a_receipt_and_its_author_suspended(world: World) -> None:
-    mallory, bob, cat = world.people("mallory", "bob", "cat")
-    admin = world.admin()
+async def test_reported_story_is_removed_with_a_receipt_and_its_author_suspended(installation: Installation) -> None:
+    mallory, bob, cat = installation.people("mallory", "bob", "cat")
+    admin = installation.admin()
     await bob.follow(mallory)
     story = await mallory.post(caption=f"spam by {mallory.id}")
     for reporter in (bob, bob, cat):
@@ -55,9 +55,9 @@ async def test_reported_story_is_removed_with_a_receipt_and_its_author_suspended
     assert (entry["author_id"], entry["decision"]["decided_by"]) == (mallory.id, admin.id)
 
 
-async def test_media_of_a_reported_story_is_held_until_the_decision(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
-    admin, stores = world.admin(), await world.stores()
+async def test_media_of_a_reported_story_is_held_until_the_decision(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
+    admin, stores = installation.admin(), await installation.stores()
     await bob.follow(ann)
     story = await ann.post()
     item = await eventually(lambda: bob.item(story), SOON)
@@ -65,7 +65,7 @@ async def test_media_of_a_reported_story_is_held_until_the_decision(world: World
     await bob.done("POST", path, ticket=item["ticket"], json={"reason": "violence", "text": None})
     await eventually(lambda: stores.documents("stories_ingest.holds", story["id"]), SOON)
     await ann.delete(story)
-    assert (await world.http.get(item["media_url"])).status_code in {403, 404}
+    assert (await installation.http.get(item["media_url"])).status_code in {403, 404}
     held = await eventually(lambda: ann.receipt(story), ERASED, accept=lambda found: found["held"])
     assert (held["held"], held["complete"], held["erased"]["moderation"]) == ("moderation", False, None)
     objects = await stores.objects(story["id"])

@@ -9,9 +9,9 @@ from stories_shared.clock import rfc3339, system_now
 from stories_shared.events.cloudevents import SERVICES
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import TIMEOUT_S, Answer, Person
 from .waiting import AT_ONCE, SOON, end_of, holds
-from .world import World
 
 
 async def views_and_reacts(viewer: Person, story: Answer) -> None:
@@ -21,13 +21,13 @@ async def views_and_reacts(viewer: Person, story: Answer) -> None:
     await eventually(lambda: viewer.react(item), TIMEOUT_S, accept=lambda answer: answer.status_code == 204)
 
 
-async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
-    world = paired_world
-    processes = await world.stack.processes()
+async def test_all_replicas_serve_and_count_alike(paired_installation: Installation) -> None:
+    installation = paired_installation
+    processes = await installation.stack.processes()
     assert {f"{service}-2" for service in SERVICES} <= set(processes)
-    ann, *fans = world.people("ann", *(f"fan{n}" for n in range(16)))  # tokens spread over the replicas
+    ann, *fans = installation.people("ann", *(f"fan{n}" for n in range(16)))  # tokens spread over the replicas
     await asyncio.gather(*(fan.follow(ann) for fan in fans))
-    story = await ann.post(world.samples.clip(), caption="for all")
+    story = await ann.post(installation.samples.clip(), caption="for all")
     items = await asyncio.gather(*(eventually(partial(fan.item, story), SOON) for fan in fans))
     assert await asyncio.gather(*(fan.ring(ann) for fan in fans)) == ["unseen"] * len(fans)
     for fan, item in zip(fans, items, strict=True):
@@ -53,9 +53,9 @@ async def test_all_replicas_serve_and_count_alike(paired_world: World) -> None:
     assert receipt["ended"] == "deleted"
 
 
-async def test_block_and_narrowed_audience_apply_on_every_replica_within_1_s(paired_world: World) -> None:
-    world = paired_world
-    ann, *others = world.people("ann", *(f"other{n}" for n in range(8)))
+async def test_block_and_narrowed_audience_apply_on_every_replica_within_1_s(paired_installation: Installation) -> None:
+    installation = paired_installation
+    ann, *others = installation.people("ann", *(f"other{n}" for n in range(8)))
     story = await ann.post()
     items = await asyncio.gather(*(eventually(partial(other.item, story), SOON) for other in others))
     blocked, rest = others[:4], others[4:]
@@ -76,14 +76,14 @@ async def test_block_and_narrowed_audience_apply_on_every_replica_within_1_s(pai
     await holds(unseen, AT_ONCE)
 
 
-async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
-    world = paired_world
-    ann, bob, cat = world.people("ann", "bob", "cat")
+async def test_one_replica_of_each_is_enough(paired_installation: Installation) -> None:
+    installation = paired_installation
+    ann, bob, cat = installation.people("ann", "bob", "cat")
     await bob.follow(ann)
     await cat.follow(ann)
-    short, long = await asyncio.gather(ann.post(lifetime=world.short), ann.post(world.samples.clip()))
+    short, long = await asyncio.gather(ann.post(lifetime=installation.short), ann.post(installation.samples.clip()))
     await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 2)
-    await world.stack.kill(*SERVICES)  # the first of each
+    await installation.stack.kill(*SERVICES)  # the first of each
     await asyncio.gather(*(views_and_reacts(viewer, long) for viewer in (bob, cat)))
     another = await eventually(ann.create, TIMEOUT_S, accept=lambda answer: answer.status_code == 201)
     assert another.json()["state"] == "draft"
@@ -99,16 +99,16 @@ async def test_one_replica_of_each_is_enough(paired_world: World) -> None:
 
 
 @pytest.mark.nightly
-async def test_scheduled_story_survives_the_kill_of_a_replica(paired_world: World) -> None:
-    world = paired_world
-    ann, bob = world.people("ann", "bob")
+async def test_scheduled_story_survives_the_kill_of_a_replica(paired_installation: Installation) -> None:
+    installation = paired_installation
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     draft = await ann.draft(caption="tomorrow")
     at = system_now() + timedelta(seconds=8)
     path = f"/v1/stories/{draft['id']}/publish"
     assert (await ann.ask("POST", path, json={"at": rfc3339(at)})).status_code == 202
     await eventually(lambda: ann.own(draft), TIMEOUT_S, accept=lambda story: story["progress"] == 1)
-    await world.stack.kill("ingest")
+    await installation.stack.kill("ingest")
     item = await eventually(lambda: bob.item(draft), TIMEOUT_S)
     assert at <= datetime.fromisoformat(item["posted_at"]) <= at + timedelta(seconds=1)
     assert item["caption"] == "tomorrow"

@@ -4,9 +4,9 @@ from functools import partial
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Person
 from .waiting import AT_ONCE, SOON, holds
-from .world import World
 
 
 async def listed(person: Person, collection: str) -> list[str]:
@@ -14,8 +14,8 @@ async def listed(person: Person, collection: str) -> list[str]:
     return [each["user_id"] for each in (await person.get(f"/v1/{collection}"))["items"]]
 
 
-async def test_block_hides_both_users_from_each_other_within_1_s(world: World) -> None:
-    ann, bob, cat = world.people("ann", "bob", "cat")
+async def test_block_hides_both_users_from_each_other_within_1_s(installation: Installation) -> None:
+    ann, bob, cat = installation.people("ann", "bob", "cat")
     await ann.befriend(bob)
     await ann.done("PUT", f"/v1/close-friends/{bob.id}")
     anns, bobs, cats = await ann.post(), await bob.post(), await cat.post()
@@ -44,8 +44,8 @@ async def test_block_hides_both_users_from_each_other_within_1_s(world: World) -
     assert len((await cat.get(f"/v1/stories/{cats['id']}/comments"))["items"]) == 2
 
 
-async def test_block_ends_edges_both_ways_and_unblocking_restores_nothing(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_block_ends_edges_both_ways_and_unblocking_restores_nothing(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await ann.befriend(bob)
     for one, other in ((ann, bob), (bob, ann)):
         await one.done("PUT", f"/v1/close-friends/{other.id}")
@@ -64,8 +64,8 @@ async def test_block_ends_edges_both_ways_and_unblocking_restores_nothing(world:
     assert await listed(ann, "followers") == [bob.id]
 
 
-async def test_muted_author_leaves_tray_and_for_you_but_not_the_reel(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_muted_author_leaves_tray_and_for_you_but_not_the_reel(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
     await eventually(lambda: bob.ring_in_tray(ann), SOON)
@@ -78,8 +78,8 @@ async def test_muted_author_leaves_tray_and_for_you_but_not_the_reel(world: Worl
     assert await bob.ring_in_tray(ann)
 
 
-async def test_removed_follower_loses_access_to_follower_stories(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_removed_follower_loses_access_to_follower_stories(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post(audience="followers")
     await eventually(lambda: bob.sees(story), SOON)
@@ -90,8 +90,8 @@ async def test_removed_follower_loses_access_to_follower_stories(world: World) -
     assert await listed(bob, "following") == []
 
 
-async def test_edges_are_idempotent_and_exclude_oneself(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_edges_are_idempotent_and_exclude_oneself(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     for collection in ("following", "blocked", "muted", "close-friends"):
         path = f"/v1/{collection}/{bob.id}"
         answers = [await ann.call(method, path) for method in ("PUT", "PUT", "DELETE", "DELETE")]
@@ -100,8 +100,8 @@ async def test_edges_are_idempotent_and_exclude_oneself(world: World) -> None:
         assert (await ann.call("PUT", f"/v1/{collection}/{ann.id}")).status_code == 422
 
 
-async def test_lists_of_people_are_paged_newest_first(world: World) -> None:
-    ann, *others = world.people("ann", *(f"friend{n}" for n in range(5)))
+async def test_lists_of_people_are_paged_newest_first(installation: Installation) -> None:
+    ann, *others = installation.people("ann", *(f"friend{n}" for n in range(5)))
     for other in others:
         await ann.follow(other)
     found = [each["user_id"] for each in await ann.pages("/v1/following", limit=2)]

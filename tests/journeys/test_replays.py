@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .offsets import groups_of, rewind, unread
 from .people import Answer, Person
 from .waiting import SOON, end_of
-from .world import World
 
 RENEWED = {
     *("media_url", "poster_url", "download_url", "captions_url", "url", "urls_expire_at"),
@@ -20,9 +20,9 @@ RENEWED = {
 CAUGHT_UP = 60.0
 
 
-async def users_with_history(world: World) -> tuple[list[Person], list[Answer]]:
+async def users_with_history(installation: Installation) -> tuple[list[Person], list[Answer]]:
     """Users with every kind of history, and their live and ended stories."""
-    ann, bob, cat, dan, eve, gone = people = world.people("ann", "bob", "cat", "dan", "eve", "gone")
+    ann, bob, cat, dan, eve, gone = people = installation.people("ann", "bob", "cat", "dan", "eve", "gone")
     await ann.befriend(bob)
     await bob.follow(cat, dan)
     await cat.follow(ann)
@@ -36,10 +36,10 @@ async def users_with_history(world: World) -> tuple[list[Person], list[Answer]]:
     await eve.done("PUT", "/v1/me/privacy", json={"view_history": False})
 
     first, second, third, over, deleted, erased = await asyncio.gather(
-        ann.post(world.samples.clip(), caption="first"),
+        ann.post(installation.samples.clip(), caption="first"),
         ann.post(audience="close_friends", caption="second"),
         cat.post(caption="third"),
-        bob.post(lifetime=world.short),
+        bob.post(lifetime=installation.short),
         dan.post(),
         gone.post(),
     )
@@ -59,7 +59,7 @@ async def users_with_history(world: World) -> tuple[list[Person], list[Answer]]:
     await ann.change(first, download=True)
     await bob.done("PUT", f"/v1/users/{cat.id}/seen", json={"up_to": third["id"]})
     await dan.delete(deleted)
-    await world.admin().erase_account(gone)
+    await installation.admin().erase_account(gone)
     await end_of(over)
     for author, ended in ((dan, deleted), (bob, over)):
         await author.complete_receipt(ended)
@@ -95,20 +95,20 @@ def bare(answer: Any) -> Any:
 
 
 @pytest.mark.nightly
-async def test_replay_of_every_topic_changes_nothing_that_users_see(world: World) -> None:
-    people, stories = await users_with_history(world)
-    bootstrap = (await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
+async def test_replay_of_every_topic_changes_nothing_that_users_see(installation: Installation) -> None:
+    people, stories = await users_with_history(installation)
+    bootstrap = (await installation.stack.env())["KAFKA_BOOTSTRAP_SERVERS"]
     groups = await groups_of(bootstrap)
     assert len(groups) >= 20
     await eventually(lambda: unread(bootstrap, groups), CAUGHT_UP, accept=lambda lags: not lags)
     before = await everything(people, stories)
     assert sum(found[0] == 200 for path, found in before.items() if "/v1/" in path) > 80
 
-    assert await asyncio.to_thread(world.stack.interrupt) == 0
+    assert await asyncio.to_thread(installation.stack.interrupt) == 0
     try:
-        assert await rewind(world.stack, groups) > 50
+        assert await rewind(installation.stack, groups) > 50
     finally:
-        await asyncio.to_thread(world.stack.start)
+        await asyncio.to_thread(installation.stack.start)
     await eventually(lambda: unread(bootstrap, groups), CAUGHT_UP, accept=lambda lags: not lags)
 
     after = await everything(people, stories)

@@ -11,21 +11,21 @@ import pytest_asyncio
 from stories_shared.testing import eventually
 
 from ..stacks import TEST_LIMITS, MakeStack, users_of
+from .installation import Installation
 from .people import Item
 from .samples import Samples
 from .waiting import ERASED, SOON, end_of
-from .world import World
 
 BACKED_UP = ("mongod", "s3")
 A_WHILE = 60.0
 
 
 @pytest_asyncio.fixture
-async def own_world(make_stack: MakeStack, samples: Samples) -> AsyncIterator[World]:
+async def own_installation(make_stack: MakeStack, samples: Samples) -> AsyncIterator[Installation]:
     """A stack that may be stopped and restored."""
     with make_stack(settings=TEST_LIMITS, short="30s") as stack:
-        async with users_of(stack, samples) as world:
-            yield world
+        async with users_of(stack, samples) as installation:
+            yield installation
 
 
 def copy(source: Path, target: Path) -> None:
@@ -37,13 +37,13 @@ def copy(source: Path, target: Path) -> None:
 
 @pytest.mark.timeout(600)
 @pytest.mark.nightly
-async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path: Path) -> None:
-    world, stack = own_world, own_world.stack
-    ann, bob, eve, mal, root = *world.people("ann", "bob", "eve", "mal"), world.admin()
+async def test_erasures_since_the_backup_are_replayed(own_installation: Installation, tmp_path: Path) -> None:
+    installation, stack = own_installation, own_installation.stack
+    ann, bob, eve, mal, root = *installation.people("ann", "bob", "eve", "mal"), installation.admin()
     await bob.follow(ann, eve)
     await eve.follow(ann)
     kept, taken_back = await ann.post(caption="a caption that stays"), await ann.post(caption="a caption to take back")
-    expiring = await ann.post(caption="a caption that expires", lifetime=world.short)
+    expiring = await ann.post(caption="a caption that expires", lifetime=installation.short)
     eves = await eve.post(caption="a caption of eve")
     item = await eventually(lambda: eve.item(kept), SOON)
     assert (await eve.comment(item, "signed, eve")).status_code == 201
@@ -83,14 +83,14 @@ async def test_erasures_since_the_backup_are_replayed(own_world: World, tmp_path
         await ann.complete_receipt(story)
     await root.account_receipt(eve)
     for story in (taken_back, expiring, eves):
-        await eventually(partial(traces, world, story), ERASED, accept=lambda left: not left)
-    await eventually(lambda: stores_hold(world, "signed, eve"), ERASED, accept=lambda left: not left)
+        await eventually(partial(traces, installation, story), ERASED, accept=lambda left: not left)
+    await eventually(lambda: stores_hold(installation, "signed, eve"), ERASED, accept=lambda left: not left)
 
 
-async def traces(world: World, story: Item) -> list[str]:
+async def traces(installation: Installation, story: Item) -> list[str]:
     """What databases and bucket have of a story beyond ids, times and counts."""
-    return await stores_hold(world, story["id"], str(story["caption"]))
+    return await stores_hold(installation, story["id"], str(story["caption"]))
 
 
-async def stores_hold(world: World, *texts: str) -> list[str]:
-    return list(await (await world.stores()).content(*texts))
+async def stores_hold(installation: Installation, *texts: str) -> list[str]:
+    return list(await (await installation.stores()).content(*texts))

@@ -5,13 +5,13 @@ from functools import partial
 
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .waiting import SOON, holds
-from .world import World
 
 
-async def test_devices_share_the_seen_state(world: World) -> None:
-    ann, phone = world.people("ann", "bob")
-    tablet = replace(phone, token=world.stack.token(phone.id, country="DE"))  # another token of the same user
+async def test_devices_share_the_seen_state(installation: Installation) -> None:
+    ann, phone = installation.people("ann", "bob")
+    tablet = replace(phone, token=installation.stack.token(phone.id, country="DE"))  # another token of the same user
     assert tablet.token != phone.token
     await phone.follow(ann)
     first, second = await ann.post(), await ann.post()
@@ -34,8 +34,8 @@ async def test_devices_share_the_seen_state(world: World) -> None:
     await holds(lambda: both_show([True, True, False], "unseen", 1), SOON)
 
 
-async def test_marking_up_to_a_story_counts_no_views(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_marking_up_to_a_story_counts_no_views(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     stories = [await ann.post() for _ in range(3)]
     items = await eventually(lambda: bob.reel(ann), SOON, accept=lambda items: len(items) == 3)
@@ -47,8 +47,8 @@ async def test_marking_up_to_a_story_counts_no_views(world: World) -> None:
         await eventually(partial(ann.counts, story), SOON, accept=lambda counts: counts["views"] == 0)
 
 
-async def test_tray_lists_unseen_first_then_newest(world: World) -> None:
-    ann, bob, cat, dan = world.people("ann", "bob", "cat", "dan")
+async def test_tray_lists_unseen_first_then_newest(installation: Installation) -> None:
+    ann, bob, cat, dan = installation.people("ann", "bob", "cat", "dan")
     await dan.follow(ann, bob, cat)
     for author in (ann, bob, cat):
         await author.post()
@@ -58,8 +58,8 @@ async def test_tray_lists_unseen_first_then_newest(world: World) -> None:
     await eventually(dan.tray, SOON, accept=lambda tray: list(tray) == [bob.id, ann.id, cat.id])
 
 
-async def test_a_tray_that_has_not_changed_is_answered_with_304(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
+async def test_a_tray_that_has_not_changed_is_answered_with_304(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
     story = await ann.post()
     await eventually(lambda: bob.ring_in_tray(ann), SOON)

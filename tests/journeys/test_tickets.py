@@ -8,9 +8,9 @@ from stories_shared.auth.tickets import Ticket, Tickets
 from stories_shared.runtime.settings import ticket_key_pairs
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
 from .waiting import AT_ONCE, SOON, end_of
-from .world import World
 
 NOT_FOUND = (404, "urn:stories:not-found")
 MISSING = (422, "urn:stories:ticket-missing")
@@ -39,16 +39,16 @@ async def rejection(viewer: Person, ticket: str) -> list[Answer]:
     return rejected
 
 
-async def signer(world: World) -> Tickets:
+async def signer(installation: Installation) -> Tickets:
     """Signs tickets as feed does."""
-    keys = ticket_key_pairs((await world.stack.env())["TICKET_KEYS"])
+    keys = ticket_key_pairs((await installation.stack.env())["TICKET_KEYS"])
     return Tickets([(key_id, secret.get_secret_value().encode()) for key_id, secret in keys])
 
 
 @pytest.fixture
-async def shown(world: World) -> tuple[Person, Person, Answer]:
+async def shown(installation: Installation) -> tuple[Person, Person, Answer]:
     """An author, a viewer, and a story as the viewer gets it."""
-    ann, bob = world.people("ann", "bob")
+    ann, bob = installation.people("ann", "bob")
     story = await ann.post()
     return ann, bob, await eventually(lambda: bob.item(story), SOON)
 
@@ -56,27 +56,27 @@ async def shown(world: World) -> tuple[Person, Person, Answer]:
 Shown = tuple[Person, Person, Answer]
 
 
-async def test_only_the_author_needs_no_ticket(world: World, shown: Shown) -> None:
+async def test_only_the_author_needs_no_ticket(installation: Installation, shown: Shown) -> None:
     ann, bob, item = shown
     await refusals(bob, item, None, MISSING)
-    await refusals(world.admin(), item, None, MISSING)
+    await refusals(installation.admin(), item, None, MISSING)
     await eventually(lambda: ann.counts({"id": item["id"]}), SOON, accept=lambda counts: counts["views"] == 0)
 
 
-async def test_forged_ticket_is_rejected(world: World, shown: Shown) -> None:
+async def test_forged_ticket_is_rejected(installation: Installation, shown: Shown) -> None:
     _, bob, item = shown
     ticket = item["ticket"]
     by_other_key = Tickets([("zzzz", b"x" * 32)])
-    real = (await signer(world)).read(ticket, bob.id, datetime.now(UTC))
+    real = (await signer(installation)).read(ticket, bob.id, datetime.now(UTC))
     changed = ticket[:-2] + ("AA" if ticket[-2:] != "AA" else "BB")
     for forged in (changed, by_other_key.sign(real), ticket[5:], "", "nonsense", "." * 300):
         await refusals(bob, item, forged, NOT_FOUND if forged else MISSING)
         assert await rejection(bob, forged) == [{"index": 0, "reason": "ticket"}]
 
 
-async def test_ticket_of_another_viewer_is_rejected(world: World, shown: Shown) -> None:
+async def test_ticket_of_another_viewer_is_rejected(installation: Installation, shown: Shown) -> None:
     _, _, item = shown
-    cat = world.person("cat")
+    cat = installation.person("cat")
     await refusals(cat, item, item["ticket"])
     assert await rejection(cat, item["ticket"]) == [{"index": 0, "reason": "ticket"}]
 
@@ -88,9 +88,9 @@ async def test_ticket_of_another_story_is_rejected(shown: Shown) -> None:
     await refusals(bob, item, others["ticket"])
 
 
-async def test_expired_ticket_is_rejected(world: World, shown: Shown) -> None:
+async def test_expired_ticket_is_rejected(installation: Installation, shown: Shown) -> None:
     _, bob, item = shown
-    tickets = await signer(world)
+    tickets = await signer(installation)
     real: Ticket = tickets.read(item["ticket"], bob.id, datetime.now(UTC))
     over = tickets.sign(structs.replace(real, ends_at=datetime.now(UTC) - timedelta(milliseconds=1)))
     await refusals(bob, item, over, EXPIRED)
@@ -112,11 +112,11 @@ async def test_ticket_of_an_older_access_revision_still_counts_views(shown: Show
     assert (await bob.react(fresh)).status_code == 204
 
 
-async def test_ticket_expires_with_its_story(world: World) -> None:
-    ann, bob = world.people("ann", "bob")
-    story = await ann.post(lifetime=world.short)
+async def test_ticket_expires_with_its_story(installation: Installation) -> None:
+    ann, bob = installation.people("ann", "bob")
+    story = await ann.post(lifetime=installation.short)
     item = await eventually(lambda: bob.item(story), SOON)
-    tickets = await signer(world)
+    tickets = await signer(installation)
     real: Ticket = tickets.read(item["ticket"], bob.id, datetime.fromisoformat(story["posted_at"]))
     assert real.ends_at <= datetime.fromisoformat(story["expires_at"])
     longer = tickets.sign(structs.replace(real, ends_at=real.ends_at + timedelta(hours=1)))

@@ -12,9 +12,9 @@ from stories_shared.kafka.client import Kafka
 from stories_shared.testing import eventually, records_of
 
 from ..stacks import TEST_LIMITS, MakeStack, users_of
+from .installation import Installation
 from .samples import Samples
 from .waiting import SOON
-from .world import World
 
 
 def new_traceparent() -> str:
@@ -22,36 +22,36 @@ def new_traceparent() -> str:
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
-async def records(world: World, topic: str, story_id: str) -> list[dict[str, bytes]]:
+async def records(installation: Installation, topic: str, story_id: str) -> list[dict[str, bytes]]:
     """The headers of a story's records."""
-    kafka = Kafka((await world.stack.env())["KAFKA_BOOTSTRAP_SERVERS"])
+    kafka = Kafka((await installation.stack.env())["KAFKA_BOOTSTRAP_SERVERS"])
     found = [record for record in await records_of(kafka, topic) if record.key == story_id.encode()]
     return [dict(record.headers) for record in found if record.value is not None]
 
 
-def states(world: World, story_id: str) -> dict[str, list[dict[str, Any]]]:
+def states(installation: Installation, story_id: str) -> dict[str, list[dict[str, Any]]]:
     """The log lines about a story's states, by state."""
     lines: dict[str, list[dict[str, Any]]] = {}
     for service in ("ingest", "feed", "engagement", "expiry"):
-        for line in world.stack.log(service).read_text().splitlines():
+        for line in installation.stack.log(service).read_text().splitlines():
             if '"story_state"' in line and (found := json.loads(line))["story_id"] == story_id:
                 lines.setdefault(found["state"], []).append(found)
     return lines
 
 
-async def test_trace_of_a_request_is_in_its_events_and_the_log(world: World) -> None:
-    ann, given, ending = world.person("ann"), new_traceparent(), new_traceparent()
+async def test_trace_of_a_request_is_in_its_events_and_the_log(installation: Installation) -> None:
+    ann, given, ending = installation.person("ann"), new_traceparent(), new_traceparent()
     media = {"content_type": ann.usual.content_type, "size": len(ann.usual.content)}
     made = await ann.done("POST", "/v1/stories", json={"media": media}, headers={"traceparent": given})
     draft = made.json()
     assert (await ann.upload(draft["upload"], ann.usual)).is_success
     publish = f"/v1/stories/{draft['id']}/publish"
     await ann.done("POST", publish, params={"wait": 30}, headers={"traceparent": given})
-    posted = await eventually(lambda: records(world, "story-posted", draft["id"]), SOON * 5)
+    posted = await eventually(lambda: records(installation, "story-posted", draft["id"]), SOON * 5)
     assert [headers["traceparent"].decode() for headers in posted] == [given]
     await ann.done("DELETE", f"/v1/stories/{draft['id']}", headers={"traceparent": ending})
     await ann.complete_receipt(draft)
-    found = states(world, draft["id"])
+    found = states(installation, draft["id"])
     traces = {state: {line.get("trace_id") for line in lines} for state, lines in found.items()}
     assert traces == {
         "posted": {given[3:35]},
@@ -100,12 +100,14 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.fixture
-async def traced_world(make_stack: MakeStack, collector: Collector, samples: Samples) -> AsyncIterator[World]:
+async def traced_installation(
+    make_stack: MakeStack, collector: Collector, samples: Samples
+) -> AsyncIterator[Installation]:
     """A stack that sends its spans to the collector, without gzip and soon."""
     settings = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     with make_stack(settings=TEST_LIMITS | settings) as stack:
-        async with users_of(stack, samples) as world:
-            yield world
+        async with users_of(stack, samples) as installation:
+            yield installation
 
 
 EXPECTED = {
@@ -123,9 +125,11 @@ EXPECTED = {
 
 
 @pytest.mark.nightly
-async def test_one_trace_has_spans_from_the_post_to_the_tray(traced_world: World, collector: Collector) -> None:
-    ann, bob = traced_world.people("ann", "bob")
-    given = traced_world.http.headers["traceparent"] = new_traceparent()
+async def test_one_trace_has_spans_from_the_post_to_the_tray(
+    traced_installation: Installation, collector: Collector
+) -> None:
+    ann, bob = traced_installation.people("ann", "bob")
+    given = traced_installation.http.headers["traceparent"] = new_traceparent()
     await bob.follow(ann)
     story = await ann.post()
     await eventually(lambda: bob.item(story), SOON * 5)

@@ -4,8 +4,8 @@ from standardwebhooks import Webhook as Verifier
 from stories_engagement.testing.receiver import receiving
 from stories_shared.testing import eventually
 
+from .installation import Installation
 from .people import Answer, Person
-from .world import World
 
 DELIVERED, RETRIED = 15.0, 30.0
 EVENTS = ["story-posted", "story-deleted"]
@@ -17,8 +17,8 @@ async def register(admin: Person, url: str) -> Answer:
     return (await admin.done("POST", "/v1/admin/webhooks", json=body)).json()
 
 
-async def test_endpoint_gets_every_event_while_others_fail_or_hang(world: World) -> None:
-    admin, ann = world.admin(), world.person("ann")
+async def test_endpoint_gets_every_event_while_others_fail_or_hang(installation: Installation) -> None:
+    admin, ann = installation.admin(), installation.person("ann")
     async with receiving() as receiver, receiving("hang") as hanging, receiving("fail") as failing:
         endpoints = [await register(admin, each.url) for each in (receiver, hanging, failing)]
         story = await ann.post(caption="not for webhooks")

@@ -21,9 +21,9 @@ from stories_shared.events.cloudevents import SERVICES
 from stories_shared.kafka.topics import Topics
 from stories_shared.testing import eventually
 
+from ..journeys.installation import Installation
 from ..journeys.samples import Samples
 from ..journeys.waiting import end_of
-from ..journeys.world import World
 from ..stacks import MakeStack, users_of
 from .prometheus_api import Prometheus
 from .sources import PROMETHEUS, LocatedQuery, panel_queries, rule_queries
@@ -38,14 +38,14 @@ ALL_ANSWERED = 150.0
 
 
 @pytest_asyncio.fixture
-async def watched(make_stack: MakeStack, samples: Samples) -> AsyncIterator[World]:
+async def watched(make_stack: MakeStack, samples: Samples) -> AsyncIterator[Installation]:
     """A stack with a Prometheus."""
     with make_stack(short="6s", observe=True) as stack:
-        async with users_of(stack, samples) as world:
-            yield world
+        async with users_of(stack, samples) as installation:
+            yield installation
 
 
-async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watched: World) -> None:
+async def test_every_query_of_panels_and_rules_has_data_under_a_short_load(watched: Installation) -> None:
     url = (await watched.stack.processes())["prometheus"]["url"]
     asking = Prometheus(url, watched.http)
     loaded = {rule["name"] for rule in await asking.rules()}
@@ -70,12 +70,12 @@ def is_about_speed(alert: str) -> bool:
 
 
 @asynccontextmanager
-async def load(world: World) -> AsyncIterator[None]:
+async def load(installation: Installation) -> AsyncIterator[None]:
     """A few users who post, read, view and react, inside the block."""
 
     async def for_ever() -> None:
         while True:
-            await one_round(world)
+            await one_round(installation)
 
     living = asyncio.create_task(for_ever())
     try:
@@ -88,11 +88,14 @@ async def load(world: World) -> AsyncIterator[None]:
             await living
 
 
-async def one_round(world: World) -> None:
+async def one_round(installation: Installation) -> None:
     """A photo and a clip that live for seconds, are viewed, and expire."""
-    ann, bob = world.people("ann", "bob")
+    ann, bob = installation.people("ann", "bob")
     await bob.follow(ann)
-    posted = [await ann.post(sample, lifetime=world.short) for sample in (world.samples.photo(), world.samples.clip())]
+    posted = [
+        await ann.post(sample, lifetime=installation.short)
+        for sample in (installation.samples.photo(), installation.samples.clip())
+    ]
     await eventually(lambda: bob.ring_in_tray(ann), 10)
     items = await bob.reel(ann)
     await bob.view(*items)

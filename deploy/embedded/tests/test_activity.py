@@ -82,10 +82,10 @@ def test_only_this_machine_may_look() -> None:
         assert http.get("/dev/events", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 404
 
 
-async def test_what_happened_before_and_what_happens_now_is_streamed(realm: Any) -> None:
+async def test_what_happened_before_and_what_happens_now_is_streamed(namespace: Any) -> None:
     http = httpx.AsyncClient(trust_env=False, timeout=DEADLINE_S)
-    await realm.topic("story-posted", "story-erased")
-    kafka = Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+    await namespace.topic("story-posted", "story-erased")
+    kafka = Kafka(namespace["KAFKA_BOOTSTRAP_SERVERS"], namespace.prefix)
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap)
     await producer.start()
     port = free_port(set())

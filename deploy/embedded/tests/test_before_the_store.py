@@ -13,7 +13,7 @@ from stories_embedded.ports import free_port
 from stories_embedded.processes import spawn, stop
 from stories_embedded.s3 import SeaweedFS
 from stories_embedded.server import Server, start, wait_until_ready
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_shared.s3.objects import Objects
 
 pytestmark = pytest.mark.servers
@@ -32,21 +32,21 @@ http://127.0.0.1:{port} {{
 
 
 @contextmanager
-def before(realm: Realm, folder: Path) -> Iterator[Objects]:
+def before(namespace: IsolatedNamespace, folder: Path) -> Iterator[Objects]:
     """The bucket under the public name of a proxy."""
     port = free_port(set())
     caddyfile = folder / "Caddyfile"
-    caddyfile.write_text(CADDYFILE.format(port=port, store=realm["S3_ENDPOINT"]))
+    caddyfile.write_text(CADDYFILE.format(port=port, store=namespace["S3_ENDPOINT"]))
     command = [str(paths.script("caddy")), "run", "--config", str(caddyfile), "--adapter", "caddyfile"]
     process = spawn(command, folder / "proxy.log", {**os.environ, "XDG_DATA_HOME": str(folder)})
     try:
         wait_until_ready("proxy", process, lambda: answers(port), folder / "proxy.log", 20)
         yield Objects(
-            realm["S3_ENDPOINT"],
+            namespace["S3_ENDPOINT"],
             f"127.0.0.1:{port}",
-            realm["S3_ACCESS_KEY"],
-            realm["S3_SECRET_KEY"],
-            realm["S3_BUCKET"],
+            namespace["S3_ACCESS_KEY"],
+            namespace["S3_SECRET_KEY"],
+            namespace["S3_BUCKET"],
         )
     finally:
         stop(process, 2)
@@ -59,9 +59,11 @@ def answers(port: int) -> bool:
         return False
 
 
-async def test_proxy_that_keeps_host_path_and_query_serves_signed_urls(realm: Realm, tmp_path: Path) -> None:
+async def test_proxy_that_keeps_host_path_and_query_serves_signed_urls(
+    namespace: IsolatedNamespace, tmp_path: Path
+) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
-        with before(realm, tmp_path) as objects:
+        with before(namespace, tmp_path) as objects:
             await objects.ensure_bucket()
             url, fields = objects.presign_post("staging/x", "image/jpeg", 4, datetime.now(UTC) + timedelta(minutes=1))
             sent = await http.post(url, data=fields, files={"file": ("x", b"four", "image/jpeg")})

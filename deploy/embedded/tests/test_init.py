@@ -12,28 +12,28 @@ from stories_shared.runtime.settings import load
 pytestmark = pytest.mark.servers
 
 
-async def init(realm, service, **options) -> None:
-    """Run `init` of a service on the realm."""
+async def init(namespace, service, **options) -> None:
+    """Run `init` of a service on the namespace."""
     kind = settings_class(service)
-    given = {name.lower(): value for name, value in realm.items() if name.lower() in kind.model_fields}
+    given = {name.lower(): value for name, value in namespace.items() if name.lower() in kind.model_fields}
     await import_module(f"stories_{service}.app").init(load(kind, {**EXAMPLE, **given}), **options)
 
 
-def indexes(realm) -> dict[str, dict[str, dict]]:
+def indexes(namespace) -> dict[str, dict[str, dict]]:
     """All indexes of every collection except `_id`."""
-    with MongoClient(realm["MONGO_URL"]) as client:
-        database = client[realm["MONGO_DATABASE"]]
+    with MongoClient(namespace["MONGO_URL"]) as client:
+        database = client[namespace["MONGO_DATABASE"]]
         return {
             name: {each: found for each, found in database[name].index_information().items() if "_id" not in each}
             for name in database.list_collection_names()
         }
 
 
-def make_old(realm) -> int:
+def make_old(namespace) -> int:
     """Replace every index by one with the same name and other keys; returns their number."""
-    with MongoClient(realm["MONGO_URL"]) as client:
-        database, changed = client[realm["MONGO_DATABASE"]], 0
-        for collection, found in indexes(realm).items():
+    with MongoClient(namespace["MONGO_URL"]) as client:
+        database, changed = client[namespace["MONGO_DATABASE"]], 0
+        for collection, found in indexes(namespace).items():
             for name, index in found.items():
                 database[collection].drop_index(name)
                 database[collection].create_index([*index["key"], ("old", 1)], name=name)
@@ -42,18 +42,18 @@ def make_old(realm) -> int:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_old_indexes_are_replaced_and_dropped_after_settle(realm, service):
-    await init(realm, service)
-    ours = indexes(realm)
-    assert make_old(realm)
-    old = indexes(realm)
-    await init(realm, service)
-    both = indexes(realm)
+async def test_old_indexes_are_replaced_and_dropped_after_settle(namespace, service):
+    await init(namespace, service)
+    ours = indexes(namespace)
+    assert make_old(namespace)
+    old = indexes(namespace)
+    await init(namespace, service)
+    both = indexes(namespace)
     for collection, found in old.items():
         assert found.items() <= both[collection].items()
         assert len(both[collection]) == 2 * len(found)
-    await init(realm, service, settle=True)
-    assert settled(indexes(realm)) == settled(ours)
+    await init(namespace, service, settle=True)
+    assert settled(indexes(namespace)) == settled(ours)
 
 
 def settled(found: dict[str, dict[str, dict]]) -> dict[str, list[str]]:
@@ -62,8 +62,8 @@ def settled(found: dict[str, dict[str, dict]]) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_repeated_init_changes_nothing(realm, service):
-    await init(realm, service)
-    once = indexes(realm)
-    await init(realm, service, settle=True)
-    assert indexes(realm) == once
+async def test_repeated_init_changes_nothing(namespace, service):
+    await init(namespace, service)
+    once = indexes(namespace)
+    await init(namespace, service, settle=True)
+    assert indexes(namespace) == once

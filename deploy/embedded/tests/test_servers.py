@@ -8,45 +8,45 @@ import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from minio import Minio
 from pymongo import AsyncMongoClient
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 
 pytestmark = pytest.mark.servers
 
 
 @pytest_asyncio.fixture
-async def mongo(realm: Realm):
-    client = AsyncMongoClient(realm["MONGO_URL"])
-    yield client[realm["MONGO_DATABASE"]]
+async def mongo(namespace: IsolatedNamespace):
+    client = AsyncMongoClient(namespace["MONGO_URL"])
+    yield client[namespace["MONGO_DATABASE"]]
     await client.close()
 
 
-async def test_mongod_logs_no_slow_queries(realm: Realm) -> None:
+async def test_mongod_logs_no_slow_queries(namespace: IsolatedNamespace) -> None:
     """A logged query contains what it writes, such as captions."""
-    async with AsyncMongoClient(realm["MONGO_URL"]) as client:
+    async with AsyncMongoClient(namespace["MONGO_URL"]) as client:
         profile = await client["admin"].command({"profile": -1})
     assert profile["slowms"] > 24 * 3600 * 1000
 
 
-def bucket_of(realm: Realm) -> Minio:
-    client = Minio(realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False)
-    client.make_bucket(realm["S3_BUCKET"])
+def bucket_of(namespace: IsolatedNamespace) -> Minio:
+    client = Minio(namespace["S3_ENDPOINT"], namespace["S3_ACCESS_KEY"], namespace["S3_SECRET_KEY"], secure=False)
+    client.make_bucket(namespace["S3_BUCKET"])
     return client
 
 
-async def publish(realm: Realm, topic: str, value: bytes) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=realm["KAFKA_BOOTSTRAP_SERVERS"], enable_idempotence=True)
+async def publish(namespace: IsolatedNamespace, topic: str, value: bytes) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=namespace["KAFKA_BOOTSTRAP_SERVERS"], enable_idempotence=True)
     await producer.start()
     try:
-        await producer.send_and_wait(realm.prefix + topic, value)
+        await producer.send_and_wait(namespace.prefix + topic, value)
     finally:
         await producer.stop()
 
 
-async def consume(realm: Realm, topic: str) -> bytes:
+async def consume(namespace: IsolatedNamespace, topic: str) -> bytes:
     consumer = AIOKafkaConsumer(
-        realm.prefix + topic,
-        bootstrap_servers=realm["KAFKA_BOOTSTRAP_SERVERS"],
-        group_id=f"{realm.prefix}reader",
+        namespace.prefix + topic,
+        bootstrap_servers=namespace["KAFKA_BOOTSTRAP_SERVERS"],
+        group_id=f"{namespace.prefix}reader",
         auto_offset_reset="earliest",
     )
     await consumer.start()
@@ -63,28 +63,30 @@ async def test_mongod_supports_transactions(mongo) -> None:
     assert await mongo["rows"].count_documents({}) == 1
 
 
-async def test_kafka_delivers_a_record_to_a_group(realm: Realm) -> None:
-    await realm.topic("events")
-    await publish(realm, "events", b"hello")
-    assert await consume(realm, "events") == b"hello"
+async def test_kafka_delivers_a_record_to_a_group(namespace: IsolatedNamespace) -> None:
+    await namespace.topic("events")
+    await publish(namespace, "events", b"hello")
+    assert await consume(namespace, "events") == b"hello"
 
 
 @pytest.mark.objects
-async def test_object_store_returns_stored_objects(realm: Realm) -> None:
-    client = bucket_of(realm)
-    client.put_object(realm["S3_BUCKET"], "a", io.BytesIO(b"bytes"), 5)
-    assert client.get_object(realm["S3_BUCKET"], "a").read() == b"bytes"
+async def test_object_store_returns_stored_objects(namespace: IsolatedNamespace) -> None:
+    client = bucket_of(namespace)
+    client.put_object(namespace["S3_BUCKET"], "a", io.BytesIO(b"bytes"), 5)
+    assert client.get_object(namespace["S3_BUCKET"], "a").read() == b"bytes"
 
 
-async def test_killed_servers_keep_everything_acknowledged(servers: Servers, realm: Realm, mongo) -> None:
-    await realm.topic("events")
-    await publish(realm, "events", b"kept")
+async def test_killed_servers_keep_everything_acknowledged(
+    servers: Servers, namespace: IsolatedNamespace, mongo
+) -> None:
+    await namespace.topic("events")
+    await publish(namespace, "events", b"kept")
     await mongo["rows"].insert_one({"_id": "kept"})
-    client = bucket_of(realm)
-    client.put_object(realm["S3_BUCKET"], "kept", io.BytesIO(b"bytes"), 5)
+    client = bucket_of(namespace)
+    client.put_object(namespace["S3_BUCKET"], "kept", io.BytesIO(b"bytes"), 5)
     for server in (servers.kafka, servers.mongod, servers.s3):
         servers.kill(server)
         servers.start(server)
-    assert await consume(realm, "events") == b"kept"
+    assert await consume(namespace, "events") == b"kept"
     assert await mongo["rows"].find_one({"_id": "kept"})
-    assert client.get_object(realm["S3_BUCKET"], "kept").read() == b"bytes"
+    assert client.get_object(namespace["S3_BUCKET"], "kept").read() == b"bytes"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_engagement.store.schema import ensure_schema
 from stories_engagement.testing.harness import ServiceHarness, running
 from stories_shared.mongo.client import Mongo
@@ -21,9 +21,9 @@ async def service(running_service: ServiceHarness) -> ServiceHarness:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def running_service(servers: Servers) -> AsyncIterator[ServiceHarness]:
     """A service that runs in the background while a test of this module runs."""
-    realm = Realm(servers)
+    namespace = IsolatedNamespace(servers)
     async with running(
-        realm,
+        namespace,
         webhooks_allow_private=True,
         moderation_hold="7d",
         limit_views=1_000_000,
@@ -31,15 +31,15 @@ async def running_service(servers: Servers) -> AsyncIterator[ServiceHarness]:
         limit_reads=100_000,
     ) as service:
         yield service
-    await realm.remove()
+    await namespace.remove()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def mongo(servers: Servers) -> AsyncIterator[Mongo]:
     """A database with every collection; each test uses stories of its own."""
-    realm = Realm(servers)
-    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+    namespace = IsolatedNamespace(servers)
+    connected = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"])
     await ensure_schema(connected)
     yield connected
     await connected.close()
-    await realm.remove()
+    await namespace.remove()

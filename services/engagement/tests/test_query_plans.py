@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_engagement.domain.access_state import BlockState
 from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
@@ -155,9 +155,9 @@ async def use(stores: Stores, ids: list[str]) -> None:
     await stores.stories.erased(story)
 
 
-async def test_every_query_has_an_index(realm: Realm) -> None:
+async def test_every_query_has_an_index(namespace: IsolatedNamespace) -> None:
     recorder = CommandRecorder()
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], listeners=[recorder])
     await ensure_schema(mongo)
     stores = in_mongo(mongo, lambda: NOON)
     await use(stores, await fill(stores))

@@ -150,7 +150,7 @@ async def test_reports_of_comments_and_with_the_setting_off_hold_nothing(service
     assert (await service.request("POST", path, "eve", a_ticket(story, "eve"), json=SPAM)).status_code == 202
     reported = await service.mongo["reported"].find_one({"story_id": story.story_id})
     assert not {"pending", "hold_until"} & reported.keys()
-    assert settings_of(service.realm).moderation_hold is None
+    assert settings_of(service.namespace).moderation_hold is None
     for wrong in ("0s", "31d", "never"):
         with pytest.raises(SystemExit):
-            settings_of(service.realm, moderation_hold=wrong)
+            settings_of(service.namespace, moderation_hold=wrong)

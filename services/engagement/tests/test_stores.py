@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_engagement.domain.access_state import BlockState
 from stories_engagement.domain.answers import Answer, AnswerableLayer, GivenAnswer, Tallies
 from stories_engagement.domain.comments import Comment
@@ -37,12 +37,12 @@ async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
         yield in_memory()
         return
     servers: Servers = request.getfixturevalue("servers")
-    realm = Realm(servers)
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], request.param)
+    namespace = IsolatedNamespace(servers)
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], request.param)
     await ensure_schema(mongo)
     yield in_mongo(mongo, lambda: NOON)
     await mongo.close()
-    await realm.remove()
+    await namespace.remove()
 
 
 @pytest.fixture

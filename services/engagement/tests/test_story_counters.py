@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_engagement.domain.answers import Answer, AnswerableLayer
 from stories_engagement.domain.comments import Comment
 from stories_engagement.domain.errors import NotFound
@@ -46,8 +46,8 @@ def commands() -> Counting:
 
 
 @pytest.fixture
-async def mongo(realm: Realm, commands: Counting) -> AsyncIterator[Mongo]:
-    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[commands])
+async def mongo(namespace: IsolatedNamespace, commands: Counting) -> AsyncIterator[Mongo]:
+    connected = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], listeners=[commands])
     await ensure_schema(connected)
     yield connected
     await connected.close()

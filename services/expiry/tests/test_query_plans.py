@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_expiry import store
 from stories_expiry.domain.accounts import SERVICES, ErasureRequest, ServiceConfirmation
 from stories_expiry.domain.endings import STORES, Deletion, ErasureConfirmation
@@ -42,9 +42,9 @@ async def fill(
     return ids, [erasure.receipt_id for erasure in requests]
 
 
-async def test_every_query_has_an_index(realm: Realm, clock: FakeClock) -> None:
+async def test_every_query_has_an_index(namespace: IsolatedNamespace, clock: FakeClock) -> None:
     recorder = CommandRecorder()
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], listeners=[recorder])
     await store.ensure(mongo)
     stories, accounts, replicas = (
         store.MongoStories(mongo, KEPT),

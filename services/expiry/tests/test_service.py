@@ -12,7 +12,7 @@ import httpx
 import pytest
 from aiokafka import TopicPartition
 from fastapi import FastAPI
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_expiry.app import build_app, init
 from stories_expiry.domain.endings import Deletion
 from stories_expiry.settings import ExpirySettings
@@ -47,8 +47,8 @@ STORES = ("media", "feed", "engagement")
 class Harness:
     """A publisher, a consumer of every topic, and replicas of expiry."""
 
-    def __init__(self, realm: Realm, settings: ExpirySettings, publisher: Publisher) -> None:
-        self.realm = realm
+    def __init__(self, namespace: IsolatedNamespace, settings: ExpirySettings, publisher: Publisher) -> None:
+        self.namespace = namespace
         self.settings = settings
         self.publisher = publisher
         self.records: list[ReceivedEvent[Any]] = []
@@ -88,7 +88,7 @@ class Harness:
                 yield client
 
     def as_user(self, user: str, *roles: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.realm.servers.token(user, roles=roles)}"}
+        return {"Authorization": f"Bearer {self.namespace.servers.token(user, roles=roles)}"}
 
 
 async def ready(client: httpx.AsyncClient) -> bool:
@@ -96,14 +96,14 @@ async def ready(client: httpx.AsyncClient) -> bool:
 
 
 @pytest.fixture
-async def expiry(realm: Realm) -> AsyncIterator[Harness]:
-    settings = load(ExpirySettings, {name.lower(): value for name, value in realm.items()})
+async def expiry(namespace: IsolatedNamespace) -> AsyncIterator[Harness]:
+    settings = load(ExpirySettings, {name.lower(): value for name, value in namespace.items()})
     kafka = Kafka.of(settings)
     await init(settings)
     await ensure_topics(kafka, Topics.for_settings(settings), 3, 1)
     publisher = Publisher(kafka, "ingest", system_now)
     await publisher.start()
-    harness = Harness(realm, settings, publisher)
+    harness = Harness(namespace, settings, publisher)
     consuming = asyncio.create_task(harness.consume())
     yield harness
     abandon(consuming)  # aiokafka may swallow the cancellation
@@ -199,7 +199,7 @@ async def test_stories_expired_during_an_outage_end_after_it(expiry: Harness) ->
 
 
 async def test_overdue_stories_end_soon_after_start(expiry: Harness) -> None:
-    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
+    mongo = Mongo.connect(expiry.namespace["MONGO_URL"], expiry.namespace["MONGO_DATABASE"])
     due = truncate_to_ms(system_now()) - timedelta(seconds=30)
     timers = [Timer(new_id(), "ann", due - timedelta(hours=1), due, 1) for _ in range(10)]
     await MongoStories(mongo, timedelta(days=90)).arm(timers)
@@ -231,7 +231,7 @@ async def test_unconfirmed_ending_is_republished_with_the_same_id(
 
 async def backed_off(expiry: Harness, number: int) -> list[str]:
     """Insert unconfirmed endings whose next resend is minutes away."""
-    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
+    mongo = Mongo.connect(expiry.namespace["MONGO_URL"], expiry.namespace["MONGO_DATABASE"])
     stories, now = MongoStories(mongo, timedelta(days=90)), truncate_to_ms(system_now())
     ids = [new_id() for _ in range(number)]
     for story_id in ids:
@@ -263,7 +263,7 @@ async def answer(expiry: Harness, ids: list[str]) -> None:
 
 
 async def test_open_endings_are_republished_when_kafka_recovers(expiry: Harness) -> None:
-    servers = expiry.realm.servers
+    servers = expiry.namespace.servers
     async with expiry.replica() as client:
         before = await begun(expiry)
         ids = await backed_off(expiry, 120)
@@ -284,7 +284,7 @@ async def impaired(client: httpx.AsyncClient) -> bool:
 
 
 async def timer_in_store(expiry: Harness, story_id: str) -> bool:
-    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
+    mongo = Mongo.connect(expiry.namespace["MONGO_URL"], expiry.namespace["MONGO_DATABASE"])
     try:
         return await mongo["stories"].find_one({"_id": story_id}) is not None
     finally:
@@ -292,7 +292,7 @@ async def timer_in_store(expiry: Harness, story_id: str) -> bool:
 
 
 async def ended_in_store(expiry: Harness, story_id: str) -> bool:
-    mongo = Mongo.connect(expiry.realm["MONGO_URL"], expiry.realm["MONGO_DATABASE"])
+    mongo = Mongo.connect(expiry.namespace["MONGO_URL"], expiry.namespace["MONGO_DATABASE"])
     try:
         return await MongoStories(mongo, timedelta(days=90)).receipt(story_id) is not None
     finally:
@@ -390,7 +390,7 @@ async def test_routes_require_a_token_and_hide_from_other_users(expiry: Harness,
 
 async def test_frozen_mongodb_is_answered_with_503_in_time(expiry: Harness) -> None:
     async with expiry.replica() as client:
-        servers = expiry.realm.servers
+        servers = expiry.namespace.servers
         with servers.frozen(servers.mongod):
             began = time.monotonic()
             answer = await client.get(f"/v1/stories/{new_id()}/receipt", headers=expiry.as_user("ann"))
@@ -399,7 +399,7 @@ async def test_frozen_mongodb_is_answered_with_503_in_time(expiry: Harness) -> N
             assert time.monotonic() - began < 3
 
 
-async def test_reads_are_limited(realm: Realm, expiry: Harness) -> None:
+async def test_reads_are_limited(namespace: IsolatedNamespace, expiry: Harness) -> None:
     expiry.settings = expiry.settings.model_copy(update={"limit_reads": 2})
     async with expiry.replica() as client:
         path, ann = f"/v1/stories/{new_id()}/receipt", expiry.as_user("ann")
@@ -439,7 +439,7 @@ async def test_metrics_are_exposed_and_every_event_has_a_group(expiry: Harness) 
             assert f"stories_{name}" in page
     topics = {"story-posted", "story-deleted", "story-erased", "user-erased", "user-data-erased"}
     groups = {subscriber.group_id for subscriber in build_app(expiry.settings).state.runtime.subscribers}
-    assert groups == {f"{expiry.realm.prefix}expiry.{topic}" for topic in topics}
+    assert groups == {f"{expiry.namespace.prefix}expiry.{topic}" for topic in topics}
     assert topics <= EVENTS.keys()
 
 

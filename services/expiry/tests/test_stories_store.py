@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_expiry.domain.endings import MARK_RETENTION, STORES, Deletion, ErasureConfirmation
 from stories_expiry.domain.timers import Due, Timer
 from stories_expiry.store import MongoStories
@@ -301,7 +301,9 @@ async def test_receipt_of_a_story_that_is_archived_and_held_tells_both(stories: 
     assert (receipt.archived, set(receipt.erased)) == (False, {*STORES, "moderation", "archive"})
 
 
-async def test_receipts_without_expected_stores_stay_complete(mongo: Mongo, realm: Realm, clock: FakeClock) -> None:
+async def test_receipts_without_expected_stores_stay_complete(
+    mongo: Mongo, namespace: IsolatedNamespace, clock: FakeClock
+) -> None:
     stories, story_id = MongoStories(mongo, timedelta(days=90)), new_id()
     await stories.delete([deletion(story_id, clock())], clock())
     await stories.accept(answers(story_id, clock()), clock())

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import pytest_asyncio
 from aiokafka import TopicPartition
-from stories_embedded.testing import Realm, Servers
+from stories_embedded.testing import IsolatedNamespace, Servers
 from stories_feed.app import build_app, init
 from stories_feed.settings import FeedSettings
 from stories_feed.testing.builders import posted
@@ -34,9 +34,9 @@ DAY = timedelta(hours=24)
 class Feed:
     """A running feed, with publishers of ingest and of the host application."""
 
-    def __init__(self, realm: Realm, **overrides: Any) -> None:
-        self.realm = realm
-        names = {name.lower(): value for name, value in realm.items()}
+    def __init__(self, namespace: IsolatedNamespace, **overrides: Any) -> None:
+        self.namespace = namespace
+        names = {name.lower(): value for name, value in namespace.items()}
         settings = {"story_lifetimes": "24h,3s", "limit_reads": 100_000, "limit_edges": 100_000}
         self.settings = load(FeedSettings, {**names, **settings, **overrides})
         self.kafka = Kafka.of(self.settings)
@@ -45,7 +45,7 @@ class Feed:
         self.host.source = "/host"
         self.app = build_app(self.settings)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://feed", timeout=20)
-        self.mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+        self.mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"])
         self._stack = AsyncExitStack()
 
     async def start(self) -> None:
@@ -74,7 +74,7 @@ class Feed:
     ) -> httpx.Response:
         """Send a request as a user, whose token may name a `country`."""
         claims = {"country": country} if (country := options.pop("country", None)) else {}
-        token = self.realm.servers.token(user, roles=roles, **claims)
+        token = self.namespace.servers.token(user, roles=roles, **claims)
         return await self.http.request(
             method, path, headers={"Authorization": f"Bearer {token}", **(headers or {})}, **options
         )
@@ -168,9 +168,9 @@ class Feed:
     @property
     def objects(self) -> Objects:
         """The bucket of its URLs."""
-        realm = self.realm
+        namespace = self.namespace
         names = ("S3_ENDPOINT", "S3_PUBLIC_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET")
-        return Objects(*(realm[name] for name in names))
+        return Objects(*(namespace[name] for name in names))
 
     @property
     def tickets(self) -> Any:
@@ -211,10 +211,10 @@ async def feed(running_feed: Feed) -> Feed:
 @pytest_asyncio.fixture(scope="session")
 async def running_feed(servers: Servers) -> AsyncIterator[Feed]:
     """A feed that runs in the background while a test of this session runs."""
-    realm = Realm(servers)
-    running = Feed(realm)
+    namespace = IsolatedNamespace(servers)
+    running = Feed(namespace)
     await init(running.settings)
     await running.start()
     yield running
     await running.stop()
-    await realm.remove()
+    await namespace.remove()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.servers
 @pytest_asyncio.fixture
 async def second(feed) -> AsyncIterator[Any]:
     """Another replica of the shared feed, with an external graph."""
-    replica = type(feed)(feed.realm, follows="events")
+    replica = type(feed)(feed.namespace, follows="events")
     await replica.start()
     yield replica
     await replica.stop()
@@ -101,7 +101,7 @@ async def test_a_replica_started_later_has_live_stories_and_no_ended_ones(feed, 
         return await feed.reel(people.bob, people.ann) == [kept.story_id]
 
     await eventually(gone)
-    late = type(feed)(feed.realm)
+    late = type(feed)(feed.namespace)
     await late.start()
     try:
         assert await late.reel(people.bob, people.ann) == [kept.story_id]
@@ -119,7 +119,7 @@ async def test_a_story_republished_after_its_end_stays_gone_everywhere(feed, peo
     await eventually(gone)
     await feed.publish(story)
     await consumed(feed)
-    late = type(feed)(feed.realm)
+    late = type(feed)(feed.namespace)
     await late.start()
     try:
         assert not await late.sees(people.bob, story.story_id)
@@ -186,7 +186,7 @@ async def test_with_an_external_graph_following_here_is_403(people, second) -> N
 
 
 async def test_too_many_edge_changes_are_429(feed, people) -> None:
-    strict = type(feed)(feed.realm, limit_edges=2)
+    strict = type(feed)(feed.namespace, limit_edges=2)
     try:
         answers = [await strict.call("PUT", f"/v1/following/{people.bob}", people.ann) for _ in range(3)]
     finally:

@@ -64,7 +64,7 @@ async def streaming(feed, method: str = "GET", query: str = "", **headers: str) 
 
 
 def bearer(feed, user: str) -> str:
-    return f"Bearer {feed.realm.servers.token(user)}"
+    return f"Bearer {feed.namespace.servers.token(user)}"
 
 
 async def test_a_follower_and_the_author_are_told_of_a_story(feed, people) -> None:

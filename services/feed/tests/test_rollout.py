@@ -15,7 +15,7 @@ async def test_viewers_outside_of_the_rollout_find_nothing(feed, people, tmp_pat
     story = await feed.post(people.ann, hashtags=("rollout",), mentions=(people.bob,))
     policy = tmp_path / "rollout.yaml"
     policy.write_text(f"view: {{deny: [{people.bob}]}}\n")
-    replica = type(feed)(feed.realm, rollout_file=policy)
+    replica = type(feed)(feed.namespace, rollout_file=policy)
     await replica.start()
     try:
         empty = {"items": [], "next_cursor": None}
@@ -46,10 +46,10 @@ async def test_viewers_outside_of_the_rollout_find_nothing(feed, people, tmp_pat
 
 
 @pytest.mark.nightly
-async def test_follower_is_notified_where_the_country_of_the_token_may_view(realm, people, tmp_path) -> None:
+async def test_follower_is_notified_where_the_country_of_the_token_may_view(namespace, people, tmp_path) -> None:
     policy = tmp_path / "rollout.yaml"
     policy.write_text(f"view: {{countries: [NL], allow: [{people.ann}]}}\n")
-    replica = Feed(realm, rollout_file=policy)
+    replica = Feed(namespace, rollout_file=policy)
     await init(replica.settings)
     await replica.start()
     try:

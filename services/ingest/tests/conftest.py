@@ -4,24 +4,24 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from stories_embedded.testing import Realm
+from stories_embedded.testing import IsolatedNamespace
 from stories_ingest.testing.harness import Author, Ingest, running
 from stories_shared.events.ids import new_id
 
 
 @pytest.fixture
-def start(realm: Any) -> Callable[..., Any]:
+def start(namespace: Any) -> Callable[..., Any]:
     """Starts a replica with changed settings: `async with start(draft_ttl="2s") as ingest`."""
-    return lambda **changed: running(realm, **changed)
+    return lambda **changed: running(namespace, **changed)
 
 
 @pytest.fixture(scope="session")
 async def ingest(servers: Any) -> AsyncIterator[Ingest]:
     """One ready replica for all tests with users of their own."""
-    realm = Realm(servers)
-    async with running(realm) as replica:
+    namespace = IsolatedNamespace(servers)
+    async with running(namespace) as replica:
         yield replica
-    await realm.remove()
+    await namespace.remove()
 
 
 @pytest.fixture

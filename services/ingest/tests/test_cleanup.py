@@ -71,13 +71,19 @@ async def test_orphaned_uploads_of_a_large_bucket_are_removed(start, tmp_path):
         await eventually(swept, within_s=60)
 
 
-async def test_job_of_a_killed_worker_is_taken_over(start, realm, tmp_path):
+async def test_job_of_a_killed_worker_is_taken_over(start, namespace, tmp_path):
     clip = sample_clip(tmp_path / "long.mp4", 31, key_seconds=100, width=180, height=320, fps=15)
     async with start(role="api", sweep_every=timedelta(seconds=1)) as api:
         ann = api.author()
         draft = await ann.drafted(clip.read_bytes(), "video/mp4")
         assert (await ann.publish(draft["id"], wait=0)).status_code == 202
-        environment = {**os.environ, **realm, "ROLE": "worker", "PORT": str(free_port(set())), "TMPDIR": str(tmp_path)}
+        environment = {
+            **os.environ,
+            **namespace,
+            "ROLE": "worker",
+            "PORT": str(free_port(set())),
+            "TMPDIR": str(tmp_path),
+        }
         worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "stories_ingest", env=environment)
 
         async def working():

@@ -139,7 +139,7 @@ async def test_stale_record_of_an_erased_story_gets_a_tombstone(ingest, ann):
     await eventually(forgotten)
 
 
-async def test_tombstones_reach_the_old_partition_of_a_moved_key(start, realm):
+async def test_tombstones_reach_the_old_partition_of_a_moved_key(start, namespace):
     async with start() as ingest:
 
         async def noted():
@@ -149,7 +149,7 @@ async def test_tombstones_reach_the_old_partition_of_a_moved_key(start, realm):
         story = await ingest.author().post()
         while partition_of(story["id"], 3) == partition_of(story["id"], 4):
             story = await ingest.author().post()
-    kafka = Kafka(realm["KAFKA_BOOTSTRAP_SERVERS"], realm.prefix)
+    kafka = Kafka(namespace["KAFKA_BOOTSTRAP_SERVERS"], namespace.prefix)
     topic = kafka.topic("story-posted")
     await administer(kafka, lambda admin: admin.create_partitions({topic: NewPartitions(4)}))
 

@@ -22,8 +22,8 @@ LATER = NOW + timedelta(days=7)
 
 
 @pytest.fixture
-async def mongo(realm):
-    connected = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+async def mongo(namespace):
+    connected = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"])
     await store.ensure(connected)
     yield connected
     await connected.close()

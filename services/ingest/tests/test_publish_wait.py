@@ -43,10 +43,10 @@ class FindCounter(CommandListener):
 
 
 @pytest.fixture
-async def publishing(realm):
+async def publishing(namespace):
     """Processing stories without a worker, the use case, its wake-ups, and the query counts."""
     finds = FindCounter()
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[finds])
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], listeners=[finds])
     stories = [processing(now=system_now()) for _ in range(WAITING)]
     await mongo[STORIES].insert_many([{"_id": story.id, **story_document(story)} for story in stories])
     wakeups = Wakeups()

@@ -22,9 +22,9 @@ from stories_shared.testing import eventually
 pytestmark = pytest.mark.servers
 
 
-async def run(realm):
+async def run(namespace):
     """Exit code and standard error of the process."""
-    environment = {**os.environ, **realm, "PORT": str(free_port(set()))}
+    environment = {**os.environ, **namespace, "PORT": str(free_port(set()))}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "stories_ingest", env=environment, stderr=asyncio.subprocess.PIPE
     )
@@ -36,25 +36,29 @@ async def run(realm):
     return process.returncode, stderr_output.decode().strip()
 
 
-async def test_init_is_idempotent(realm):
+async def test_init_is_idempotent(namespace):
     for _ in range(2):
-        await init(settings_of(realm))
+        await init(settings_of(namespace))
 
 
-async def test_versioned_bucket_fails_the_start_with_one_line(realm):
-    settings = settings_of(realm)
+async def test_versioned_bucket_fails_the_start_with_one_line(namespace):
+    settings = settings_of(namespace)
     await init(settings)
     client = Minio(
-        realm["S3_ENDPOINT"], realm["S3_ACCESS_KEY"], realm["S3_SECRET_KEY"], secure=False, region="us-east-1"
+        namespace["S3_ENDPOINT"],
+        namespace["S3_ACCESS_KEY"],
+        namespace["S3_SECRET_KEY"],
+        secure=False,
+        region="us-east-1",
     )
-    client.set_bucket_versioning(realm["S3_BUCKET"], VersioningConfig(ENABLED))
-    status, stderr = await run(realm)
+    client.set_bucket_versioning(namespace["S3_BUCKET"], VersioningConfig(ENABLED))
+    status, stderr = await run(namespace)
     assert (status, stderr.startswith("S3_BUCKET: "), "\n" in stderr) == (1, True, False)
 
 
 @pytest.mark.parametrize("changed", [{"role": "both"}, {"still_images": "maybe"}, {"max_parts": "0"}])
-def test_invalid_setting_fails_the_start_with_one_line(realm, capsys, changed):
-    values = {name.lower(): value for name, value in realm.items()}
+def test_invalid_setting_fails_the_start_with_one_line(namespace, capsys, changed):
+    values = {name.lower(): value for name, value in namespace.items()}
     with pytest.raises(SystemExit) as stopped:
         load(IngestSettings, values | changed)
     stderr = capsys.readouterr().err
@@ -62,10 +66,10 @@ def test_invalid_setting_fails_the_start_with_one_line(realm, capsys, changed):
     assert stderr.startswith(f"{next(iter(changed)).upper()}: ")
 
 
-async def test_every_subscriber_has_the_same_ack_policy(realm):
-    app = build_app(settings_of(realm))
+async def test_every_subscriber_has_the_same_ack_policy(namespace):
+    app = build_app(settings_of(namespace))
     subscribers = app.state.runtime.subscribers
-    assert {each.group_id.removeprefix(realm.prefix) for each in subscribers} == {
+    assert {each.group_id.removeprefix(namespace.prefix) for each in subscribers} == {
         f"ingest.{topic}"
         for topic in (
             *("story-posted", "story-expired", "story-deleted", "story-held", "user-erased", "user-suspended"),

@@ -94,17 +94,17 @@ SERVERS = pytest.mark.servers
 
 @pytest.fixture(params=["memory", pytest.param("pymongo", marks=SERVERS), pytest.param("motor", marks=SERVERS)])
 def backend(request):
-    """The driver, and the MongoDB realm for it."""
-    return request.param, request.getfixturevalue("realm") if request.param != "memory" else None
+    """The driver, and the MongoDB namespace for it."""
+    return request.param, request.getfixturevalue("namespace") if request.param != "memory" else None
 
 
 @pytest.fixture
 async def store(backend):
-    driver, realm = backend
-    if realm is None:
+    driver, namespace = backend
+    if namespace is None:
         yield InMemory()
         return
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], driver)
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], driver)
     await mongo_store.ensure(mongo)
     yield InMongo(mongo)
     await mongo.close()
@@ -598,9 +598,9 @@ MANY = 1_000
 
 
 @SERVERS
-async def test_every_query_of_the_stores_has_an_index(realm):
+async def test_every_query_of_the_stores_has_an_index(namespace):
     recorder = CommandRecorder()
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"], listeners=[recorder])
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"], listeners=[recorder])
     await mongo_store.ensure(mongo)
     for test in CONTRACT:
         await test(InMongo(mongo))
@@ -701,8 +701,8 @@ def index_names(plan):
 
 
 @SERVERS
-async def test_superseded_indexes_are_replaced_by_a_rollout(realm):
-    mongo = Mongo.connect(realm["MONGO_URL"], realm["MONGO_DATABASE"])
+async def test_superseded_indexes_are_replaced_by_a_rollout(namespace):
+    mongo = Mongo.connect(namespace["MONGO_URL"], namespace["MONGO_DATABASE"])
     a_date = {"$exists": True, "$type": "date"}
     earlier = [
         IndexModel([("vanishes_at", 1)], name="vanishes_at", partialFilterExpression={"vanishes_at": a_date}),

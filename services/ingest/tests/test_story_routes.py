@@ -222,7 +222,7 @@ async def test_an_author_pages_through_their_stories(ann):
     assert (shown, rest["next_cursor"]) == ([live, *reversed(drafts)], None)
 
 
-async def test_number_of_queries_does_not_depend_on_the_page_size(start, realm):
+async def test_number_of_queries_does_not_depend_on_the_page_size(start, namespace):
     async with start(role="api") as ingest:
         ann = ingest.author()
         series = [new_id() for _ in range(10)]

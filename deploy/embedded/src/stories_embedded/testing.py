@@ -1,8 +1,8 @@
 """The pytest plugin: real servers for a test session, and isolated names on them for each test.
 
 `servers` starts Kafka, mongod and SeaweedFS on free ports (a few seconds, once a session) and stops them at its end.
-`realm` is a dictionary of settings with a database, topics and a bucket that no other test uses; they are removed after
-the test.
+`namespace` is a dictionary of settings with a database, topics and a bucket that no other test uses; they are removed
+after the test.
 """
 
 import asyncio
@@ -208,7 +208,7 @@ def _is_stopped(pid: int) -> bool:
     return all(stat.rpartition(")")[2].split()[0] in {"T", "t"} for stat in stats)
 
 
-class Realm(dict[str, str]):
+class IsolatedNamespace(dict[str, str]):
     """Settings with a database, a topic prefix and a bucket that no other test uses."""
 
     def __init__(self, servers: Servers) -> None:
@@ -219,7 +219,7 @@ class Realm(dict[str, str]):
 
     @property
     def prefix(self) -> str:
-        """The prefix of every topic and group of this realm."""
+        """The prefix of every topic and group of this namespace."""
         return self["KAFKA_TOPIC_PREFIX"]
 
     async def topic(self, *names: str, partitions: int = 3, **configs: str) -> None:
@@ -230,7 +230,7 @@ class Realm(dict[str, str]):
         await self._wait_for_leaders([self.prefix + name for name in names], partitions)
 
     async def remove(self) -> None:
-        """Remove topics, databases and bucket of the realm."""
+        """Remove topics, databases and bucket of the namespace."""
         await self._remove_topics()
         await asyncio.to_thread(self._remove_databases)
         await asyncio.to_thread(self._remove_bucket)
@@ -323,8 +323,8 @@ def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
 
 
 @pytest_asyncio.fixture
-async def realm(servers: Servers) -> AsyncIterator[Realm]:
-    """A realm on the servers for this test alone."""
-    own = Realm(servers)
+async def namespace(servers: Servers) -> AsyncIterator[IsolatedNamespace]:
+    """A namespace on the servers for this test alone."""
+    own = IsolatedNamespace(servers)
     yield own
     await own.remove()

@@ -20,8 +20,8 @@ from stories_ingest.media import MediaLimits, worker
 from stories_ingest.media.display import display_format
 from stories_ingest.media.output_probe import rotated
 from stories_ingest.media.tracks import open_tracks
-from stories_ingest.testing.mp4_boxes import Box, edited, in_sample_entry, with_edits, with_user_data
 from stories_ingest.testing.chromium import CHROMIUM, GRID, Played, play
+from stories_ingest.testing.mp4_boxes import Box, edited, in_sample_entry, with_edits, with_user_data
 from stories_ingest.testing.samples import sample_clip
 from stories_ingest.testing.unusual_clips import (
     MIRRORED,

@@ -97,7 +97,7 @@ class Topics(dict[str, Topic]):
                 max_message_bytes=entry["max_message_bytes"],
                 writers=tuple(entry["writers"]),
                 readers=tuple(entry["readers"]),
-                external_writers=entry.get("outsiders", False),
+                external_writers=entry.get("external_writers", False),
             )
             made.append(topic)
             made.extend(dead_letter_topic(topic, reader, document["dead_letter"], cap) for reader in topic.readers)

@@ -30,9 +30,9 @@ class TestEnvironment(Protocol):
     def items(self) -> Any: ...
 
 
-def settings_of(realm: TestEnvironment, **changes: Any) -> EngagementSettings:
+def settings_of(namespace: TestEnvironment, **changes: Any) -> EngagementSettings:
     """The settings of an environment."""
-    given = {name.lower(): value for name, value in realm.items()}
+    given = {name.lower(): value for name, value in namespace.items()}
     return load(EngagementSettings, {**given, **changes})
 
 
@@ -50,9 +50,9 @@ class ServiceHarness:
     """A running engagement service, publishers of other services, and test operations."""
 
     def __init__(
-        self, realm: TestEnvironment, settings: EngagementSettings, client: httpx.AsyncClient, app: Any
+        self, namespace: TestEnvironment, settings: EngagementSettings, client: httpx.AsyncClient, app: Any
     ) -> None:
-        self.realm = realm
+        self.namespace = namespace
         self.settings = settings
         self.client = client
         self.app = app
@@ -62,7 +62,7 @@ class ServiceHarness:
         self.feed = Publisher(self.kafka, "feed")
 
     def token(self, user: str, *roles: str) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.realm.servers.token(user, roles=roles)}"}
+        return {"Authorization": f"Bearer {self.namespace.servers.token(user, roles=roles)}"}
 
     async def request(
         self, method: str, path: str, user: str, ticket: Ticket | str | None = None, **more: Any
@@ -153,9 +153,9 @@ class ServiceHarness:
 
 
 @asynccontextmanager
-async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[ServiceHarness]:
+async def running(namespace: TestEnvironment, **changes: Any) -> AsyncIterator[ServiceHarness]:
     """Run a service; it is ready when yielded."""
-    settings = settings_of(realm, **changes)
+    settings = settings_of(namespace, **changes)
     await init(settings)
     app = build_app(settings)
     transport = httpx.ASGITransport(app=app)
@@ -163,7 +163,7 @@ async def running(realm: TestEnvironment, **changes: Any) -> AsyncIterator[Servi
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://engagement") as client,
     ):
-        service = ServiceHarness(realm, settings, client, app)
+        service = ServiceHarness(namespace, settings, client, app)
         await service.ingest.start()
         await service.feed.start()
         await eventually(lambda: is_ready(client), within_s=30)

@@ -76,7 +76,7 @@ async def upload(form: dict[str, Any], media: bytes) -> httpx.Response:
 class Ingest:
     """A running replica of ingest with clients for its servers."""
 
-    realm: Any
+    namespace: Any
     settings: IngestSettings
     app: Any
     http: httpx.AsyncClient
@@ -85,7 +85,7 @@ class Ingest:
     transport: httpx.ASGITransport
 
     def author(self, user_id: str = "ann", **claims: Any) -> Author:
-        token = self.realm.servers.token(user_id, **claims)
+        token = self.namespace.servers.token(user_id, **claims)
         client = httpx.AsyncClient(
             transport=self.transport,
             base_url="http://ingest",
@@ -112,27 +112,27 @@ class Ingest:
 
     async def produce(self, topic: str, key: str, value: dict[str, Any] | None, **headers: str) -> None:
         """Produce one record as an external producer."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.realm["KAFKA_BOOTSTRAP_SERVERS"])
+        producer = AIOKafkaProducer(bootstrap_servers=self.namespace["KAFKA_BOOTSTRAP_SERVERS"])
         await producer.start()
         try:
             raw = msgspec.json.encode(value) if value is not None else None
             sent = [(name, text.encode()) for name, text in headers.items()]
-            await producer.send_and_wait(self.realm.prefix + topic, raw, key.encode(), headers=sent)
+            await producer.send_and_wait(self.namespace.prefix + topic, raw, key.encode(), headers=sent)
         finally:
             await producer.stop()
 
 
-def settings_of(realm: Any, **changed: Any) -> IngestSettings:
-    values = {name.lower(): value for name, value in realm.items()}
+def settings_of(namespace: Any, **changed: Any) -> IngestSettings:
+    values = {name.lower(): value for name, value in namespace.items()}
     return IngestSettings(**{"limit_create": 10_000, "limit_writes": 10_000, **values, **changed})
 
 
 @asynccontextmanager
 async def running(
-    realm: Any, sweep_every: timedelta = SWEEP_EVERY, *, prepare: bool = True, **changed: Any
+    namespace: Any, sweep_every: timedelta = SWEEP_EVERY, *, prepare: bool = True, **changed: Any
 ) -> AsyncIterator[Ingest]:
     """One replica of ingest; `prepare` creates topics, bucket and indexes first."""
-    settings = settings_of(realm, **changed)
+    settings = settings_of(namespace, **changed)
     if prepare:
         await init(settings)
     app = build_app(settings, sweep_every=sweep_every)
@@ -143,7 +143,7 @@ async def running(
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://ingest") as http,
     ):
-        ingest = Ingest(realm, settings, app, http, objects, mongo, transport)
+        ingest = Ingest(namespace, settings, app, http, objects, mongo, transport)
         try:
             await eventually(ingest.ready, within_s=60)
             yield ingest

@@ -13,7 +13,7 @@ from .stores import Stores
 
 
 @dataclass
-class World:
+class Installation:
     """Everything that a journey needs."""
 
     stack: Stack
