@@ -219,6 +219,21 @@ async def test_delivery_is_given_up_after_a_day_and_the_next_follows(mongo: Mong
     assert await endpoint.deliver() == ["comment-created"]
 
 
+async def test_retry_asked_for_during_an_attempt_is_not_put_off_by_its_failure(mongo: Mongo) -> None:
+    endpoint = Endpoint(mongo)
+    await endpoint.queue(deletion(new_id()))
+    endpoint.now.forward(seconds=1)
+
+    async def send(url: str, headers: dict[str, str], body: bytes) -> Attempt:
+        (tried,) = await endpoint.deliveries.page(endpoint.webhook.id, None, 9)
+        await endpoint.deliveries.retry(endpoint.webhook.id, tried.id, endpoint.now())
+        return Attempt(None, "timeout")
+
+    assert await endpoint.deliver_due(endpoint.webhook, send)
+    assert await endpoint.deliver() == ["story-deleted"]
+    assert await endpoint.states() == ["delivered"]
+
+
 async def test_redelivered_event_is_queued_once(mongo: Mongo) -> None:
     endpoint, webhooks = Endpoint(mongo), MongoWebhooks(mongo)
     await webhooks.add(endpoint.webhook)

@@ -52,22 +52,28 @@ class WebhookChecks:
 
     async def delivered(self) -> None:
         """both endpoints get everything once they behave: by retries, or by an admin's"""
-        faulty = self.webhooks.faulty
-        overdue = time.time() + OVERDUE_S
-        late = [
-            each["id"]
-            for each in await self.ask.pages(ADMIN, f"/v1/admin/webhooks/{faulty.webhook_id}/deliveries")
-            if each["state"] == "pending" and datetime.fromisoformat(each["next_attempt_at"]).timestamp() > overdue
-        ]
-        for delivery_id in {*late, *faulty.forgotten()}:
-            await self.webhooks.retry(faulty, delivery_id)
-        both = (self.webhooks.healthy, faulty)
-        await came_true(lambda: not any(self._missing(each) for each in both), DELIVERED_S)
+        both = (self.webhooks.healthy, self.webhooks.faulty)
+        for delivery_id in self.webhooks.faulty.forgotten():
+            await self.webhooks.retry(self.webhooks.faulty, delivery_id)
+
+        async def all_delivered() -> bool:
+            if any(self._missing(each) for each in both):
+                await self._send_overdue()  # also what was still being attempted, and failed
+                return False
+            return True
+
+        await came_true(all_delivered, DELIVERED_S)
         for receiver in both:
             if missing := self._missing(receiver):
                 self.ask.wrong("every event is delivered", endpoint=receiver.name, missing=missing)
             for promise, about in wrong_deliveries(receiver.received, self.ask.model):
                 self.ask.wrong(promise, endpoint=receiver.name, **about)
+
+    async def _send_overdue(self) -> None:
+        faulty, overdue = self.webhooks.faulty, time.time() + OVERDUE_S
+        for each in await self.ask.pages(ADMIN, f"/v1/admin/webhooks/{faulty.webhook_id}/deliveries"):
+            if each["state"] == "pending" and datetime.fromisoformat(each["next_attempt_at"]).timestamp() > overdue:
+                await self.webhooks.retry(faulty, each["id"])
 
     def _missing(self, receiver: WebhookReceiver) -> list[Any]:
         accepted = receiver.accepted()

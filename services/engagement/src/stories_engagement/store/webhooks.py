@@ -158,7 +158,7 @@ class MongoDeliveries:
         """Store what became of deliveries. After one that ended late, the next one of its story is due now."""
         if not outcomes:
             return
-        changes = [UpdateOne({"_id": each.delivery.id} | PENDING, change_of(each)) for each in outcomes]
+        changes = [UpdateOne(attempted(each), change_of(each)) for each in outcomes]
         await self._deliveries.bulk_write(changes, ordered=False)
         late = [
             each.delivery.story_id
@@ -222,6 +222,14 @@ class MongoDeliveries:
         due = of_story | {"next_at": {"$lte": now}}
         await self._deliveries.update_many(due, {"$set": {"next_at": first["next_at"]}})
         return None
+
+
+def attempted(outcome: Outcome) -> Document:
+    """The delivery, as it was when it was attempted; a success counts in any case. A retry that was asked for
+    during an attempt is not put off by the attempt's failure.
+    """
+    due = {"next_at": outcome.delivery.next_at} if outcome.state == "pending" else PENDING
+    return {"_id": outcome.delivery.id} | due
 
 
 def change_of(outcome: Outcome) -> Document:
