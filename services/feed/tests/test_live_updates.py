@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import msgspec
 import pytest
 from stories_feed.domain.edges import EdgeKey, Kind
 from stories_feed.domain.live import LiveIndex
@@ -226,6 +227,21 @@ async def test_a_client_that_comes_back_gets_what_it_missed(live) -> None:
     assert events(again) == [ring("ann", "unseen")]
     ann = await live.updates.connect("ann", None, None, known)
     assert ("story", {"id": missed.story_id, "state": "live"}) in events(ann) or events(ann) == []
+
+
+@pytest.mark.parametrize("narrowed", [False, True], ids=["ended", "narrowed"])
+async def test_a_client_that_comes_back_before_a_change_is_announced_is_told_of_it(live, narrowed) -> None:
+    story = await live.post()
+    bob = await live.updates.connect("bob", None, None, None)
+    known = last_id(bob)
+    bob.close()
+    if narrowed:
+        live.apply(received(msgspec.structs.replace(story, audience="close_friends", revision=2, access_revision=2)))
+    else:
+        live.apply.end(story.story_id, live.now())
+    back = await live.updates.connect("bob", None, None, known)
+    await live.updates.announce()
+    assert events(back) == [ring("ann", "none")]
 
 
 def prefixes(connection: Connection) -> list[tuple[list[tuple[str, dict]], str]]:

@@ -145,7 +145,10 @@ class LiveUpdates:
         changes, upto = list(self._log.since(since)) if viewer.admitted else [], self._announced
         own = {change.story_id: change.state for change in changes if change.author_id == viewer.viewer_id}
         messages: list[Message] = [("story", {"id": story_id, "state": state}) for story_id, state in own.items()]
-        authors = {change.author_id for change in changes} - {viewer.viewer_id}
+        authors = {change.author_id for change in changes}
+        if viewer.admitted:
+            authors |= self._changing_authors()
+        authors.discard(viewer.viewer_id)
         followed = {author for author in authors if viewer.follows_one_of((hash(author),))}
         if followed:
             rings, _ = await self._rings(viewer.viewer_id, followed)
@@ -155,6 +158,13 @@ class LiveUpdates:
         connection.put(RETRY + f"id: {before if messages else after}\n\n".encode())
         for each in numbered(messages, before, after):
             connection.put(each)
+
+    def _changing_authors(self) -> set[str]:
+        """The authors of changes that are not announced yet, but for new stories, which are announced to all.
+
+        `_refresh` has read the index with them already, so that the announcement would find nothing new.
+        """
+        return {c.story.author_id for c in self._pending.values() if not isinstance(c, Appeared)}
 
     def _disconnect(self, viewer: Viewer, connection: Connection) -> None:
         if connection in viewer.connections:
