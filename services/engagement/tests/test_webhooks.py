@@ -219,7 +219,8 @@ async def test_delivery_is_given_up_after_a_day_and_the_next_follows(mongo: Mong
     assert await endpoint.deliver() == ["comment-created"]
 
 
-async def test_retry_asked_for_during_an_attempt_is_not_put_off_by_its_failure(mongo: Mongo) -> None:
+@pytest.mark.parametrize("outcome", [Attempt(None, "timeout"), Attempt(204, None)], ids=["failed", "delivered"])
+async def test_retry_asked_for_during_an_attempt_is_sent(mongo: Mongo, outcome: Attempt) -> None:
     endpoint = Endpoint(mongo)
     await endpoint.queue(deletion(new_id()))
     endpoint.now.forward(seconds=1)
@@ -227,7 +228,7 @@ async def test_retry_asked_for_during_an_attempt_is_not_put_off_by_its_failure(m
     async def send(url: str, headers: dict[str, str], body: bytes) -> Attempt:
         (tried,) = await endpoint.deliveries.page(endpoint.webhook.id, None, 9)
         await endpoint.deliveries.retry(endpoint.webhook.id, tried.id, endpoint.now())
-        return Attempt(None, "timeout")
+        return outcome
 
     assert await endpoint.deliver_due(endpoint.webhook, send)
     assert await endpoint.deliver() == ["story-deleted"]

@@ -155,10 +155,15 @@ class MongoDeliveries:
         return None, counter is not None and counter["ended"] is not None
 
     async def record(self, webhook_id: str, outcomes: Sequence[Outcome]) -> None:
-        """Store what became of deliveries. After one that ended late, the next one of its story is due now."""
+        """Store what became of deliveries. After one that ended late, the next one of its story is due now.
+
+        One for which a retry was asked meanwhile stays due: the round of its attempt may last for seconds.
+        """
         if not outcomes:
             return
-        changes = [UpdateOne(attempted(each), change_of(each)) for each in outcomes]
+        changes = [
+            UpdateOne({"_id": each.delivery.id, "next_at": each.delivery.next_at}, change_of(each)) for each in outcomes
+        ]
         await self._deliveries.bulk_write(changes, ordered=False)
         late = [
             each.delivery.story_id
@@ -222,14 +227,6 @@ class MongoDeliveries:
         due = of_story | {"next_at": {"$lte": now}}
         await self._deliveries.update_many(due, {"$set": {"next_at": first["next_at"]}})
         return None
-
-
-def attempted(outcome: Outcome) -> Document:
-    """The delivery, as it was when it was attempted; a success counts in any case. A retry that was asked for
-    during an attempt is not put off by the attempt's failure.
-    """
-    due = {"next_at": outcome.delivery.next_at} if outcome.state == "pending" else PENDING
-    return {"_id": outcome.delivery.id} | due
 
 
 def change_of(outcome: Outcome) -> Document:
