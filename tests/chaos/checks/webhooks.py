@@ -107,7 +107,8 @@ def due(model: Model, now: float) -> Iterator[tuple[str, str]]:
     for story in model.stories:
         if not story.id or story.live_at is None or story.expires_at is None:
             continue
-        yield "story-posted", story.id
+        if not story.maybe_deleted:  # one that was deleted before Kafka took it is not published
+            yield "story-posted", story.id
         if not story.maybe_deleted and story.expires_at < now - DELIVERED_S:
             yield "story-expired", story.id
         if story.deleted.possible(story.expires_at - ISOLATED_S, story.expires_at) == {True}:
