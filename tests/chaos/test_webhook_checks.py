@@ -68,6 +68,8 @@ def test_lost_deletion_is_reported_even_if_the_log_lost_it_too(model: Model, sto
 def test_story_deleted_before_it_was_published_is_not_missed(model: Model, story: Story) -> None:
     story.deleted.begin(True, NOW - 3).ack(NOW - 2)
     assert missing([received("story-deleted")], set(), model, NOW) == []
+    story.live_at = NOW - 60
+    assert missing([received("story-deleted")], set(), model, NOW) == [("story-posted", "the-story")]
 
 
 @pytest.mark.parametrize(

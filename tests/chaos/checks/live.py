@@ -46,7 +46,7 @@ class LiveChecks:
                 readable = now
             elif not different or different[-1][1:] != (known, found):
                 different.append((now - began, known, found))
-            if now > min(max(began, readable) + CURRENT_S, began + UNREAD_S):
+            if now > min(readable + CURRENT_S, began + UNREAD_S):
                 break
             await asyncio.sleep(POLL_S)
         self.ask.wrong(

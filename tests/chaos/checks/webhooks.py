@@ -23,6 +23,8 @@ ISOLATED_S = 15.0
 DELIVERED_S = 60.0
 OVERDUE_S = 12.0
 """Deliveries whose next attempt is later are sent by an admin; the backoff grows to an hour."""
+UNPUBLISHED_S = 30.0
+"""Longer than any fault keeps an event from Kafka. A story that is deleted before that is not published."""
 LEFT_OUT = re.compile(rb"(caption|layer|poll|comment) word[0-9a-f]{16}")
 Problem = tuple[str, dict[str, Any]]
 
@@ -107,7 +109,8 @@ def due(model: Model, now: float) -> Iterator[tuple[str, str]]:
     for story in model.stories:
         if not story.id or story.live_at is None or story.expires_at is None:
             continue
-        if not story.maybe_deleted:  # one that was deleted before Kafka took it is not published
+        deletions = [change.started for change in story.deleted.changes if change.value]
+        if min(deletions, default=now) >= min(now, story.live_at + UNPUBLISHED_S):
             yield "story-posted", story.id
         if not story.maybe_deleted and story.expires_at < now - DELIVERED_S:
             yield "story-expired", story.id
